@@ -10,6 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+import problem_data.handler
 import provisioning.handler
 import provisioning_completion.handler
 import tenant_provisioner.handler
@@ -17,6 +18,7 @@ import tenant_provisioner.handler
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
 TABLE = "TenkaCloud-test"
+DATA_TABLE = "TenkaCloud-test-tenant-data"
 BUS = "tenkacloud-test-tenant-events"
 DATA_BUCKET = "tenkacloud-data-test"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
@@ -124,6 +126,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         "TENKACLOUD_ENVIRONMENT": "test",
         "TENANT_ACCESS_ROLE_ARN": ROLE,
         "ACCOUNT_ID": ACCOUNT,
+        "DATA_TABLE_NAME": DATA_TABLE,
+        "TENANT_CLAIM": "custom:tenantId",
+        "AWS_LAMBDA_FUNCTION_NAME": "tenkacloud-test-function",
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -142,6 +147,12 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
                 }
                 for n, index in enumerate(("by-slug", "by-status-tier", "in-flight", "failed"), start=1)
             ],
+        )
+        dynamodb.create_table(
+            TableName=DATA_TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+            KeySchema=_schema("PK", "SK"),
         )
         events = boto3.client("events")
         sqs = boto3.client("sqs")
@@ -182,7 +193,12 @@ class LogLines:
 @pytest.fixture
 def logs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> LogLines:
     stream = io.StringIO()
-    for module in (provisioning.handler, provisioning_completion.handler, tenant_provisioner.handler):
+    for module in (
+        problem_data.handler,
+        provisioning.handler,
+        provisioning_completion.handler,
+        tenant_provisioner.handler,
+    ):
         # Powertools takes sys.stdout when the logger is made, long before pytest looks at it.
         monkeypatch.setattr(module.logger.handlers[0], "stream", stream)
     return LogLines(capsys, stream)
@@ -194,6 +210,7 @@ def _schema(partition: str, sort: str) -> list[Any]:
 
 def _forget() -> None:
     """Let each test wire the functions anew, with clients of its own moto."""
+    problem_data.handler._access.cache_clear()
     provisioning.handler._service.cache_clear()
     provisioning_completion.handler._consumer.cache_clear()
     tenant_provisioner.handler._consumer.cache_clear()

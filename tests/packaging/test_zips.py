@@ -12,6 +12,7 @@ from scripts.build import ZIP_MAX, build, vendor
 
 HANDLERS = {
     "provisioning": "provisioning.handler",
+    "problem-data": "problem_data.handler",
     "tenant-provisioner": "tenant_provisioner.handler",
     "provisioning-completion": "provisioning_completion.handler",
 }

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tenkacloud.fields import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId
 from tenkacloud.names import pool_marker, pool_prefix, silo_bucket
-from tenkacloud.policies import silo_bucket_policy
+from tenkacloud.policies import SessionScope, session_policy, silo_bucket_policy
 
 ROLE = "arn:aws:iam::123456789012:role/tenkacloud-test-tenant-access"
 ids = st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId)
@@ -73,7 +74,12 @@ def test_the_silo_policy_names_the_tenant_and_no_pattern() -> None:
     for sid in ("AllowTenantObjects", "AllowTenantListing"):
         assert statements[sid]["Principal"] == {"AWS": ROLE}
         assert statements[sid]["Condition"] == {"StringEquals": {"aws:PrincipalTag/tenantId": "a"}}
-    assert statements["AllowTenantObjects"]["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert statements["AllowTenantObjects"]["Action"] == [
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:AbortMultipartUpload",
+    ]
     assert statements["AllowTenantListing"]["Action"] == "s3:ListBucket"
     assert len(policy["Statement"]) == 4
     assert len(json.dumps(policy)) < 20_480  # S3's limit
@@ -83,3 +89,58 @@ def test_the_silo_policy_names_the_tenant_and_no_pattern() -> None:
 def test_the_silo_policy_is_of_the_roles_partition(partition: str) -> None:
     policy = silo_bucket_policy("the-bucket", TenantId("a"), ROLE.replace("arn:aws:", f"arn:{partition}:"))
     assert policy["Statement"][0]["Resource"][0] == f"arn:{partition}:s3:::the-bucket"
+
+
+SCOPE = SessionScope(
+    partition="aws",
+    region="ap-northeast-1",
+    account_id="123456789012",
+    table_name="TenkaCloud-test",
+    data_table_name="TenkaCloud-test-tenant-data",
+    data_bucket="tenkacloud-data-test",
+)
+
+
+def test_a_session_policy_names_the_tenant_and_its_place() -> None:
+    for scope, arn, objects, listing in (
+        (
+            SCOPE,
+            "arn:aws:s3:::tenkacloud-data-test",
+            "arn:aws:s3:::tenkacloud-data-test/tenants/a/*",
+            {"StringLike": {"s3:prefix": "tenants/a/*"}, "Null": {"s3:prefix": "false"}},
+        ),
+        (replace(SCOPE, silo_bucket="own"), "arn:aws:s3:::own", "arn:aws:s3:::own/*", None),
+    ):
+        policy = session_policy(TenantId("a"), scope)
+        statements = {statement["Sid"]: statement for statement in policy["Statement"]}
+        assert policy["Version"] == "2012-10-17"
+        assert set(statements) == {"TenantObjects", "ListTenantObjects", "TenantItems", "TenantRecord"}
+        assert statements["TenantObjects"]["Resource"] == objects
+        assert statements["ListTenantObjects"]["Resource"] == arn
+        assert statements["ListTenantObjects"].get("Condition") == listing
+        for sid, table in (
+            ("TenantItems", "TenkaCloud-test-tenant-data"),
+            ("TenantRecord", "TenkaCloud-test"),
+        ):
+            assert (
+                statements[sid]["Resource"] == f"arn:aws:dynamodb:ap-northeast-1:123456789012:table/{table}"
+            )
+            assert statements[sid]["Condition"] == {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "TENANT#a"},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            }
+        assert statements["TenantRecord"]["Action"] == "dynamodb:GetItem"  # never written by a tenant
+
+
+@given(ids)
+def test_no_policy_of_the_code_holds_a_variable_or_a_pattern_beside_the_last_star(
+    tenant_id: TenantId,
+) -> None:
+    for policy in (session_policy(tenant_id, SCOPE), silo_bucket_policy("the-bucket", tenant_id, ROLE)):
+        text = json.dumps(policy)
+        assert "$" not in text
+        assert "?" not in text
+        for statement in policy["Statement"]:
+            resources = statement["Resource"]
+            for resource in [resources] if isinstance(resources, str) else resources:
+                assert "*" not in resource.removesuffix("/*")

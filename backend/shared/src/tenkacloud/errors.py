@@ -4,7 +4,9 @@ TenkaCloudError
 ├── InvalidField       a field of a record or an event breaks its rule; no retry can mend it
 ├── PermanentFailure   AWS said no, and would say it again; becomes FAILED with a reason
 ├── PublishFailed      EventBridge did not take an event; AWS retries
-└── NotYet             the record is not in the state that this message needs; AWS retries
+├── NotYet             the record is not in the state that this message needs; AWS retries
+├── NotVerified        a request names no tenant that somebody has vouched for
+└── TenantRefused      the tenant may not be acted for: unknown, not ACTIVE, or without resources
 """
 
 
@@ -33,3 +35,11 @@ class PublishFailed(TenkaCloudError):
 
 class NotYet(TenkaCloudError):
     """A message came before the record was ready for it. Raised, so that AWS delivers it again."""
+
+
+class NotVerified(TenkaCloudError):
+    """A request carries no tenant id from a verified source. Nothing else it says counts."""
+
+
+class TenantRefused(TenkaCloudError):
+    """Nobody acts for this tenant now. `str(error)` says which tenant, and why."""

@@ -40,3 +40,8 @@ def silo_bucket(environment: str, slug: Slug, tenant_id: TenantId, account_id: s
 def bucket_arn(bucket: str, partition: str) -> str:
     """Return a bucket's ARN."""
     return f"arn:{partition}:s3:::{bucket}"
+
+
+def table_arn(table: str, partition: str, region: str, account_id: str) -> str:
+    """Return a table's ARN."""
+    return f"arn:{partition}:dynamodb:{region}:{account_id}:table/{table}"

@@ -10,11 +10,11 @@ from tenant_provisioner.types import Resources
 from tenkacloud import names, policies
 from tenkacloud.errors import PermanentFailure
 from tenkacloud.events import TenantOnboarding
+from tenkacloud.policies import TENANT_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-TENANT_TAG: Final = "tenantId"
 _NO_LOCATION: Final = "us-east-1"  # S3 refuses this region as a LocationConstraint
 
 #: CreateBucket's answers that a retry can't change, and what an operator is told.

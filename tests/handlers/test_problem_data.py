@@ -1,0 +1,269 @@
+"""The `problem-data` function: what its routes do with a tenant's data, and whom they refuse."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from problem_data import files
+from problem_data.api import ROUTES
+from problem_data.handler import handler
+from problem_data.requests import FILE_MAX, STATEMENT_MAX
+from tests.handlers.conftest import DATA_BUCKET, DATA_TABLE, REGION, Cloud, LogLines
+from tests.support import Context
+
+POOLED = {"M": {"s3Prefix": {"S": "tenants/a/"}}}
+SILO = "tenkacloud-test-silo-a-0123456789abcdef"
+SILOED = {"M": {"dedicatedBucket": {"S": SILO}}}
+
+
+@pytest.fixture(params=["pool", "silo"])
+def model(request: pytest.FixtureRequest, cloud: Cloud) -> str:
+    """Two tenants, `a` and `ab`, of one isolation model."""
+    for tenant_id in ("a", "ab"):
+        if request.param == "pool":
+            cloud.put(tenant_id, resources=POOLED)
+        else:
+            bucket = f"{SILO}{tenant_id}"
+            cloud.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+            cloud.put(tenant_id, resources={"M": {"dedicatedBucket": {"S": bucket}}})
+    return str(request.param)
+
+
+def call(route: str, tenant_id: str | None = "a", body: Any = None, **fields: Any) -> dict[str, Any]:
+    """Call the function as an HTTP API with a JWT authorizer does, the token being of `tenant_id`."""
+    event = {
+        "version": "2.0",
+        "routeKey": route,
+        "requestContext": {"authorizer": {"jwt": {"claims": {"custom:tenantId": tenant_id}}}},
+        "headers": fields.pop("headers", {"content-type": "application/json"}),
+        "queryStringParameters": fields.pop("query", None),
+        "pathParameters": fields,
+    }
+    if isinstance(body, bytes):
+        event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    elif body is not None:
+        event["body"] = body if isinstance(body, str) else json.dumps(body)
+    context: Any = Context()
+    answer = handler(event, context)
+    raw = answer.get("body")
+    if answer.get("isBase64Encoded"):
+        return {**answer, "body": base64.b64decode(raw)}
+    return {**answer, "body": json.loads(raw) if raw else None}
+
+
+def put_problem(problem_id: str, tenant_id: str = "a", title: str = "A title") -> None:
+    answer = call(
+        "PUT /problems/{problemId}", tenant_id, {"title": title, "statement": "Do."}, problemId=problem_id
+    )
+    assert answer["statusCode"] == 200
+
+
+def put_file(problem_id: str, name: str, content: bytes, tenant_id: str = "a", **fields: Any) -> Any:
+    route = "PUT /problems/{problemId}/files/{name+}"
+    return call(route, tenant_id, content, problemId=problem_id, name=name, **fields)
+
+
+def get_file(problem_id: str, name: str, tenant_id: str = "a") -> dict[str, Any]:
+    return call("GET /problems/{problemId}/files/{name+}", tenant_id, problemId=problem_id, name=name)
+
+
+def test_a_problem_is_written_read_listed_and_deleted(model: str) -> None:
+    put_problem("p1", title="Ein Rätsel 謎")
+    read = call("GET /problems/{problemId}", problemId="p1")
+    assert read["statusCode"] == 200
+    assert read["headers"] == {"Content-Type": "application/json"}
+    assert {**read["body"], "updatedAt": None} == {
+        "problemId": "p1",
+        "title": "Ein Rätsel 謎",
+        "statement": "Do.",
+        "updatedAt": None,
+    }
+    (listed,) = call("GET /problems")["body"]["problems"]
+    assert listed == {name: read["body"][name] for name in ("problemId", "title", "updatedAt")}
+    assert call("DELETE /problems/{problemId}", problemId="p1")["statusCode"] == 204
+    assert call("GET /problems/{problemId}", problemId="p1")["statusCode"] == 404
+    assert call("DELETE /problems/{problemId}", problemId="p1")["statusCode"] == 204
+
+
+def test_a_file_is_written_read_listed_and_deleted(cloud: Cloud, model: str) -> None:
+    put_problem("p1")
+    content = bytes(range(256))
+    written = put_file("p1", "data/in.bin", content, headers={"content-type": "image/png"})
+    assert written["body"] == {"name": "data/in.bin", "size": 256}
+    read = get_file("p1", "data/in.bin")
+    assert read["body"] == content
+    assert read["headers"] == {
+        "Content-Type": "image/png",
+        "Content-Disposition": "attachment",
+        "X-Content-Type-Options": "nosniff",
+    }
+    bucket, prefix = (DATA_BUCKET, "tenants/a/") if model == "pool" else (f"{SILO}a", "")
+    stored = cloud.s3.get_object(Bucket=bucket, Key=f"{prefix}problems/p1/data/in.bin")["Body"].read()
+    assert stored == content
+    listing = call("GET /problems/{problemId}/files", problemId="p1")["body"]
+    assert listing == {"files": [{"name": "data/in.bin", "size": 256}]}
+    gone = call("DELETE /problems/{problemId}/files/{name+}", problemId="p1", name="data/in.bin")
+    assert gone["statusCode"] == 204
+    assert get_file("p1", "data/in.bin")["statusCode"] == 404
+
+
+def test_tenants_see_their_own_only(model: str) -> None:
+    for tenant_id in ("a", "ab"):
+        put_problem("same", tenant_id, title=f"of {tenant_id}")
+        put_file("same", "f", tenant_id.encode(), tenant_id)
+    for tenant_id in ("a", "ab"):
+        assert [p["title"] for p in call("GET /problems", tenant_id)["body"]["problems"]] == [
+            f"of {tenant_id}"
+        ]
+        assert get_file("same", "f", tenant_id)["body"] == tenant_id.encode()
+    call("DELETE /problems/{problemId}", "a", problemId="same")
+    assert get_file("same", "f", "ab")["body"] == b"ab"
+    assert call("GET /problems", "a")["body"] == {"problems": []}
+
+
+def test_a_deleted_problem_takes_its_files_along_and_no_others(cloud: Cloud, model: str) -> None:
+    for problem_id in ("p", "p1"):
+        put_problem(problem_id)
+        for name in ("x", "y/z"):
+            put_file(problem_id, name, b"1")
+    call("DELETE /problems/{problemId}", problemId="p")
+    assert call("GET /problems/{problemId}/files", problemId="p")["body"] == {"files": []}
+    assert len(call("GET /problems/{problemId}/files", problemId="p1")["body"]["files"]) == 2
+
+
+def test_lists_come_in_pages(cloud: Cloud, model: str) -> None:
+    for number in range(5):
+        put_problem(f"p{number}")
+        put_file("p0", f"f{number}", b"")
+    for route, name, fields in (
+        ("GET /problems", "problems", {}),
+        ("GET /problems/{problemId}/files", "files", {"problemId": "p0"}),
+    ):
+        seen: list[Any] = []
+        query = {"limit": "2"}
+        while True:
+            page = call(route, query=query, **fields)["body"]
+            assert len(page[name]) <= 2
+            seen += page[name]
+            if "after" not in page:
+                break
+            query = {"limit": "2", "after": page["after"]}
+        assert len({json.dumps(entry) for entry in seen}) == len(seen) == 5
+
+
+@pytest.mark.parametrize(
+    ("route", "fields", "said"),
+    [
+        ("GET /problems/{problemId}", {"problemId": "../x"}, "problemId '../x' is no problem id"),
+        ("GET /problems/{problemId}", {"problemId": "x\n"}, "problemId"),
+        ("GET /problems/{problemId}/files/{name+}", {"problemId": "p", "name": "../../b/f"}, "name"),
+        ("GET /problems/{problemId}/files/{name+}", {"problemId": "p", "name": "a//b"}, "name"),
+        ("PUT /problems/{problemId}/files/{name+}", {"problemId": "p", "name": "x" * 513}, "name"),
+        ("GET /problems", {"query": {"limit": "0"}}, "limit '0' is no number from 1 to 100"),
+        ("GET /problems", {"query": {"limit": "1e2"}}, "limit"),
+        ("GET /problems", {"query": {"after": "TENANT#b"}}, "after"),
+        ("GET /problems/{problemId}/files", {"problemId": "p", "query": {"after": "../b"}}, "after"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": "{"}, "body is no JSON"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": b"\xff"}, "body is no JSON"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": "[]"}, "body must be an object"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": {"title": " "}}, "title is blank"),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": {"title": "t", "statement": "x" * (STATEMENT_MAX + 1)}},
+            "statement",
+        ),
+        (
+            "PUT /problems/{problemId}/files/{name+}",
+            {"problemId": "p", "name": "f", "body": b"x", "headers": {"content-type": "a/b\r\nx: y"}},
+            "Content-Type",
+        ),
+        (
+            "PUT /problems/{problemId}/files/{name+}",
+            {"problemId": "p", "name": "f", "body": b"x" * (FILE_MAX + 1)},
+            f"body has {FILE_MAX + 1} bytes",
+        ),
+    ],
+)
+def test_bad_input_is_told(cloud: Cloud, route: str, fields: dict[str, Any], said: str) -> None:
+    cloud.put("a", resources=POOLED)
+    answer = call(route, "a", **fields)
+    assert answer["statusCode"] == 400
+    assert answer["body"]["message"].startswith(said)
+
+
+def test_a_file_needs_its_problem(cloud: Cloud) -> None:
+    cloud.put("a", resources=POOLED)
+    answer = put_file("nothing", "f", b"x")
+    assert (answer["statusCode"], answer["body"]) == (404, {"message": "there is no problem nothing"})
+
+
+def test_a_file_too_large_for_an_answer_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put("a", resources=POOLED)
+    put_problem("p")
+    put_file("p", "f", b"12345")
+    monkeypatch.setattr(files, "FILE_MAX", 4)
+    assert get_file("p", "f")["statusCode"] == 413
+
+
+@pytest.mark.parametrize(
+    ("tenant_id", "said"),
+    [
+        ("suspended", "tenant 'suspended' is 'SUSPENDED', not ACTIVE"),
+        ("unknown", "tenant 'unknown' is unknown"),
+        ("unready", "tenant 'unready' has no resources; its provisioningStatus is 'PENDING'"),
+        (None, "the token names no tenant: claim custom:tenantId is missing"),
+        ("a/b", "the token names no tenant: claim custom:tenantId 'a/b' is no tenant id"),
+    ],
+)
+def test_who_is_refused_and_why(cloud: Cloud, logs: LogLines, tenant_id: str | None, said: str) -> None:
+    cloud.put("suspended", resources=POOLED, status={"S": "SUSPENDED"})
+    cloud.put("unready")
+    answer = call("GET /problems", tenant_id)
+    assert answer["statusCode"] == 403
+    assert answer["body"]["message"].startswith(said)
+    assert logs.only("Refused")["reason"].startswith(said)
+
+
+def test_another_tenant_named_anywhere_else_changes_nothing(cloud: Cloud) -> None:
+    for tenant_id in ("a", "b"):
+        cloud.put(tenant_id, resources=POOLED)
+        put_problem("p", tenant_id, title=f"of {tenant_id}")
+    answer = call(
+        "GET /problems/{problemId}",
+        "a",
+        {"tenantId": "b", "custom:tenantId": "b"},
+        problemId="p",
+        tenantId="b",
+        query={"tenantId": "b", "custom:tenantId": "b"},
+        headers={"x-tenant-id": "b", "custom:tenantid": "b", "authorization": "Bearer b"},
+    )
+    assert answer["body"]["title"] == "of a"
+
+
+def test_without_an_authorizer_nothing_is_answered(cloud: Cloud) -> None:
+    cloud.put("a", resources=POOLED)
+    context: Any = Context()
+    for route in ROUTES:
+        assert (
+            handler({"version": "2.0", "routeKey": route, "requestContext": {}}, context)["statusCode"] == 403
+        )
+    assert handler({"version": "2.0", "routeKey": "$default"}, context)["statusCode"] == 404
+
+
+def test_an_error_of_aws_is_raised_and_counted_by_lambda(cloud: Cloud) -> None:
+    cloud.put("a", resources=POOLED)
+    put_problem("p")
+    cloud.dynamodb.delete_table(TableName=DATA_TABLE)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        call("GET /problems")
+
+
+def test_the_log_says_who_asked_for_what_and_not_what_was_in_it(cloud: Cloud, logs: LogLines) -> None:
+    cloud.put("a", resources=POOLED)
+    put_problem("p", title="a secret title")
+    line = logs.only("Answered")
+    assert (line["tenant_id"], line["route"], line["status"]) == ("a", "PUT /problems/{problemId}", 200)
+    assert "secret" not in json.dumps(line)

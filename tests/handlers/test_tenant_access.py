@@ -1,0 +1,286 @@
+"""Token vending: who gets a session, how it is asked for, and how long it is kept.
+
+What a session may do is IAM's to say: `make prove`, and the isolation matrix of `make e2e`.
+"""
+
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenkacloud import tenant_access
+from tenkacloud.errors import InvalidField, TenantRefused
+from tenkacloud.fields import TENANT_ID_PATTERN, TenantId
+from tenkacloud.policies import SessionScope, session_policy
+from tenkacloud.tenant_access import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
+from tenkacloud.tenant_context import TenantContext
+from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE, Cloud
+
+SCOPE = SessionScope(
+    partition="aws",
+    region=REGION,
+    account_id=ACCOUNT,
+    table_name=TABLE,
+    data_table_name=DATA_TABLE,
+    data_bucket=DATA_BUCKET,
+)
+POOLED = {"M": {"s3Prefix": {"S": "tenants/whatever/"}}}
+
+
+class Sts:
+    """STS with a clock of our own, which keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.asked: list[dict[str, Any]] = []
+        self._sts = boto3.client("sts")
+        self._lock = threading.Lock()
+
+    def assume_role(self, **request: Any) -> Any:
+        answer: Any = self._sts.assume_role(**request)
+        expires = self.now + request["DurationSeconds"]
+        answer["Credentials"]["Expiration"] = type(
+            "Expiration", (), {"timestamp": staticmethod(lambda: expires)}
+        )
+        with self._lock:
+            self.asked.append(request)
+        return answer
+
+
+@pytest.fixture
+def sts(cloud: Cloud) -> Sts:
+    return Sts()
+
+
+def access_of(sts: Sts, **arguments: Any) -> TenantAccess:
+    client: Any = sts
+    return TenantAccess(client, Vendor(ROLE, "the-service", SCOPE), clock=lambda: sts.now, **arguments)
+
+
+@pytest.fixture
+def access(sts: Sts) -> TenantAccess:
+    return access_of(sts)
+
+
+def tenant(tenant_id: str) -> TenantContext:
+    return TenantContext(TenantId(tenant_id))
+
+
+def test_a_session_is_asked_for_with_the_tag_and_the_literal_policy(
+    cloud: Cloud, sts: Sts, access: TenantAccess
+) -> None:
+    cloud.put("a", resources=POOLED)
+    session = access.session(tenant("a"))
+    (asked,) = sts.asked
+    assert json.loads(asked.pop("Policy")) == session_policy(TenantId("a"), SCOPE)
+    assert asked == {
+        "RoleArn": ROLE,
+        "RoleSessionName": "tenant=a",
+        "SourceIdentity": "the-service",
+        "Tags": [{"Key": "tenantId", "Value": "a"}],
+        "TransitiveTagKeys": ["tenantId"],
+        "DurationSeconds": SESSION_SECONDS,
+    }
+    assert session.tenant_id == "a"
+    assert session.key("x") == "tenants/a/x"
+    assert session.bucket_arguments == {"Bucket": DATA_BUCKET, "ExpectedBucketOwner": ACCOUNT}
+    assert (session.table_name, session.partition_key) == (DATA_TABLE, "TENANT#a")
+    caller = session.boto3.client("sts").get_caller_identity()["Arn"]
+    assert caller == f"arn:aws:sts::{ACCOUNT}:assumed-role/tenkacloud-test-tenant-access/tenant=a"
+
+
+def test_the_resources_of_the_record_do_not_choose_the_prefix(cloud: Cloud, access: TenantAccess) -> None:
+    cloud.put("a", resources={"M": {"s3Prefix": {"S": "tenants/b/"}}})
+    assert access.session(tenant("a")).key("x") == "tenants/a/x"
+
+
+def test_a_siloed_tenant_gets_its_own_bucket(cloud: Cloud, sts: Sts, access: TenantAccess) -> None:
+    cloud.put("s", resources={"M": {"dedicatedBucket": {"S": "the-silo"}}})
+    session = access.session(tenant("s"))
+    assert session.key("x") == "x"
+    assert session.bucket_arguments["Bucket"] == "the-silo"
+    objects = json.loads(sts.asked[-1]["Policy"])["Statement"][0]
+    assert objects["Resource"] == "arn:aws:s3:::the-silo/*"
+    # The first call only finds out where its bucket is; after that, none is needed.
+    access.session(tenant("s"))
+    assert len(sts.asked) == 2
+
+
+def test_a_tenant_that_moves_gets_a_session_for_its_new_place(
+    cloud: Cloud, sts: Sts, access: TenantAccess
+) -> None:
+    cloud.put("m", resources=POOLED)
+    access.session(tenant("m"))
+    cloud.update("m", resources={"M": {"dedicatedBucket": {"S": "the-silo"}}})
+    assert access.session(tenant("m")).scope.bucket == "the-silo"
+    cloud.update("m", resources=POOLED)
+    assert access.session(tenant("m")).scope.bucket == DATA_BUCKET
+    assert len(sts.asked) == 3
+
+
+def test_a_session_is_kept_until_shortly_before_it_ends(cloud: Cloud, sts: Sts, access: TenantAccess) -> None:
+    cloud.put("a", resources=POOLED)
+    first = access.session(tenant("a"))
+    sts.now += SESSION_SECONDS - MARGIN_SECONDS - 1
+    assert access.session(tenant("a")) is first
+    sts.now += 1
+    second = access.session(tenant("a"))
+    assert second is not first
+    assert second.expires_at - sts.now == SESSION_SECONDS
+    assert len(sts.asked) == 2
+
+
+def test_sessions_are_bounded_and_the_least_used_goes_first(cloud: Cloud, sts: Sts) -> None:
+    access = access_of(sts, max_sessions=2)
+    for tenant_id in ("a", "b", "c"):
+        cloud.put(tenant_id, resources=POOLED)
+    a, _ = access.session(tenant("a")), access.session(tenant("b"))
+    assert access.session(tenant("a")) is a
+    access.session(tenant("c"))  # b goes
+    assert access.session(tenant("a")) is a
+    assert [request["RoleSessionName"] for request in sts.asked] == ["tenant=a", "tenant=b", "tenant=c"]
+    access.session(tenant("b"))
+    assert len(sts.asked) == 4
+
+
+def test_no_thread_gets_a_session_of_another_tenant(cloud: Cloud, sts: Sts) -> None:
+    access = access_of(sts, max_sessions=3)  # fewer than tenants, so that they push each other out
+    ids = ["a", "ab", "a-b", "A", "aa"]
+    for tenant_id in ids:
+        cloud.put(tenant_id, resources=POOLED)
+    barrier = threading.Barrier(len(ids) * 2)
+
+    def ask(number: int) -> list[tuple[str, str]]:
+        barrier.wait(30)
+        wanted = [ids[(number + step) % len(ids)] for step in range(20)]
+        return [(tenant_id, access.session(tenant(tenant_id)).tenant_id) for tenant_id in wanted]
+
+    with ThreadPoolExecutor(len(ids) * 2) as pool:
+        for pairs in pool.map(ask, range(len(ids) * 2)):
+            assert all(wanted == got for wanted, got in pairs)
+    for request in sts.asked:
+        (tag,) = request["Tags"]
+        assert request["RoleSessionName"] == f"tenant={tag['Value']}"
+        assert f"tenants/{tag['Value']}/*" in request["Policy"]
+
+
+def test_requests_of_one_tenant_that_come_together_ask_sts_once(
+    cloud: Cloud, sts: Sts, access: TenantAccess
+) -> None:
+    cloud.put("a", resources=POOLED)
+    barrier = threading.Barrier(8)
+
+    def ask(_: int) -> object:
+        barrier.wait(30)
+        return access.session(tenant("a"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(map(id, pool.map(ask, range(8))))) == 1
+    assert len(sts.asked) == 1
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "DELETED", "active", "A\nB"])
+def test_a_tenant_that_is_not_active_is_refused_from_the_next_request_on(
+    cloud: Cloud, access: TenantAccess, status: str
+) -> None:
+    cloud.put("a", resources=POOLED, status={"S": "ACTIVE"})
+    access.session(tenant("a"))
+    cloud.update("a", status={"S": status})
+    with pytest.raises(TenantRefused, match=re.escape(f"tenant 'a' is {status!r}, not ACTIVE")):
+        access.session(tenant("a"))
+    cloud.update("a", status={"S": "ACTIVE"})
+    access.session(tenant("a"))
+
+
+def test_an_unknown_tenant_is_refused(access: TenantAccess) -> None:
+    with pytest.raises(TenantRefused, match="tenant 'nobody' is unknown"):
+        access.session(tenant("nobody"))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        None,
+        {"M": {}},
+        {"M": {"dedicatedBucket": {"S": "*"}}},
+        {"M": {"dedicatedBucket": {"S": "a/b"}, "s3Prefix": {"S": "tenants/a/"}}},
+        {"S": "tenants/a/"},
+    ],
+)
+def test_a_tenant_without_resources_is_refused(cloud: Cloud, access: TenantAccess, resources: Any) -> None:
+    cloud.put("a", resources=resources)
+    message = "tenant 'a' has no resources; its provisioningStatus is 'PENDING'"
+    with pytest.raises(TenantRefused, match=message):
+        access.session(tenant("a"))
+
+
+@pytest.mark.parametrize("tenant_id", ["", "a/b", "a\n", "*", "a,b"])
+def test_a_context_made_by_hand_with_a_bad_id_is_refused(
+    sts: Sts, access: TenantAccess, tenant_id: str
+) -> None:
+    with pytest.raises(InvalidField):
+        access.session(tenant(tenant_id))
+    assert not sts.asked
+
+
+@pytest.mark.parametrize(("age", "renewed"), [(61, True), (59, False)])
+def test_a_session_that_was_revoked_is_replaced_once_it_has_worked_for_a_while(
+    cloud: Cloud, sts: Sts, access: TenantAccess, monkeypatch: pytest.MonkeyPatch, age: int, renewed: bool
+) -> None:
+    cloud.put("a", resources=POOLED)
+    revoked = access.session(tenant("a"))
+    look = tenant_access._dedicated_bucket
+
+    def deny(session: Any) -> Any:
+        if session is revoked:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
+        return look(session)
+
+    monkeypatch.setattr(tenant_access, "_dedicated_bucket", deny)
+    sts.now += age
+    if renewed:
+        assert access.session(tenant("a")) is not revoked
+        assert len(sts.asked) == 2
+    else:  # the deployment lacks a permission, most likely: no storm of AssumeRole on top of it
+        with pytest.raises(ClientError):
+            access.session(tenant("a"))
+        assert len(sts.asked) == 1
+
+
+@given(st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId))
+def test_every_session_name_is_one_that_sts_takes_and_names_one_tenant(tenant_id: TenantId) -> None:
+    name = session_name(tenant_id)
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", name)
+    assert name.removeprefix("tenant=") == tenant_id
+
+
+@given(st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId), st.none() | st.just("b" * 63))
+def test_every_session_policy_fits(tenant_id: TenantId, silo: str | None) -> None:
+    scope = SessionScope(
+        partition="aws-us-gov",
+        region="ap-northeast-1",
+        account_id=ACCOUNT,
+        table_name="TenkaCloud-abcdefghijkl",
+        data_table_name="TenkaCloud-abcdefghijkl-tenant-data",
+        data_bucket=f"tenkacloud-data-abcdefghijkl-{ACCOUNT}",
+        silo_bucket=silo,
+    )
+    # STS: 2,048 characters
+    assert len(json.dumps(session_policy(tenant_id, scope), separators=(",", ":"))) <= 2048
+
+
+def test_nothing_of_a_session_shows_its_credentials(cloud: Cloud, access: TenantAccess) -> None:
+    cloud.put("a", resources=POOLED)
+    session = access.session(tenant("a"))
+    credentials = session.boto3.get_credentials()
+    assert credentials is not None
+    for secret in (credentials.secret_key, credentials.token):
+        assert secret
+        assert secret not in repr(session)
