@@ -137,21 +137,30 @@ def test_a_session_is_kept_until_shortly_before_it_ends(cloud: Cloud, sts: Sts, 
     assert len(sts.asked) == 2
 
 
-def test_sessions_are_bounded_and_the_least_used_goes_first(cloud: Cloud, sts: Sts) -> None:
-    access = access_of(sts, max_sessions=2)
+def test_what_is_kept_is_bounded_and_the_least_used_goes_first(cloud: Cloud, sts: Sts) -> None:
+    access = access_of(sts, max_sessions=1, max_credentials=2)
     for tenant_id in ("a", "b", "c"):
         cloud.put(tenant_id, resources=POOLED)
-    a, _ = access.session(tenant("a")), access.session(tenant("b"))
-    assert access.session(tenant("a")) is a
-    access.session(tenant("c"))  # b goes
-    assert access.session(tenant("a")) is a
-    assert [request["RoleSessionName"] for request in sts.asked] == ["tenant=a", "tenant=b", "tenant=c"]
-    access.session(tenant("b"))
-    assert len(sts.asked) == 4
+
+    def asked_for(*wanted: str) -> list[str]:
+        before = len(sts.asked)
+        for tenant_id in wanted:
+            assert access.session(tenant(tenant_id)).tenant_id == tenant_id
+        return [request["RoleSessionName"].removeprefix("tenant=") for request in sts.asked[before:]]
+
+    assert asked_for("a", "b") == ["a", "b"]
+    # The clients of a had to go, its credentials did not
+    first = access.session(tenant("b"))
+    assert asked_for("a") == []
+    assert access.session(tenant("b")) is not first
+    assert asked_for("a", "c") == ["c"]  # b goes
+    assert asked_for("a", "b") == ["b"]
 
 
 def test_no_thread_gets_a_session_of_another_tenant(cloud: Cloud, sts: Sts) -> None:
-    access = access_of(sts, max_sessions=3)  # fewer than tenants, so that they push each other out
+    access = access_of(
+        sts, max_sessions=2, max_credentials=3
+    )  # fewer than tenants, so that they push each other out
     ids = ["a", "ab", "a-b", "A", "aa"]
     for tenant_id in ids:
         cloud.put(tenant_id, resources=POOLED)
@@ -284,3 +293,4 @@ def test_nothing_of_a_session_shows_its_credentials(cloud: Cloud, access: Tenant
     for secret in (credentials.secret_key, credentials.token):
         assert secret
         assert secret not in repr(session)
+        assert secret not in repr(vars(access)["_credentials"])

@@ -15,7 +15,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 SESSION_SECONDS: Final = 3600
 #: A session is used no more when this little is left: far longer than a request may take.
 MARGIN_SECONDS: Final = 300
-#: Sessions kept; the least recently used goes first. One takes about 0.5 MB with its two clients.
-MAX_SESSIONS: Final = 100
+#: Kept ready for use, with their clients: about 0.5 MB each. The least recently used goes first.
+MAX_SESSIONS: Final = 50
+#: Credentials kept, about 2 kB each, so that a tenant whose clients had to go costs no call of STS.
+MAX_CREDENTIALS: Final = 5000
 SESSION_NAME_MAX: Final = 64  # STS
 
 _BUCKET_NAME: Final = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -88,6 +90,17 @@ class TenantSession:
 
 
 @dataclass(frozen=True)
+class _Credentials:
+    """What STS gave for one tenant and one scope. Not to be shown: `repr` leaves the secrets out."""
+
+    scope: SessionScope
+    expires_at: float
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Vendor:
     """Whose sessions are asked for, and who asks. `service` becomes the sessions' source identity."""
 
@@ -99,9 +112,9 @@ class Vendor:
 class TenantAccess:
     """Gives sessions of the tenant access role. Thread-safe.
 
-    A session is kept for its tenant until `MARGIN_SECONDS` before it ends, so a process calls AssumeRole
-    once in 55 minutes per pooled tenant it serves, and twice for a siloed one (first to read where its
-    bucket is). STS allows 600 calls a second per account and region, shared by all.
+    Credentials are kept for their tenant until `MARGIN_SECONDS` before they end, so a process calls
+    AssumeRole once in 55 minutes per pooled tenant it serves, and twice for a siloed one (first to read
+    where its bucket is). STS allows 600 calls a second per account and region, shared by all.
 
     The tenant's record is read each time, with the tenant's own session: a suspended tenant is refused from
     the next request on.
@@ -114,16 +127,18 @@ class TenantAccess:
         *,
         clock: Callable[[], float] = time.time,
         max_sessions: int = MAX_SESSIONS,
+        max_credentials: int = MAX_CREDENTIALS,
     ) -> None:
         self._sts = sts
         self._vendor = vendor
         self._clock = clock
         self._sessions: TLRUCache[TenantId, TenantSession] = TLRUCache(
-            maxsize=max_sessions,
-            ttu=lambda _tenant_id, session, _now: session.expires_at - MARGIN_SECONDS,
-            timer=clock,
+            maxsize=max_sessions, ttu=_end_of_use, timer=clock
         )
-        self._sessions_lock = Lock()
+        self._credentials: TLRUCache[TenantId, _Credentials] = TLRUCache(
+            maxsize=max_credentials, ttu=_end_of_use, timer=clock
+        )
+        self._caches_lock = Lock()
         # So that requests of one tenant that come together ask STS once. Few tenants share a lock.
         self._stripes: Final = tuple(Lock() for _ in range(_STRIPES))
         # Shared by all sessions: each would read the service models, megabytes of them, anew.
@@ -174,24 +189,36 @@ class TenantAccess:
         return self._session(tenant_id, replace(self._vendor.scope, silo_bucket=bucket), instead_of=session)
 
     def _any_session(self, tenant_id: TenantId) -> TenantSession:
-        with self._sessions_lock:
+        with self._caches_lock:
             kept = self._sessions.get(tenant_id)
-        return kept or self._session(tenant_id, self._vendor.scope, instead_of=None)
+            credentials = self._credentials.get(tenant_id)
+        if kept is not None:
+            return kept
+        scope = self._vendor.scope if credentials is None else credentials.scope
+        return self._session(tenant_id, scope, instead_of=None)
 
     def _session(
         self, tenant_id: TenantId, scope: SessionScope, *, instead_of: TenantSession | None
     ) -> TenantSession:
+        """Return the tenant's session of this scope, an older one than `instead_of` never."""
         with self._stripes[hash(tenant_id) % _STRIPES]:
-            with self._sessions_lock:
-                kept = self._sessions.get(tenant_id)
-            if kept is not None and kept is not instead_of and kept.scope == scope:
-                return kept  # another thread was here first
-            session = self._assume(tenant_id, scope)
-            with self._sessions_lock:
+            with self._caches_lock:
+                if instead_of is not None and self._sessions.get(tenant_id) is instead_of:
+                    del self._sessions[tenant_id]
+                    self._credentials.pop(tenant_id, None)
+                session = self._sessions.get(tenant_id)
+                credentials = self._credentials.get(tenant_id)
+            if session is not None and session.scope == scope:
+                return session  # another thread was here first
+            if credentials is None or credentials.scope != scope:
+                credentials = self._assume(tenant_id, scope)
+            session = self._open(tenant_id, credentials)
+            with self._caches_lock:
                 self._sessions[tenant_id] = session
+                self._credentials[tenant_id] = credentials
             return session
 
-    def _assume(self, tenant_id: TenantId, scope: SessionScope) -> TenantSession:
+    def _assume(self, tenant_id: TenantId, scope: SessionScope) -> _Credentials:
         credentials = self._sts.assume_role(
             RoleArn=self._vendor.role_arn,
             RoleSessionName=session_name(tenant_id),
@@ -201,24 +228,37 @@ class TenantAccess:
             Policy=json.dumps(session_policy(tenant_id, scope), separators=(",", ":")),
             DurationSeconds=SESSION_SECONDS,
         )["Credentials"]
+        return _Credentials(
+            scope=scope,
+            expires_at=credentials["Expiration"].timestamp(),
+            access_key_id=credentials["AccessKeyId"],
+            secret_access_key=credentials["SecretAccessKey"],
+            session_token=credentials["SessionToken"],
+        )
+
+    def _open(self, tenant_id: TenantId, credentials: _Credentials) -> TenantSession:
         core = botocore.session.Session()
         core.register_component("data_loader", self._loader)
         session = boto3.Session(
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-            region_name=scope.region,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            region_name=credentials.scope.region,
             botocore_session=core,
         )
         return TenantSession(
             tenant_id=tenant_id,
-            scope=scope,
-            expires_at=credentials["Expiration"].timestamp(),
+            scope=credentials.scope,
+            expires_at=credentials.expires_at,
             boto3=session,
             # Made here, where one thread is: boto3 promises no thread-safety when a client is made.
             s3=session.client("s3", config=CLIENT_CONFIG),
             dynamodb=session.client("dynamodb", config=CLIENT_CONFIG),
         )
+
+
+def _end_of_use(_tenant_id: TenantId, kept: TenantSession | _Credentials, _now: float) -> float:
+    return kept.expires_at - MARGIN_SECONDS
 
 
 def session_name(tenant_id: TenantId) -> str:
