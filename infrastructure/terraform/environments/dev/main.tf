@@ -10,6 +10,12 @@ provider "aws" {
   }
 }
 
+locals {
+  tenant_api_url      = module.stack.tenant_api_endpoint
+  user_pool_id        = null
+  user_pool_client_id = null
+}
+
 module "stack" {
   source = "../../modules/stack"
 
@@ -21,4 +27,7 @@ module "stack" {
   archive_retention_days      = 30
   log_retention_days          = 30
   log_level                   = "INFO"
+  jwt_issuer                  = var.jwt_issuer
+  jwt_audience                = var.jwt_audience
+  tenant_claim                = var.tenant_claim
 }

@@ -17,15 +17,32 @@ provider "aws" {
   }
 
   endpoints {
-    dynamodb = var.aws_endpoint_url
-    events   = var.aws_endpoint_url
-    iam      = var.aws_endpoint_url
-    lambda   = var.aws_endpoint_url
-    logs     = var.aws_endpoint_url
-    s3       = var.aws_endpoint_url
-    sqs      = var.aws_endpoint_url
-    sts      = var.aws_endpoint_url
+    apigatewayv2 = var.aws_endpoint_url
+    cognitoidp   = var.aws_endpoint_url
+    dynamodb     = var.aws_endpoint_url
+    events       = var.aws_endpoint_url
+    iam          = var.aws_endpoint_url
+    lambda       = var.aws_endpoint_url
+    logs         = var.aws_endpoint_url
+    s3           = var.aws_endpoint_url
+    sqs          = var.aws_endpoint_url
+    sts          = var.aws_endpoint_url
   }
+}
+
+locals {
+  # The engine serves APIs under a path of its endpoint.
+  tenant_api_url      = "${var.aws_endpoint_url}/_aws/execute-api/${module.stack.tenant_api_id}"
+  user_pool_id        = module.identity_provider.user_pool_id
+  user_pool_client_id = module.identity_provider.user_pool_client_id
+}
+
+# Stands for the OpenID Connect provider that the other environments name.
+module "identity_provider" {
+  source = "../../modules/identity-provider"
+
+  name   = "tenkacloud-local-clients"
+  region = var.region
 }
 
 module "stack" {
@@ -39,4 +56,7 @@ module "stack" {
   archive_retention_days      = 7
   log_retention_days          = 7
   log_level                   = "INFO"
+  jwt_issuer                  = module.identity_provider.issuer
+  jwt_audience                = [module.identity_provider.user_pool_client_id]
+  tenant_claim                = module.identity_provider.tenant_claim
 }

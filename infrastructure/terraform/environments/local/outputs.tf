@@ -18,6 +18,11 @@ output "table_name" {
   value       = module.stack.table_name
 }
 
+output "data_table_name" {
+  description = "Name of the table that holds all tenants' items."
+  value       = module.stack.data_table_name
+}
+
 output "event_bus_name" {
   description = "Name of the bus that carries the tenant events."
   value       = module.stack.event_bus_name
@@ -54,7 +59,7 @@ output "function_role_names" {
 }
 
 output "dead_letter_queue_urls" {
-  description = "The URLs of the dead letter queues, by service."
+  description = "The URLs of the dead letter queues, by service. A function that is invoked synchronously has none."
   value       = module.stack.dead_letter_queue_urls
 }
 
@@ -71,4 +76,34 @@ output "stream_filter_patterns" {
 output "event_patterns" {
   description = "The patterns, in JSON, of the events each service is woken by."
   value       = module.stack.event_patterns
+}
+
+output "problem_data_api_url" {
+  description = "Where the API of the tenants' problems answers."
+  value       = local.tenant_api_url
+}
+
+output "jwt_issuer" {
+  description = "Who signs the clients' tokens."
+  value       = module.stack.jwt_issuer
+}
+
+output "jwt_audience" {
+  description = "For whom the clients' tokens are."
+  value       = module.stack.jwt_audience
+}
+
+output "tenant_claim" {
+  description = "The claim of the clients' tokens that names their tenant."
+  value       = module.stack.tenant_claim
+}
+
+output "user_pool_id" {
+  description = "Id of the Cognito pool that this root has made for the clients; null where the tokens come from elsewhere."
+  value       = local.user_pool_id
+}
+
+output "user_pool_client_id" {
+  description = "Id of that pool's client."
+  value       = local.user_pool_client_id
 }

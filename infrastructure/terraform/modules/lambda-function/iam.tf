@@ -34,10 +34,14 @@ data "aws_iam_policy_document" "this" {
   }
 
   # Lambda sends to on-failure destinations with the function's role.
-  statement {
-    sid       = "SendToDeadLetterQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [local.dead_letter_queue_arn]
+  dynamic "statement" {
+    for_each = var.synchronous ? [] : [local.dead_letter_queue_arn]
+
+    content {
+      sid       = "SendToDeadLetterQueue"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value]
+    }
   }
 }
 

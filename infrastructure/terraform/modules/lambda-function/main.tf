@@ -12,7 +12,10 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention_days
 }
 
+# A caller that waits is told of a failure: there is nothing to keep then.
 resource "aws_sqs_queue" "dead_letter" {
+  count = var.synchronous ? 0 : 1
+
   name                      = local.dead_letter_queue_name
   message_retention_seconds = 14 * 24 * 60 * 60
   sqs_managed_sse_enabled   = true
@@ -35,12 +38,15 @@ resource "aws_lambda_function" "this" {
   memory_size      = var.memory_size
 
   environment {
-    variables = merge(var.environment_variables, {
-      # The whole name: metrics of two environments in one account must not add up.
-      POWERTOOLS_SERVICE_NAME = var.function_name
-      POWERTOOLS_LOG_LEVEL    = var.log_level
-      DEAD_LETTER_QUEUE_URL   = aws_sqs_queue.dead_letter.url
-    })
+    variables = merge(
+      var.environment_variables,
+      {
+        # The whole name: metrics of two environments in one account must not add up.
+        POWERTOOLS_SERVICE_NAME = var.function_name
+        POWERTOOLS_LOG_LEVEL    = var.log_level
+      },
+      { for queue in aws_sqs_queue.dead_letter : "DEAD_LETTER_QUEUE_URL" => queue.url },
+    )
   }
 
   tracing_config {

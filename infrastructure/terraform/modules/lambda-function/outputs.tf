@@ -22,13 +22,13 @@ output "role_name" {
 }
 
 output "dead_letter_queue_arn" {
-  description = "ARN of the queue that holds what failed for good."
-  value       = "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${aws_sqs_queue.dead_letter.name}"
+  description = "ARN of the queue that holds what failed for good; null for a synchronous function."
+  value       = one([for queue in aws_sqs_queue.dead_letter : "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${queue.name}"])
 }
 
 output "dead_letter_queue_url" {
-  description = "URL of the queue that holds what failed for good."
-  value       = aws_sqs_queue.dead_letter.url
+  description = "URL of the queue that holds what failed for good; null for a synchronous function."
+  value       = one(aws_sqs_queue.dead_letter[*].url)
 }
 
 output "log_group_name" {
@@ -57,6 +57,6 @@ output "handler" {
 }
 
 output "dead_letter_queue_policy_json" {
-  description = "Policy of the dead letter queue."
-  value       = aws_sqs_queue.dead_letter.policy
+  description = "Policy of the dead letter queue; null without one."
+  value       = one(aws_sqs_queue.dead_letter[*].policy)
 }

@@ -129,10 +129,21 @@ variable "log_level" {
   }
 }
 
+variable "synchronous" {
+  description = "Whether whoever invokes the function waits for its answer. Such a function has no dead letter queue."
+  type        = bool
+  default     = false
+}
+
 variable "dead_letter_source_arns" {
   description = "EventBridge rules that may send what they could not deliver to the function's dead letter queue."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = length(var.dead_letter_source_arns) == 0 || !var.synchronous
+    error_message = "A synchronous function has no dead letter queue that a rule could send to."
+  }
 
   validation {
     condition = alltrue([

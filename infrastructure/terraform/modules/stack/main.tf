@@ -16,13 +16,24 @@ locals {
     provisioning            = module.provisioning
     tenant-provisioner      = module.tenant_provisioner
     provisioning-completion = module.provisioning_completion
+    problem-data            = module.problem_data
   }
+
+  # The functions that act for tenants. Names, since the role and the functions need each other.
+  tenant_services = ["problem-data"]
 }
 
 module "tenant_table" {
   source = "../tenant-table"
 
   table_name   = "TenkaCloud-${var.environment}"
+  protect_data = var.protect_data
+}
+
+module "tenant_data_table" {
+  source = "../tenant-data-table"
+
+  table_name   = "TenkaCloud-${var.environment}-tenant-data"
   protect_data = var.protect_data
 }
 
@@ -47,8 +58,16 @@ module "tenant_access" {
   environment      = var.environment
   name_prefix      = local.name_prefix
   data_bucket_name = module.data_bucket.name
+  table_name       = module.tenant_table.name
+  data_table_name  = module.tenant_data_table.name
   account_id       = local.account_id
+  region           = local.region
   partition        = local.partition
+
+  trusted_role_arns = [
+    for service in local.tenant_services :
+    "arn:${local.partition}:iam::${local.account_id}:role/tenkacloud/${var.environment}/application-plane/${local.name_prefix}-${service}"
+  ]
 }
 
 module "provisioning" {
@@ -96,4 +115,38 @@ module "provisioning_completion" {
   account_id         = local.account_id
   region             = local.region
   partition          = local.partition
+}
+
+module "tenant_api" {
+  source = "../http-api"
+
+  name               = "${local.name_prefix}-tenant-api"
+  description        = "What the tenants' clients call"
+  jwt_issuer         = var.jwt_issuer
+  jwt_audience       = var.jwt_audience
+  log_retention_days = var.log_retention_days
+  account_id         = local.account_id
+  region             = local.region
+  partition          = local.partition
+}
+
+module "problem_data" {
+  source = "../problem-data"
+
+  environment            = var.environment
+  name_prefix            = local.name_prefix
+  zip_path               = "${var.artifacts_dir}/problem-data.zip"
+  api_id                 = module.tenant_api.id
+  authorizer_id          = module.tenant_api.authorizer_id
+  api_execution_arn      = module.tenant_api.execution_arn
+  tenant_claim           = var.tenant_claim
+  table_name             = module.tenant_table.name
+  data_table_name        = module.tenant_data_table.name
+  data_bucket_name       = module.data_bucket.name
+  tenant_access_role_arn = module.tenant_access.role_arn
+  log_retention_days     = var.log_retention_days
+  log_level              = var.log_level
+  account_id             = local.account_id
+  region                 = local.region
+  partition              = local.partition
 }

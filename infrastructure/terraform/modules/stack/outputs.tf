@@ -18,6 +18,11 @@ output "table_name" {
   value       = module.tenant_table.name
 }
 
+output "data_table_name" {
+  description = "Name of the table that holds all tenants' items."
+  value       = module.tenant_data_table.name
+}
+
 output "event_bus_name" {
   description = "Name of the bus that carries the tenant events."
   value       = module.event_bus.name
@@ -54,8 +59,11 @@ output "function_role_names" {
 }
 
 output "dead_letter_queue_urls" {
-  description = "The URLs of the dead letter queues, by service."
-  value       = { for service, function in local.functions : service => function.dead_letter_queue_url }
+  description = "The URLs of the dead letter queues, by service. A function that is invoked synchronously has none."
+  value = {
+    for service, function in local.functions : service => function.dead_letter_queue_url
+    if service != "problem-data"
+  }
 }
 
 output "log_group_names" {
@@ -74,4 +82,29 @@ output "event_patterns" {
     tenant-provisioner      = module.tenant_provisioner.event_pattern
     provisioning-completion = module.provisioning_completion.event_pattern
   }
+}
+
+output "tenant_api_id" {
+  description = "Id of the HTTP API that the tenants' clients call."
+  value       = module.tenant_api.id
+}
+
+output "tenant_api_endpoint" {
+  description = "URL of that API on AWS."
+  value       = module.tenant_api.endpoint
+}
+
+output "jwt_issuer" {
+  description = "Who signs the clients' tokens."
+  value       = var.jwt_issuer
+}
+
+output "jwt_audience" {
+  description = "For whom the clients' tokens are."
+  value       = var.jwt_audience
+}
+
+output "tenant_claim" {
+  description = "The claim of the clients' tokens that names their tenant."
+  value       = var.tenant_claim
 }

@@ -11,7 +11,7 @@ variable "environment" {
 }
 
 variable "artifacts_dir" {
-  description = "Folder with the functions' zips: provisioning.zip, tenant-provisioner.zip and provisioning-completion.zip."
+  description = "Folder with the functions' zips: one per service, named after it."
   type        = string
 
   validation {
@@ -72,5 +72,37 @@ variable "log_level" {
   validation {
     condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
     error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+variable "jwt_issuer" {
+  description = "Who signs the clients' tokens: the URL that stands in their iss claim, of any OpenID Connect provider."
+  type        = string
+
+  validation {
+    condition     = startswith(var.jwt_issuer, "https://")
+    error_message = "jwt_issuer must be an https:// URL."
+  }
+}
+
+variable "jwt_audience" {
+  description = "For whom the tokens are: one of these must be in their aud or client_id claim."
+  type        = list(string)
+
+  # Without one, API Gateway would take every token of the issuer, whatever it was made for.
+  validation {
+    condition     = length(var.jwt_audience) > 0 && alltrue([for audience in var.jwt_audience : length(audience) > 0])
+    error_message = "jwt_audience must name at least one audience, and no empty one."
+  }
+}
+
+variable "tenant_claim" {
+  description = "The claim of the clients' tokens that names their tenant. Users must not be able to write it."
+  type        = string
+  default     = "custom:tenantId"
+
+  validation {
+    condition     = can(regex("^[^[:space:][:cntrl:]]{1,128}$", var.tenant_claim))
+    error_message = "tenant_claim must be 1 to 128 characters without blanks."
   }
 }

@@ -1,63 +1,102 @@
 data "aws_iam_policy_document" "assume_role" {
-  # The role path stands for the application plane, so that a new function needs no change here.
-  # It opens nothing by itself: every caller still needs its own sts:AssumeRole permission.
+  # Three statements, since AWS gives each of the three actions other condition keys.
+  # The account is named, and the roles are compared: a trust that names a role breaks when the
+  # role is made anew. Every caller still needs a permission of its own.
   statement {
-    sid = "ApplicationPlaneActsForOneTenant"
-    actions = [
-      "sts:AssumeRole",
-      "sts:TagSession",
-    ]
+    sid     = "AssumeForOneTenant"
+    actions = ["sts:AssumeRole"]
 
     principals {
       type        = "AWS"
-      identifiers = ["arn:${var.partition}:iam::${var.account_id}:root"]
+      identifiers = [local.account]
     }
 
     condition {
-      test     = "ArnLike"
+      test     = "ArnEquals"
       variable = "aws:PrincipalArn"
-      values   = ["arn:${var.partition}:iam::${var.account_id}:role/tenkacloud/${var.environment}/application-plane/*"]
+      values   = var.trusted_role_arns
     }
 
-    # STS accepts an empty tag value.
+    dynamic "condition" {
+      for_each = local.tag_conditions
+
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
+    }
+
+    # Who asks stays on record in CloudTrail, also in sessions started from this one.
     condition {
       test     = "StringLike"
-      variable = "aws:RequestTag/tenantId"
-      values   = ["?*"]
+      variable = "sts:SourceIdentity"
+      values   = ["${var.name_prefix}-*"]
+    }
+  }
+
+  statement {
+    sid     = "TagWithTheTenantOnly"
+    actions = ["sts:TagSession"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [local.account]
     }
 
     condition {
-      test     = "ForAllValues:StringEquals"
-      variable = "aws:TagKeys"
-      values   = ["tenantId"]
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = var.trusted_role_arns
     }
 
-    # ForAllValues is true when the key is absent, so its presence is asked for as well.
-    condition {
-      test     = "Null"
-      variable = "aws:TagKeys"
-      values   = ["false"]
+    dynamic "condition" {
+      for_each = local.tag_conditions
+
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
+    }
+  }
+
+  statement {
+    sid     = "NameTheService"
+    actions = ["sts:SetSourceIdentity"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [local.account]
     }
 
     condition {
-      test     = "Null"
-      variable = "aws:RequestTag/tenantId"
-      values   = ["false"]
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = var.trusted_role_arns
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "sts:SourceIdentity"
+      values   = ["${var.name_prefix}-*"]
     }
   }
 }
 
 data "aws_iam_policy_document" "this" {
+  # The slash before the star keeps tenant "a" out of the prefix of tenant "ab".
   statement {
     sid = "TenantObjects"
     actions = [
+      "s3:AbortMultipartUpload",
+      "s3:DeleteObject",
       "s3:GetObject",
       "s3:PutObject",
     ]
     resources = ["${local.bucket_arn}/tenants/${local.tenant_id}/*"]
   }
 
-  # The slash before the star keeps tenant "a" out of the prefix of tenant "ab".
   statement {
     sid       = "ListTenantPrefix"
     actions   = ["s3:ListBucket"]
@@ -76,24 +115,115 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # A session without the tag gets nothing, whatever else may ever be attached to the role.
+  # TransactGetItems and TransactWriteItems are no IAM actions: each of their parts is one of these.
   statement {
-    sid    = "DenyWithoutTenant"
-    effect = "Deny"
+    sid = "TenantItems"
     actions = [
-      "s3:GetObject",
-      "s3:ListBucket",
-      "s3:PutObject",
+      "dynamodb:BatchGetItem",
+      "dynamodb:BatchWriteItem",
+      "dynamodb:ConditionCheckItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
     ]
-    resources = [
-      local.bucket_arn,
-      "${local.bucket_arn}/*",
-    ]
+    resources = [local.data_table_arn]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "dynamodb:LeadingKeys"
+      values   = [local.partition_key]
+    }
+
+    # ForAllValues is true of a request without the key, such as a scan.
+    condition {
+      test     = "Null"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["false"]
+    }
+  }
+
+  # Read only: the record is the control plane's. It says whether the tenant is ACTIVE, and where
+  # its bucket is.
+  statement {
+    sid       = "TenantRecord"
+    actions   = ["dynamodb:GetItem"]
+    resources = [local.table_arn]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "dynamodb:LeadingKeys"
+      values   = [local.partition_key]
+    }
+
+    condition {
+      test     = "Null"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["false"]
+    }
+  }
+
+  # A session without the tag gets nothing, whatever else may ever be attached to the role. These
+  # denies take every action: they are complete only so.
+  statement {
+    sid       = "DenyWithoutTenant"
+    effect    = "Deny"
+    actions   = ["*"]
+    resources = ["*"]
 
     condition {
       test     = "Null"
       variable = "aws:PrincipalTag/tenantId"
       values   = ["true"]
+    }
+  }
+
+  statement {
+    sid       = "DenyEmptyTenant"
+    effect    = "Deny"
+    actions   = ["*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:PrincipalTag/tenantId"
+      values   = [""]
+    }
+  }
+
+  # Also where a role's trust would name this one.
+  statement {
+    sid    = "DenyRoleChaining"
+    effect = "Deny"
+    actions = [
+      "sts:AssumeRole",
+      "sts:AssumeRoleWithSAML",
+      "sts:AssumeRoleWithWebIdentity",
+      "sts:GetFederationToken",
+      "sts:SetSourceIdentity",
+      "sts:TagSession",
+    ]
+    resources = ["*"]
+  }
+
+  # A bucket of ours that is deleted can be made again by anybody: names are global.
+  statement {
+    sid       = "DenyOtherAccountsBuckets"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:ResourceAccount"
+      values   = [var.account_id]
+    }
+
+    condition {
+      test     = "Null"
+      variable = "aws:ResourceAccount"
+      values   = ["false"]
     }
   }
 }

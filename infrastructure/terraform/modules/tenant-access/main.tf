@@ -1,8 +1,54 @@
 locals {
-  bucket_arn = "arn:${var.partition}:s3:::${var.data_bucket_name}"
+  # Built from names, so that every policy is fully known in the plan and can be proved there.
+  account        = "arn:${var.partition}:iam::${var.account_id}:root"
+  bucket_arn     = "arn:${var.partition}:s3:::${var.data_bucket_name}"
+  table_arn      = "arn:${var.partition}:dynamodb:${var.region}:${var.account_id}:table/${var.table_name}"
+  data_table_arn = "arn:${var.partition}:dynamodb:${var.region}:${var.account_id}:table/${var.data_table_name}"
 
   # An IAM policy variable: IAM fills in the tag of the session that asks.
-  tenant_id = "$${aws:PrincipalTag/tenantId}"
+  tenant_id     = "$${aws:PrincipalTag/tenantId}"
+  partition_key = "TENANT#${local.tenant_id}"
+
+  # The tag tenantId, not empty, no other tag, and handed on to sessions started from this one.
+  # ForAllValues is true of a request without the key, so its presence is asked for as well.
+  tag_conditions = [
+    {
+      test     = "StringLike"
+      variable = "aws:RequestTag/tenantId"
+      values   = ["?*"]
+    },
+    # What STS takes in a tag's value and no tenant id holds. "a/b" would be a folder of tenant "a".
+    {
+      test     = "StringNotLike"
+      variable = "aws:RequestTag/tenantId"
+      values   = ["*/*", "*.*", "*:*", "*=*", "*+*", "*@*", "* *"]
+    },
+    {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["tenantId"]
+    },
+    {
+      test     = "ForAllValues:StringEquals"
+      variable = "sts:TransitiveTagKeys"
+      values   = ["tenantId"]
+    },
+    {
+      test     = "Null"
+      variable = "aws:RequestTag/tenantId"
+      values   = ["false"]
+    },
+    {
+      test     = "Null"
+      variable = "aws:TagKeys"
+      values   = ["false"]
+    },
+    {
+      test     = "Null"
+      variable = "sts:TransitiveTagKeys"
+      values   = ["false"]
+    },
+  ]
 }
 
 # The one role through which shared compute acts for a tenant. Dedicated buckets are not named

@@ -49,3 +49,46 @@ variable "partition" {
     error_message = "partition must be aws, aws-cn or aws-us-gov."
   }
 }
+
+variable "region" {
+  description = "The AWS region the resources live in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region name such as ap-northeast-1."
+  }
+}
+
+variable "table_name" {
+  description = "Name of the tenant table."
+  type        = string
+
+  validation {
+    condition     = can(regex("^TenkaCloud-[a-z][a-z0-9]{1,11}$", var.table_name))
+    error_message = "table_name must be TenkaCloud-<environment>."
+  }
+}
+
+variable "data_table_name" {
+  description = "Name of the table that holds all tenants' items."
+  type        = string
+
+  validation {
+    condition     = can(regex("^TenkaCloud-[a-z][a-z0-9]{1,11}-tenant-data$", var.data_table_name))
+    error_message = "data_table_name must be TenkaCloud-<environment>-tenant-data."
+  }
+}
+
+variable "trusted_role_arns" {
+  description = "The roles of the functions that act for tenants. No other may start a session."
+  type        = list(string)
+
+  validation {
+    condition = length(var.trusted_role_arns) > 0 && alltrue([
+      for arn in var.trusted_role_arns :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/tenkacloud/[a-z][a-z0-9]{1,11}/application-plane/tenkacloud-[a-z0-9-]+$", arn))
+    ])
+    error_message = "trusted_role_arns must be ARNs of application-plane roles, at least one, without wildcards."
+  }
+}

@@ -1,0 +1,19 @@
+variable "name" {
+  description = "Name of the pool and of its client: tenkacloud-<environment>-<thing>."
+  type        = string
+
+  validation {
+    condition     = can(regex("^tenkacloud-[a-z][a-z0-9]{1,11}-[a-z][a-z0-9-]*[a-z0-9]$", var.name))
+    error_message = "name must be tenkacloud-<environment>-<thing>."
+  }
+}
+
+variable "region" {
+  description = "The AWS region the resources live in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region name such as ap-northeast-1."
+  }
+}
