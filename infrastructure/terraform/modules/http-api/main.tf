@@ -16,6 +16,11 @@ resource "aws_apigatewayv2_authorizer" "jwt" {
     issuer   = var.jwt_issuer
     audience = var.jwt_audience
   }
+
+  # It means nothing for tokens, but the local engine gives it a default.
+  lifecycle {
+    ignore_changes = [authorizer_payload_format_version]
+  }
 }
 
 resource "aws_cloudwatch_log_group" "access" {

@@ -66,3 +66,14 @@ run "wrong_values_are_refused" {
     var.dead_letter_source_arns,
   ]
 }
+
+run "a_synchronous_function_has_no_queue_to_send_to" {
+  command = plan
+
+  variables {
+    synchronous             = true
+    dead_letter_source_arns = ["arn:aws:events:ap-northeast-1:123456789012:rule/tenkacloud-dev-tenant-events/a-rule"]
+  }
+
+  expect_failures = [var.dead_letter_source_arns]
+}

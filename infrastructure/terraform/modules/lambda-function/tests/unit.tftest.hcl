@@ -128,16 +128,16 @@ run "function_of_its_own" {
 
   assert {
     condition = (
-      aws_sqs_queue.dead_letter.name == "tenkacloud-dev-example-dlq"
-      && aws_sqs_queue.dead_letter.message_retention_seconds == 1209600
-      && aws_sqs_queue.dead_letter.sqs_managed_sse_enabled
+      aws_sqs_queue.dead_letter[0].name == "tenkacloud-dev-example-dlq"
+      && aws_sqs_queue.dead_letter[0].message_retention_seconds == 1209600
+      && aws_sqs_queue.dead_letter[0].sqs_managed_sse_enabled
       && output.dead_letter_queue_arn == "arn:aws:sqs:ap-northeast-1:123456789012:tenkacloud-dev-example-dlq"
     )
     error_message = "The dead letter queue must keep what failed for 14 days, encrypted."
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue.dead_letter.policy).Statement == [{
+    condition = jsondecode(aws_sqs_queue.dead_letter[0].policy).Statement == [{
       Sid       = "RulesSendWhatTheyCouldNotDeliver"
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
@@ -172,5 +172,25 @@ run "other_limits" {
       && aws_lambda_function.this.environment[0].variables["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
     )
     error_message = "The function must have the limits it was given."
+  }
+}
+
+run "synchronous" {
+  command = plan
+
+  variables {
+    synchronous = true
+  }
+
+  assert {
+    condition = (
+      length(aws_sqs_queue.dead_letter) == 0
+      && output.dead_letter_queue_arn == null
+      && output.dead_letter_queue_url == null
+      && output.dead_letter_queue_policy_json == null
+      && keys(aws_lambda_function.this.environment[0].variables) == tolist(["POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "TABLE_NAME"])
+      && [for statement in jsondecode(output.policy_json).Statement : statement.Sid] == ["WriteLogs", "WriteTraces"]
+    )
+    error_message = "A function whose callers wait must have no dead letter queue, nor a permission for one."
   }
 }

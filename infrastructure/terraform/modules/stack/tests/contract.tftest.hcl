@@ -25,6 +25,8 @@ variables {
   archive_retention_days      = 30
   log_retention_days          = 30
   log_level                   = "INFO"
+  jwt_issuer                  = "https://tenkacloud.example.com/"
+  jwt_audience                = ["the-api"]
 }
 
 # One run for all of them, since each run costs seconds: every variable named below has to
@@ -39,6 +41,9 @@ run "wrong_values_are_refused" {
     archive_retention_days = 0
     log_retention_days     = 0
     log_level              = "TRACE"
+    jwt_issuer             = "tenkacloud.example.com"
+    jwt_audience           = [""]
+    tenant_claim           = ""
   }
 
   expect_failures = [
@@ -48,6 +53,9 @@ run "wrong_values_are_refused" {
     var.archive_retention_days,
     var.log_retention_days,
     var.log_level,
+    var.jwt_issuer,
+    var.jwt_audience,
+    var.tenant_claim,
   ]
 }
 

@@ -25,6 +25,8 @@ variables {
   archive_retention_days      = 30
   log_retention_days          = 30
   log_level                   = "INFO"
+  jwt_issuer                  = "https://tenkacloud.example.com/"
+  jwt_audience                = ["the-api"]
 }
 
 run "on_aws" {
@@ -36,6 +38,7 @@ run "on_aws" {
       && output.account_id == "123456789012"
       && output.region == "ap-northeast-1"
       && output.table_name == "TenkaCloud-dev"
+      && output.data_table_name == "TenkaCloud-dev-tenant-data"
       && output.event_bus_name == "tenkacloud-dev-tenant-events"
       && output.event_archive_name == "tenkacloud-dev-tenant-events"
       && output.data_bucket_name == "tenkacloud-data-dev-123456789012"
@@ -49,8 +52,9 @@ run "on_aws" {
       provisioning            = "tenkacloud-dev-provisioning"
       tenant-provisioner      = "tenkacloud-dev-tenant-provisioner"
       provisioning-completion = "tenkacloud-dev-provisioning-completion"
+      problem-data            = "tenkacloud-dev-problem-data"
     }
-    error_message = "The functions must be these three."
+    error_message = "The functions must be these four."
   }
 
   assert {
@@ -64,8 +68,8 @@ run "on_aws" {
   }
 
   assert {
-    condition     = keys(output.dead_letter_queue_urls) == keys(output.lambda_function_names)
-    error_message = "Each function must have a dead letter queue."
+    condition     = toset(keys(output.dead_letter_queue_urls)) == toset(["provisioning", "provisioning-completion", "tenant-provisioner"])
+    error_message = "Each function that nobody waits for must have a dead letter queue."
   }
 
   assert {
@@ -87,7 +91,17 @@ run "on_aws" {
   }
 
   assert {
-    condition     = module.tenant_table.protected && !module.data_bucket.force_destroy
+    condition     = jsondecode(module.tenant_access.assume_role_policy_json).Statement[0].Condition.ArnEquals["aws:PrincipalArn"] == "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data"
+    error_message = "Only problem-data may act for tenants."
+  }
+
+  assert {
+    condition     = output.jwt_issuer == "https://tenkacloud.example.com/" && output.jwt_audience == tolist(["the-api"]) && output.tenant_claim == "custom:tenantId"
+    error_message = "The tokens taken must be those that were named."
+  }
+
+  assert {
+    condition     = module.tenant_data_table.protected && module.tenant_table.protected && !module.data_bucket.force_destroy
     error_message = "On AWS tenants' data must be protected."
   }
 }

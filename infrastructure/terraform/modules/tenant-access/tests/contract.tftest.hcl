@@ -9,11 +9,15 @@ provider "aws" {
 }
 
 variables {
-  environment      = "dev"
-  name_prefix      = "tenkacloud-dev"
-  data_bucket_name = "tenkacloud-data-dev-123456789012"
-  account_id       = "123456789012"
-  partition        = "aws"
+  environment       = "dev"
+  name_prefix       = "tenkacloud-dev"
+  data_bucket_name  = "tenkacloud-data-dev-123456789012"
+  table_name        = "TenkaCloud-dev"
+  data_table_name   = "TenkaCloud-dev-tenant-data"
+  account_id        = "123456789012"
+  region            = "ap-northeast-1"
+  partition         = "aws"
+  trusted_role_arns = ["arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data"]
 }
 
 # One run for all of them, since each run costs seconds: every variable named below has to
@@ -22,17 +26,25 @@ run "wrong_values_are_refused" {
   command = plan
 
   variables {
-    environment      = "data"
-    data_bucket_name = "tenkacloud-data"
-    account_id       = "12345678901"
-    partition        = "azure"
+    environment       = "data"
+    data_bucket_name  = "tenkacloud-data"
+    table_name        = "Tenants"
+    data_table_name   = "TenkaCloud-dev"
+    account_id        = "12345678901"
+    region            = "tokyo"
+    partition         = "azure"
+    trusted_role_arns = ["arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/*"]
   }
 
   expect_failures = [
     var.environment,
     var.data_bucket_name,
+    var.table_name,
+    var.data_table_name,
     var.account_id,
+    var.region,
     var.partition,
+    var.trusted_role_arns,
   ]
 }
 
@@ -45,4 +57,14 @@ run "name_prefix_of_another_environment_is_refused" {
   }
 
   expect_failures = [var.name_prefix]
+}
+
+run "nobody_is_refused" {
+  command = plan
+
+  variables {
+    trusted_role_arns = []
+  }
+
+  expect_failures = [var.trusted_role_arns]
 }

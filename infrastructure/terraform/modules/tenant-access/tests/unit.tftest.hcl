@@ -9,11 +9,15 @@ provider "aws" {
 }
 
 variables {
-  environment      = "dev"
-  name_prefix      = "tenkacloud-dev"
-  data_bucket_name = "tenkacloud-data-dev-123456789012"
-  account_id       = "123456789012"
-  partition        = "aws"
+  environment       = "dev"
+  name_prefix       = "tenkacloud-dev"
+  data_bucket_name  = "tenkacloud-data-dev-123456789012"
+  table_name        = "TenkaCloud-dev"
+  data_table_name   = "TenkaCloud-dev-tenant-data"
+  account_id        = "123456789012"
+  region            = "ap-northeast-1"
+  partition         = "aws"
+  trusted_role_arns = ["arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data"]
 }
 
 run "one_tenant_only" {
@@ -29,23 +33,55 @@ run "one_tenant_only" {
     error_message = "The role must be tenkacloud-<environment>-tenant-access, with sessions of at most an hour."
   }
 
+  # A tag of the role itself would count as every session's.
+  assert {
+    condition     = aws_iam_role.this.tags == null
+    error_message = "The role must carry no tag of its own."
+  }
+
   assert {
     condition = jsondecode(output.assume_role_policy_json) == {
       Version = "2012-10-17"
-      Statement = [{
-        Sid       = "ApplicationPlaneActsForOneTenant"
-        Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::123456789012:root" }
-        Action    = ["sts:TagSession", "sts:AssumeRole"]
-        Condition = {
-          ArnLike                     = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/*" }
-          StringLike                  = { "aws:RequestTag/tenantId" = "?*" }
-          "ForAllValues:StringEquals" = { "aws:TagKeys" = "tenantId" }
-          Null                        = { "aws:TagKeys" = "false", "aws:RequestTag/tenantId" = "false" }
-        }
-      }]
+      Statement = [
+        {
+          Sid       = "AssumeForOneTenant"
+          Effect    = "Allow"
+          Principal = { AWS = "arn:aws:iam::123456789012:root" }
+          Action    = "sts:AssumeRole"
+          Condition = {
+            ArnEquals                   = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data" }
+            StringLike                  = { "aws:RequestTag/tenantId" = "?*", "sts:SourceIdentity" = "tenkacloud-dev-*" }
+            StringNotLike               = { "aws:RequestTag/tenantId" = ["*/*", "*.*", "*:*", "*=*", "*+*", "*@*", "* *"] }
+            "ForAllValues:StringEquals" = { "aws:TagKeys" = "tenantId", "sts:TransitiveTagKeys" = "tenantId" }
+            Null                        = { "aws:RequestTag/tenantId" = "false", "aws:TagKeys" = "false", "sts:TransitiveTagKeys" = "false" }
+          }
+        },
+        {
+          Sid       = "TagWithTheTenantOnly"
+          Effect    = "Allow"
+          Principal = { AWS = "arn:aws:iam::123456789012:root" }
+          Action    = "sts:TagSession"
+          Condition = {
+            ArnEquals                   = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data" }
+            StringLike                  = { "aws:RequestTag/tenantId" = "?*" }
+            StringNotLike               = { "aws:RequestTag/tenantId" = ["*/*", "*.*", "*:*", "*=*", "*+*", "*@*", "* *"] }
+            "ForAllValues:StringEquals" = { "aws:TagKeys" = "tenantId", "sts:TransitiveTagKeys" = "tenantId" }
+            Null                        = { "aws:RequestTag/tenantId" = "false", "aws:TagKeys" = "false", "sts:TransitiveTagKeys" = "false" }
+          }
+        },
+        {
+          Sid       = "NameTheService"
+          Effect    = "Allow"
+          Principal = { AWS = "arn:aws:iam::123456789012:root" }
+          Action    = "sts:SetSourceIdentity"
+          Condition = {
+            ArnEquals  = { "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data" }
+            StringLike = { "sts:SourceIdentity" = "tenkacloud-dev-*" }
+          }
+        },
+      ]
     }
-    error_message = "Only the application plane may start a session, only with the tag, and only with that tag."
+    error_message = "Only the trusted functions may start a session, only with the tag and only with that tag, under a name of their own."
   }
 
   assert {
@@ -55,7 +91,7 @@ run "one_tenant_only" {
         {
           Sid      = "TenantObjects"
           Effect   = "Allow"
-          Action   = ["s3:PutObject", "s3:GetObject"]
+          Action   = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
           Resource = "arn:aws:s3:::tenkacloud-data-dev-123456789012/tenants/$${aws:PrincipalTag/tenantId}/*"
         },
         {
@@ -69,18 +105,74 @@ run "one_tenant_only" {
           }
         },
         {
-          Sid    = "DenyWithoutTenant"
-          Effect = "Deny"
-          Action = ["s3:PutObject", "s3:ListBucket", "s3:GetObject"]
-          Resource = [
-            "arn:aws:s3:::tenkacloud-data-dev-123456789012/*",
-            "arn:aws:s3:::tenkacloud-data-dev-123456789012",
+          Sid    = "TenantItems"
+          Effect = "Allow"
+          Action = [
+            "dynamodb:UpdateItem",
+            "dynamodb:Query",
+            "dynamodb:PutItem",
+            "dynamodb:GetItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:BatchWriteItem",
+            "dynamodb:BatchGetItem",
           ]
+          Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev-tenant-data"
+          Condition = {
+            "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = "TENANT#$${aws:PrincipalTag/tenantId}" }
+            Null                        = { "dynamodb:LeadingKeys" = "false" }
+          }
+        },
+        {
+          Sid      = "TenantRecord"
+          Effect   = "Allow"
+          Action   = "dynamodb:GetItem"
+          Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev"
+          Condition = {
+            "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = "TENANT#$${aws:PrincipalTag/tenantId}" }
+            Null                        = { "dynamodb:LeadingKeys" = "false" }
+          }
+        },
+        {
+          Sid       = "DenyWithoutTenant"
+          Effect    = "Deny"
+          Action    = "*"
+          Resource  = "*"
           Condition = { Null = { "aws:PrincipalTag/tenantId" = "true" } }
+        },
+        {
+          Sid       = "DenyEmptyTenant"
+          Effect    = "Deny"
+          Action    = "*"
+          Resource  = "*"
+          Condition = { StringEquals = { "aws:PrincipalTag/tenantId" = "" } }
+        },
+        {
+          Sid    = "DenyRoleChaining"
+          Effect = "Deny"
+          Action = [
+            "sts:TagSession",
+            "sts:SetSourceIdentity",
+            "sts:GetFederationToken",
+            "sts:AssumeRoleWithWebIdentity",
+            "sts:AssumeRoleWithSAML",
+            "sts:AssumeRole",
+          ]
+          Resource = "*"
+        },
+        {
+          Sid      = "DenyOtherAccountsBuckets"
+          Effect   = "Deny"
+          Action   = "s3:*"
+          Resource = "*"
+          Condition = {
+            StringNotEquals = { "aws:ResourceAccount" = "123456789012" }
+            Null            = { "aws:ResourceAccount" = "false" }
+          }
         },
       ]
     }
-    error_message = "A session must reach its own tenant's prefix and nothing else, and nothing without the tag."
+    error_message = "A session must reach its own tenant's data and nothing else, and nothing without the tag."
   }
 
   assert {

@@ -1,0 +1,81 @@
+provider "aws" {
+  region                      = "ap-northeast-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  environment            = "dev"
+  name_prefix            = "tenkacloud-dev"
+  zip_path               = "main.tf"
+  api_id                 = "abcdef1234"
+  authorizer_id          = "auth12"
+  api_execution_arn      = "arn:aws:execute-api:ap-northeast-1:123456789012:abcdef1234"
+  tenant_claim           = "custom:tenantId"
+  table_name             = "TenkaCloud-dev"
+  data_table_name        = "TenkaCloud-dev-tenant-data"
+  data_bucket_name       = "tenkacloud-data-dev-123456789012"
+  tenant_access_role_arn = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+  log_retention_days     = 30
+  log_level              = "INFO"
+  account_id             = "123456789012"
+  region                 = "ap-northeast-1"
+  partition              = "aws"
+}
+
+# One run for all of them, since each run costs seconds: every variable named below has to
+# refuse its value, and nothing else may fail.
+run "wrong_values_are_refused" {
+  command = plan
+
+  variables {
+    environment            = "data"
+    zip_path               = ""
+    api_id                 = ""
+    authorizer_id          = ""
+    api_execution_arn      = "arn:aws:execute-api:ap-northeast-1:123456789012:abcdef1234/*"
+    tenant_claim           = "a claim"
+    table_name             = "Tenants"
+    data_table_name        = "TenkaCloud-dev"
+    data_bucket_name       = "data"
+    tenant_access_role_arn = "arn:aws:iam::123456789012:role/anything"
+    log_retention_days     = 0
+    log_level              = "TRACE"
+    account_id             = "1"
+    region                 = "tokyo"
+    partition              = "azure"
+  }
+
+  expect_failures = [
+    var.environment,
+    var.zip_path,
+    var.api_id,
+    var.authorizer_id,
+    var.api_execution_arn,
+    var.tenant_claim,
+    var.table_name,
+    var.data_table_name,
+    var.data_bucket_name,
+    var.tenant_access_role_arn,
+    var.log_retention_days,
+    var.log_level,
+    var.account_id,
+    var.region,
+    var.partition,
+  ]
+}
+
+# Apart, since it is compared with the environment and so looked at only when that is right.
+run "name_prefix_of_another_environment_is_refused" {
+  command = plan
+
+  variables {
+    name_prefix = "tenkacloud-prod"
+  }
+
+  expect_failures = [var.name_prefix]
+}
