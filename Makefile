@@ -14,7 +14,7 @@ SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:ba
 RUN := PYTHONPATH=$(SOURCES) $(BIN)/python -m
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean
+.PHONY: help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ deploy-local-quietly: setup build
 
 e2e: $(VENV)/.done $(E2E_NEEDS) ## the main job, end to end (ENV=dev: on AWS; ARGS="--keep --json")
 	@$(RUN) scripts.e2e $(ARGS) $(ENV)
+
+least-privilege: deploy-local-quietly ## take each statement of each role away in turn, and see the flow fail (local)
+	@$(RUN) scripts.least_privilege $(ENV)
 
 stop-local: $(VENV)/.done ## stop the local engine
 	@$(RUN) scripts.local stop

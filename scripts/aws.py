@@ -17,6 +17,7 @@ from localstack_client.session import Session as LocalSession
 from scripts.project import LOCAL, REGION, CommandError
 
 if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
@@ -129,6 +130,12 @@ class Clients:
         if service not in self._made:
             self._made[service] = self._session.client(service, config=_CLIENT)
         return self._made[service]
+
+    @property
+    def cognito(self) -> "CognitoIdentityProviderClient":
+        """Cognito user pools."""
+        client: CognitoIdentityProviderClient = self._client("cognito-idp")
+        return client
 
     @property
     def dynamodb(self) -> "DynamoDBClient":

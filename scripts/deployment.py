@@ -11,23 +11,36 @@ from scripts.terraform import Terraform
 PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
 COMPLETION: Final = "provisioning-completion"
+PROBLEM_DATA: Final = "problem-data"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The outputs of an environment's root. The three maps are keyed by service name."""
+    """The outputs of an environment's root. The maps are keyed by service name.
+
+    A function that is invoked synchronously has no dead-letter queue. `user_pool_id` and
+    `user_pool_client_id` are None where the tokens come from elsewhere.
+    """
 
     environment: str
     region: str
     account_id: str
     table_name: str
+    data_table_name: str
     event_bus_name: str
     event_bus_arn: str
     data_bucket_name: str
     tenant_access_role_arn: str
     lambda_function_names: dict[str, str]
+    function_role_names: dict[str, str]
     log_group_names: dict[str, str]
     dead_letter_queue_urls: dict[str, str]
+    problem_data_api_url: str
+    jwt_issuer: str
+    jwt_audience: list[str]
+    tenant_claim: str
+    user_pool_id: str | None
+    user_pool_client_id: str | None
 
     @classmethod
     def of(cls, terraform: Terraform) -> "Deployment":
@@ -39,14 +52,19 @@ class Deployment:
         outputs = terraform.outputs()
         return cls(**{name: outputs[name] for name in cls.__dataclass_fields__})
 
+    @property
+    def tenant_access_role_name(self) -> str:
+        """Name of the role whose sessions act for one tenant."""
+        return self.tenant_access_role_arn.rsplit("/", 1)[1]
+
     def where_to_look(self, clients: Clients, service: str) -> list[str]:
         """Return lines that lead an operator to what a service did: function, logs, queue, last errors."""
-        group = self.log_group_names[service]
-        depth = self.dead_letters(clients)[service]
+        depths = self.dead_letters(clients)
+        queue = self.dead_letter_queue_urls.get(service)
         return [
             f"function   {self.lambda_function_names[service]}",
-            f"log group  {group}",
-            f"queue      {self.dead_letter_queue_urls[service]} ({depth} messages)",
+            f"log group  {self.log_group_names[service]}",
+            *([f"queue      {queue} ({depths[service]} messages)"] if queue else []),
             *(f"last error {line}" for line in list(self.errors(clients, service))[-3:]),
         ]
 

@@ -404,6 +404,7 @@ def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
     if tenant.existed:
         return
     clients.dynamodb.delete_item(TableName=deployment.table_name, Key=tenant.key)
+    _remove_items(deployment, clients, tenant)
     empty(clients, deployment.data_bucket_name, pool_prefix(tenant.id))
     # Not from the record: a flow that broke off has made resources that no record names.
     bucket = silo_bucket(
@@ -414,6 +415,18 @@ def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
         clients.s3.delete_bucket(Bucket=bucket)
     except clients.s3.exceptions.NoSuchBucket:
         return
+
+
+def _remove_items(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
+    pages = clients.dynamodb.get_paginator("query").paginate(
+        TableName=deployment.data_table_name,
+        KeyConditionExpression="PK = :pk",
+        ExpressionAttributeValues={":pk": tenant.key["PK"]},
+        ProjectionExpression="PK, SK",
+    )
+    for page in pages:
+        for key in page["Items"]:
+            clients.dynamodb.delete_item(TableName=deployment.data_table_name, Key=key)
 
 
 def empty(clients: Clients, bucket: str, prefix: str) -> None:

@@ -6,14 +6,22 @@ What is left open is told in `docs/local-engine.md`.
   AWS that is right, but here no request leaves the machine, and the engine speaks plain HTTP.
 - A stream filter's `exists: false` holds for a leaf whose parents are missing, too: so a record that had no
   `provisioningStatus` at all wakes its function when it becomes PENDING, as on AWS.
+- `policies`: policy variables, the role's ARN, the account of a bucket.
+- `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
+- `sessions`: transitive tags, source identity and role chaining.
 
 Imported only in the engine's own environment.
 """
 
+import functools
+import importlib
 import importlib.metadata
+import inspect
 import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from scripts.engine import leading_keys, policies, sessions
 
 VERSION = "1.5.33"
 
@@ -34,20 +42,36 @@ def install() -> None:
             f"the extension is written for ministack {VERSION}, but {installed} is installed; "
             "install requirements/engine.txt, or check scripts/engine/extension.py against the new version"
         )
-    # Here, since importing the engine starts reading its environment.
-    from ministack import app  # noqa: PLC0415
-    from ministack.services import lambda_svc  # noqa: PLC0415
+    replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
+    replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)
+    for part in (policies, leading_keys, sessions):
+        part.install(replace)
 
-    for module, name in ((app, "pin_request_origin"), (lambda_svc, "_match_esm_filter")):
-        if not callable(getattr(module, name, None)):
-            raise UnknownEngineError(f"{module.__name__}.{name} is gone")
-    pin = app.pin_request_origin
 
-    def pin_loopback_as_secure(source_ip: str, secure_transport: bool) -> None:
+def replace(
+    module_name: str, name: str, parameters: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> None:
+    """Replace a function of the engine by what `wrapper` makes of it, in its module.
+
+    Raises:
+        UnknownEngineError: it is not there, or its parameters are not these (names, with blanks between).
+    """
+    module = importlib.import_module(module_name)
+    original = getattr(module, name, None)
+    found = " ".join(inspect.signature(original).parameters) if callable(original) else "nothing"
+    if original is None or found != parameters:
+        raise UnknownEngineError(f"{module_name}.{name} takes {found}, not {parameters}")
+    replacement = functools.wraps(original)(wrapper(original))
+    setattr(module, name, replacement)
+
+
+def pin_loopback_as_secure(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+    """Return a pin of a request's origin that takes the loopback for secure."""
+
+    def pinned(source_ip: str, secure_transport: bool) -> None:
         pin(source_ip, secure_transport or is_loopback(source_ip))
 
-    app.pin_request_origin = pin_loopback_as_secure
-    lambda_svc._match_esm_filter = with_missing_parents(lambda_svc._match_esm_filter)
+    return pinned
 
 
 def is_loopback(address: str) -> bool:

@@ -1,0 +1,182 @@
+"""Is every statement needed? `make least-privilege` takes each away in turn and sees the flow fail.
+
+Local only: it changes the roles of the stack. Each statement is put back, whatever happens. A statement that
+the engine does not enforce, or that denies, is told apart; a statement without which everything still works
+is a failure. That no statement is missing is what the flow itself shows; that none allows an action too many
+is compared in `tests/contract`.
+"""
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.aws import Clients
+from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, Deployment
+from scripts.e2e import Tenant, remove
+from scripts.project import LOCAL, CommandError, say
+from scripts.tenant_api import TenantApi, user_of
+from scripts.terraform import Terraform
+
+#: Statements that the local engine does not ask for (`docs/local-engine.md`).
+NOT_ENFORCED: Final = {"WriteLogs", "WriteTraces", "SendToDeadLetterQueue", "ReadTenantStream"}
+_SECONDS: Final = 60
+NEEDED: Final = "needed"
+NOT_NEEDED: Final = "NOT NEEDED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of the flow without one statement."""
+
+    role: str
+    statement: str
+    verdict: str
+    said: str = ""
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; return the exit code."""
+    if arguments != [LOCAL]:
+        raise CommandError("least-privilege changes the roles of the stack: it runs locally only")
+    deployment = Deployment.of(Terraform.of(LOCAL))
+    findings = list(run(deployment, Clients(LOCAL, deployment.region)))
+    table = Table(title="Without the statement")
+    for column in ("role", "statement", "verdict", "what was said"):
+        table.add_column(column)
+    for finding in findings:
+        table.add_row(finding.role, finding.statement, finding.verdict, finding.said)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    return 1 if any(finding.verdict == NOT_NEEDED for finding in findings) else 0
+
+
+def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
+    """Yield what happens without each statement of each role.
+
+    Raises:
+        CommandError: the flow fails with all of them in place, so nothing can be told.
+    """
+    roles = {
+        **{deployment.function_role_names[service]: service for service in _FLOWS},
+        deployment.tenant_access_role_name: PROBLEM_DATA,
+    }
+    for service, flow in _FLOWS.items():
+        if said := flow(deployment, clients, service):
+            raise CommandError(f"{service} fails with every statement in place: {said}")
+    for role, service in roles.items():
+        (name,) = clients.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy: Any = clients.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for statement in policy["Statement"]:
+            sid = statement["Sid"]
+            if statement["Effect"] == "Deny":
+                yield Finding(role, sid, "denies", "a lock of its own: make prove")
+                continue
+            if sid in NOT_ENFORCED:
+                yield Finding(role, sid, "not enforced by this engine", "plan tests hold it")
+                continue
+            say(f"{role} without {sid}")
+            with _without(clients, role, name, policy, statement):
+                said = _FLOWS[service](deployment, clients, service)
+            yield Finding(role, sid, NEEDED if said else NOT_NEEDED, said)
+
+
+@contextmanager
+def _without(
+    clients: Clients, role: str, name: str, policy: dict[str, Any], statement: dict[str, Any]
+) -> Iterator[None]:
+    less = {**policy, "Statement": [other for other in policy["Statement"] if other is not statement]}
+    clients.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less))
+    try:
+        yield
+    finally:
+        clients.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+
+def _onboarding(deployment: Deployment, clients: Clients, service: str) -> str:
+    """Onboard a pooled and a siloed tenant; return what the service complained of, nothing if it did not."""
+    with _tenants(deployment, clients, "FREE", "ENTERPRISE") as tenants:
+        return _complaint(deployment, clients, service, tenants)
+
+
+def _complaint(deployment: Deployment, clients: Clients, service: str, tenants: list[Tenant]) -> str:
+    deadline = time.monotonic() + _SECONDS
+    ids = {tenant.id for tenant in tenants}
+    while time.monotonic() < deadline:
+        if errors := list(deployment.errors(clients, service, tenant_ids=ids)):
+            return errors[0].replace("\n", " ")[:90]
+        if all(_status(deployment, clients, tenant) == "COMPLETED" for tenant in tenants):
+            return ""
+        time.sleep(0.1)
+    return "a tenant is not COMPLETED"
+
+
+def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
+    """Use the HTTP API as a pooled tenant; return the first request that fails, nothing if none does."""
+    with _tenants(deployment, clients, "FREE") as tenants:
+        if said := _complaint(deployment, clients, PROVISIONING, tenants):
+            raise CommandError(f"a tenant could not be onboarded: {said}")
+        api = TenantApi(deployment.problem_data_api_url)
+        with user_of(deployment, clients, tenants[0].id) as token:
+            for method, path, body in (
+                ("PUT", "/problems/p", {"title": "t"}),
+                ("GET", "/problems", None),
+                ("PUT", "/problems/p/files/f", b"x"),
+                ("GET", "/problems/p/files/f", None),
+                ("GET", "/problems/p/files", None),
+                ("DELETE", "/problems/p", None),
+            ):
+                answer = api.call(method, path, token, body)
+                if answer.status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+                    return f"{method} {path}: {answer.status}"
+    return ""
+
+
+_FLOWS: Final = {
+    PROVISIONING: _onboarding,
+    PROVISIONER: _onboarding,
+    COMPLETION: _onboarding,
+    PROBLEM_DATA: _requests,
+}
+
+
+@contextmanager
+def _tenants(deployment: Deployment, clients: Clients, *tiers: str) -> Iterator[list[Tenant]]:
+    """Write a new tenant of each tier, PENDING; they are removed afterwards."""
+    tenants = []
+    for tier in tiers:
+        tenant_id = f"lp-{uuid.uuid4().hex[:12]}"
+        item = {
+            "PK": {"S": f"TENANT#{tenant_id}"},
+            "SK": {"S": "METADATA"},
+            "id": {"S": tenant_id},
+            "name": {"S": "Least Privilege"},
+            "tier": {"S": tier},
+            "provisioningStatus": {"S": "PENDING"},
+        }
+        tenants.append(Tenant(item))
+    try:
+        for tenant in tenants:
+            clients.dynamodb.put_item(TableName=deployment.table_name, Item=tenant.item)
+        yield tenants
+    finally:
+        for tenant in tenants:
+            remove(deployment, clients, tenant)
+
+
+def _status(deployment: Deployment, clients: Clients, tenant: Tenant) -> str | None:
+    item = clients.dynamodb.get_item(
+        TableName=deployment.table_name, Key=tenant.key, ConsistentRead=True
+    ).get("Item", {})
+    return item.get("provisioningStatus", {}).get("S")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""Each role allows what its function calls, and nothing else. (That each statement is needed when the flow
+runs is shown by `make least-privilege`.)
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scripts.calls import calls_in, calls_of
+from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING
+from tenkacloud import policies
+from tests.conftest import Stack
+
+#: What Lambda itself does with a function's role: log, trace, read the stream, send to the on-failure queue.
+LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+STREAM = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+}
+ON_FAILURE = {"sqs:SendMessage"}
+PLATFORM = {
+    PROVISIONING: LAMBDA | STREAM | ON_FAILURE,
+    PROVISIONER: LAMBDA | ON_FAILURE,
+    COMPLETION: LAMBDA | ON_FAILURE,
+    PROBLEM_DATA: LAMBDA,
+}
+
+
+def statements(stack: Stack, role: str) -> Iterator[dict[str, Any]]:
+    """Yield every statement of every policy of a role."""
+    iam = stack.clients.iam
+    assert not iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        policy: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        yield from (json.loads(policy) if isinstance(policy, str) else policy)["Statement"]
+
+
+def actions(allowed: Iterator[dict[str, Any]]) -> set[str]:
+    return {
+        action
+        for statement in allowed
+        if statement["Effect"] == "Allow"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+
+
+@pytest.mark.parametrize("service", PLATFORM)
+def test_a_function_may_do_what_its_code_does_and_no_more(stack: Stack, service: str) -> None:
+    role = stack.deployment.function_role_names[service]
+    assert actions(statements(stack, role)) == calls_of(service).own | PLATFORM[service]
+
+
+def test_every_function_is_looked_at(stack: Stack) -> None:
+    assert set(stack.deployment.function_role_names) == set(PLATFORM)
+
+
+def test_no_role_has_a_wildcard_among_its_actions(stack: Stack) -> None:
+    for role in [*stack.deployment.function_role_names.values(), stack.deployment.tenant_access_role_name]:
+        assert not [action for action in actions(statements(stack, role)) if "*" in action or "?" in action]
+
+
+def test_the_tenant_access_role_allows_what_the_code_grants_a_session(stack: Stack) -> None:
+    allowed = list(statements(stack, stack.deployment.tenant_access_role_name))
+    declared = {
+        *policies.OBJECT_ACTIONS,
+        policies.LIST_ACTION,
+        *policies.ITEM_ACTIONS,
+        policies.RECORD_ACTION,
+    }
+    assert actions(iter(allowed)) == declared
+    assert calls_of(PROBLEM_DATA).by_session <= declared
+
+
+@pytest.mark.parametrize("service", [PROVISIONING, PROVISIONER, COMPLETION])
+def test_only_application_services_act_for_tenants(service: str) -> None:
+    assert not calls_of(service).by_session
+
+
+def test_calls_are_found_in_source() -> None:
+    source = """
+def work(session, s3, sts):
+    session.s3.delete_objects(Bucket="b", Delete={})
+    s3.put_public_access_block(Bucket="b")
+    sts.assume_role(RoleArn="r", Tags=[], SourceIdentity="me")
+    {}.update()
+"""
+    assert set(calls_in(source)) == {
+        ("s3:DeleteObject", True),
+        ("s3:PutBucketPublicAccessBlock", False),
+        ("sts:AssumeRole", False),
+        ("sts:TagSession", False),
+        ("sts:SetSourceIdentity", False),
+    }
