@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:4566"
 _PROBE: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
-_CLIENT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
+#: Every client of scripts and tests.
+CLIENT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Clients:
 
     def _client(self, service: str) -> Any:
         if service not in self._made:
-            self._made[service] = self._session.client(service, config=_CLIENT)
+            self._made[service] = self._session.client(service, config=CLIENT)
         return self._made[service]
 
     @property

@@ -1,7 +1,8 @@
 """The main job, end to end: `python -m scripts.e2e [--keep] [--json] [--timeout SECONDS] ENV`.
 
 Onboards one tenant of each tier and the design's own put-item, watches every hop on the bus and in the
-table, checks the resources that came of it, prints a timeline, and removes what it made.
+table, checks the resources that came of it, prints a timeline, and removes what it made. Then shows that no
+tenant reaches another's data (`scripts.isolation`).
 """
 
 import argparse
@@ -21,10 +22,11 @@ from rich.table import Table
 
 from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
+from scripts.isolation import matrix
 from scripts.project import LOCAL, CommandError
+from scripts.tenants import Tenant, new_item, remove
 from scripts.terraform import Terraform
-from tenkacloud.fields import Slug, TenantId, derive_slug
-from tenkacloud.names import pool_marker, pool_prefix, silo_bucket
+from tenkacloud.names import pool_marker, pool_prefix
 
 #: The design's test step 1, word for word (`docs/design/phase2-sbt-tenant-isolation.md`).
 DESIGN_ITEM: Final[dict[str, Any]] = {
@@ -49,35 +51,13 @@ HOPS: Final = {
 
 
 @dataclass
-class Tenant:
+class TimedTenant(Tenant):
     """One tenant on its way. `timeline` maps hops to seconds since the epoch."""
 
-    item: dict[str, Any]
-    existed: bool = False
     timeline: dict[str, float] = field(default_factory=dict)
     resources: dict[str, str] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-
-    @property
-    def id(self) -> TenantId:
-        """Tenant id."""
-        return TenantId(self.item["id"]["S"])
-
-    @property
-    def slug(self) -> Slug:
-        """The slug that the flow derives: the items have none."""
-        return derive_slug(self.item["name"]["S"], self.id)
-
-    @property
-    def tier(self) -> str:
-        """Tier."""
-        return str(self.item["tier"]["S"])
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """Primary key, in DynamoDB's JSON."""
-        return {"PK": self.item["PK"], "SK": self.item["SK"]}
 
     @property
     def missing_hop(self) -> str | None:
@@ -100,7 +80,10 @@ def main(arguments: list[str]) -> int:
     deployment = Deployment.of(terraform)
     timeout = options.timeout or (TIMEOUT_LOCAL if options.environment == LOCAL else TIMEOUT_AWS)
     console = Console(stderr=options.json, highlight=False, width=None if sys.stdout.isatty() else 120)
-    report = run(deployment, Clients(options.environment, deployment.region), timeout, keep=options.keep)
+    clients = Clients(options.environment, deployment.region)
+    report = run(deployment, clients, timeout, keep=options.keep)
+    if report.ok:  # a flow that is broken onboards no tenants to try with
+        report.isolation = matrix.run(deployment, clients, timeout)
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
     else:
@@ -117,11 +100,12 @@ class Report:
     """
 
     deployment: Deployment
-    tenants: list[Tenant]
+    tenants: list[TimedTenant]
     dead_letters: dict[str, int]
     errors: dict[str, list[str]]
     help: dict[str, list[str]]
     kept: bool
+    isolation: matrix.Report | None = None
 
     @property
     def ok(self) -> bool:
@@ -139,6 +123,7 @@ class Report:
             "kept": self.kept,
             "deadLetters": self.dead_letters,
             "errors": self.errors,
+            "isolation": self._isolation_as_json(),
             "tenants": [
                 {
                     "tenantId": tenant.id,
@@ -153,12 +138,26 @@ class Report:
             "whereToLook": self.help,
         }
 
+    def _isolation_as_json(self) -> dict[str, Any] | None:
+        if self.isolation is None:
+            return None
+        return {
+            "ok": self.isolation.ok,
+            "summary": self.isolation.summary(),
+            "problems": list(self.isolation.problems()),
+            "reports": [str(path) for path in self.isolation.write()],
+        }
+
     def print(self, console: Console) -> None:
         """Print the report for people."""
         console.print(self._timelines())
         console.print("Resources found")
         for line in (f"  {tenant.id}: {line}" for tenant in self.tenants for line in tenant.found):
             console.print(line, soft_wrap=True, markup=False)
+        if self.isolation is not None:
+            self.isolation.print(console)
+            for path in self.isolation.write():
+                console.print(f"  {path}", soft_wrap=True, markup=False)
         for problem in self._problems():
             console.print(f"✗ {problem}", style="red", soft_wrap=True, markup=False)
         for service, lines in self.help.items():
@@ -201,20 +200,19 @@ class Report:
                 yield f"{count} more messages in the dead-letter queue of {service}"
         for service, errors in self.errors.items():
             yield from (f"{service} logged: {error}" for error in errors)
+        if self.isolation is not None:
+            yield from (f"isolation: {problem}" for problem in self.isolation.problems())
 
 
 def run(deployment: Deployment, clients: Clients, timeout: float, *, keep: bool) -> Report:
     """Onboard the tenants and return what came of it. What it made is removed, unless `keep`."""
-    tenants = [Tenant(item) for item in [*_items(), DESIGN_ITEM]]
+    tenants = [TimedTenant(item) for item in [*_items(), DESIGN_ITEM]]
     before = deployment.dead_letters(clients)
     started = time.time()
     try:
         with _listening(deployment, clients) as queue_url:
             for tenant in tenants:
-                written = clients.dynamodb.put_item(
-                    TableName=deployment.table_name, Item=tenant.item, ReturnValues="ALL_OLD"
-                )
-                tenant.existed = bool(written.get("Attributes"))
+                tenant.write(deployment, clients)
                 tenant.timeline["record written"] = time.time()
             _watch(deployment, clients, tenants, queue_url, time.monotonic() + timeout)
         for tenant in tenants:
@@ -236,14 +234,7 @@ def run(deployment: Deployment, clients: Clients, timeout: float, *, keep: bool)
 def _items() -> list[dict[str, Any]]:
     run_id = uuid.uuid4().hex[:8]
     return [
-        {
-            "PK": {"S": f"TENANT#e2e-{tier.lower()}-{run_id}"},
-            "SK": {"S": "METADATA"},
-            "id": {"S": f"e2e-{tier.lower()}-{run_id}"},
-            "name": {"S": f"E2E {tier.title()}"},
-            "tier": {"S": tier},
-            "provisioningStatus": {"S": "PENDING"},
-        }
+        new_item(f"e2e-{tier.lower()}-{run_id}", tier, f"E2E {tier.title()}")
         for tier in ("FREE", "PRO", "ENTERPRISE")
     ]
 
@@ -295,7 +286,7 @@ def _wait_for_probe(clients: Clients, bus: str, queue_url: str, seconds: float =
 
 
 def _watch(
-    deployment: Deployment, clients: Clients, tenants: list[Tenant], queue_url: str, deadline: float
+    deployment: Deployment, clients: Clients, tenants: list[TimedTenant], queue_url: str, deadline: float
 ) -> None:
     """Fill the timelines until every tenant is through, has FAILED, or the time is up."""
     by_id = {str(tenant.id): tenant for tenant in tenants}
@@ -319,7 +310,7 @@ def _watch(
                 open_tenants.remove(tenant_id)
 
 
-def _note_event(tenant: Tenant, event: dict[str, Any], arrived: float) -> None:
+def _note_event(tenant: TimedTenant, event: dict[str, Any], arrived: float) -> None:
     detail = event["detail"]
     if event["detail-type"] == "TenantOnboarding":
         tenant.timeline.setdefault("TenantOnboarding", _seconds(detail["timestamp"]))
@@ -329,7 +320,7 @@ def _note_event(tenant: Tenant, event: dict[str, Any], arrived: float) -> None:
         tenant.timeline.setdefault("TenantProvisioned", arrived)
 
 
-def _note_record(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
+def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) -> None:
     item = clients.dynamodb.get_item(
         TableName=deployment.table_name, Key=tenant.key, ConsistentRead=True
     ).get("Item", {})
@@ -345,7 +336,7 @@ def _note_record(deployment: Deployment, clients: Clients, tenant: Tenant) -> No
         tenant.problems.append(f"FAILED: {item.get('failureReason', {}).get('S')}")
 
 
-def _check(deployment: Deployment, clients: Clients, tenant: Tenant, timeout: float) -> None:
+def _check(deployment: Deployment, clients: Clients, tenant: TimedTenant, timeout: float) -> None:
     """Compare what a tenant has with what its tier promises."""
     if tenant.problems:
         return
@@ -371,7 +362,7 @@ def _check(deployment: Deployment, clients: Clients, tenant: Tenant, timeout: fl
     tenant.found.append(f"pool  s3://{deployment.data_bucket_name}/{marker}")
 
 
-def _check_silo(deployment: Deployment, clients: Clients, tenant: Tenant, bucket: str) -> None:
+def _check_silo(deployment: Deployment, clients: Clients, tenant: TimedTenant, bucket: str) -> None:
     s3 = clients.s3
     mine: Any = {"Bucket": bucket, "ExpectedBucketOwner": deployment.account_id}
     try:
@@ -399,50 +390,11 @@ def _check_silo(deployment: Deployment, clients: Clients, tenant: Tenant, bucket
     )
 
 
-def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
-    """Remove a tenant's record and resources; not one that was there before this run."""
-    if tenant.existed:
-        return
-    clients.dynamodb.delete_item(TableName=deployment.table_name, Key=tenant.key)
-    _remove_items(deployment, clients, tenant)
-    empty(clients, deployment.data_bucket_name, pool_prefix(tenant.id))
-    # Not from the record: a flow that broke off has made resources that no record names.
-    bucket = silo_bucket(
-        deployment.environment, tenant.slug, tenant.id, deployment.account_id, deployment.region
-    )
-    try:
-        empty(clients, bucket, "")
-        clients.s3.delete_bucket(Bucket=bucket)
-    except clients.s3.exceptions.NoSuchBucket:
-        return
-
-
-def _remove_items(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
-    pages = clients.dynamodb.get_paginator("query").paginate(
-        TableName=deployment.data_table_name,
-        KeyConditionExpression="PK = :pk",
-        ExpressionAttributeValues={":pk": tenant.key["PK"]},
-        ProjectionExpression="PK, SK",
-    )
-    for page in pages:
-        for key in page["Items"]:
-            clients.dynamodb.delete_item(TableName=deployment.data_table_name, Key=key)
-
-
-def empty(clients: Clients, bucket: str, prefix: str) -> None:
-    """Delete every version of every object below a prefix."""
-    for page in clients.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if versions:
-            doomed: Any = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
-            clients.s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
-
-
 def _seconds(timestamp: str) -> float:
     return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
-def _since_written(tenant: Tenant) -> dict[str, float]:
+def _since_written(tenant: TimedTenant) -> dict[str, float]:
     start = tenant.timeline.get("record written", 0.0)
     return {hop: (tenant.timeline[hop] - start) * 1000 for hop in HOPS if hop in tenant.timeline}
 

@@ -21,9 +21,9 @@ from rich.table import Table
 
 from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, Deployment
-from scripts.e2e import Tenant, remove
 from scripts.project import LOCAL, CommandError, say
 from scripts.tenant_api import TenantApi, user_of
+from scripts.tenants import Tenant, new_item, onboarded, remove
 from scripts.terraform import Terraform
 
 #: Statements that the local engine does not ask for (`docs/local-engine.md`).
@@ -102,8 +102,14 @@ def _without(
 
 def _onboarding(deployment: Deployment, clients: Clients, service: str) -> str:
     """Onboard a pooled and a siloed tenant; return what the service complained of, nothing if it did not."""
-    with _tenants(deployment, clients, "FREE", "ENTERPRISE") as tenants:
+    tenants = _new("FREE", "ENTERPRISE")
+    try:
+        for tenant in tenants:
+            tenant.write(deployment, clients)
         return _complaint(deployment, clients, service, tenants)
+    finally:
+        for tenant in tenants:
+            remove(deployment, clients, tenant)
 
 
 def _complaint(deployment: Deployment, clients: Clients, service: str, tenants: list[Tenant]) -> str:
@@ -112,17 +118,19 @@ def _complaint(deployment: Deployment, clients: Clients, service: str, tenants: 
     while time.monotonic() < deadline:
         if errors := list(deployment.errors(clients, service, tenant_ids=ids)):
             return errors[0].replace("\n", " ")[:90]
-        if all(_status(deployment, clients, tenant) == "COMPLETED" for tenant in tenants):
+        if all(_is_completed(tenant.record(deployment, clients)) for tenant in tenants):
             return ""
         time.sleep(0.1)
     return "a tenant is not COMPLETED"
 
 
+def _is_completed(record: dict[str, Any]) -> bool:
+    return bool(record.get("provisioningStatus") == {"S": "COMPLETED"})
+
+
 def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
     """Use the HTTP API as a pooled tenant; return the first request that fails, nothing if none does."""
-    with _tenants(deployment, clients, "FREE") as tenants:
-        if said := _complaint(deployment, clients, PROVISIONING, tenants):
-            raise CommandError(f"a tenant could not be onboarded: {said}")
+    with onboarded(deployment, clients, _new("FREE"), _SECONDS) as tenants:
         api = TenantApi(deployment.problem_data_api_url)
         with user_of(deployment, clients, tenants[0].id) as token:
             for method, path, body in (
@@ -147,35 +155,9 @@ _FLOWS: Final = {
 }
 
 
-@contextmanager
-def _tenants(deployment: Deployment, clients: Clients, *tiers: str) -> Iterator[list[Tenant]]:
-    """Write a new tenant of each tier, PENDING; they are removed afterwards."""
-    tenants = []
-    for tier in tiers:
-        tenant_id = f"lp-{uuid.uuid4().hex[:12]}"
-        item = {
-            "PK": {"S": f"TENANT#{tenant_id}"},
-            "SK": {"S": "METADATA"},
-            "id": {"S": tenant_id},
-            "name": {"S": "Least Privilege"},
-            "tier": {"S": tier},
-            "provisioningStatus": {"S": "PENDING"},
-        }
-        tenants.append(Tenant(item))
-    try:
-        for tenant in tenants:
-            clients.dynamodb.put_item(TableName=deployment.table_name, Item=tenant.item)
-        yield tenants
-    finally:
-        for tenant in tenants:
-            remove(deployment, clients, tenant)
-
-
-def _status(deployment: Deployment, clients: Clients, tenant: Tenant) -> str | None:
-    item = clients.dynamodb.get_item(
-        TableName=deployment.table_name, Key=tenant.key, ConsistentRead=True
-    ).get("Item", {})
-    return item.get("provisioningStatus", {}).get("S")
+def _new(*tiers: str) -> list[Tenant]:
+    """Return a new tenant of each tier."""
+    return [Tenant(new_item(f"lp-{uuid.uuid4().hex[:12]}", tier, "Least Privilege")) for tier in tiers]
 
 
 if __name__ == "__main__":

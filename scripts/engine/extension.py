@@ -8,6 +8,7 @@ What is left open is told in `docs/local-engine.md`.
   `provisioningStatus` at all wakes its function when it becomes PENDING, as on AWS.
 - `policies`: policy variables, the role's ARN, the account of a bucket.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
+- `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
 - `sessions`: transitive tags, source identity and role chaining.
 
 Imported only in the engine's own environment.
@@ -21,7 +22,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripts.engine import leading_keys, policies, sessions
+from scripts.engine import leading_keys, objects, policies, sessions
 
 VERSION = "1.5.33"
 
@@ -44,7 +45,7 @@ def install() -> None:
         )
     replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
     replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)
-    for part in (policies, leading_keys, sessions):
+    for part in (policies, leading_keys, objects, sessions):
         part.install(replace)
 
 

@@ -1,0 +1,113 @@
+"""Isolation, live: the matrix over tenants with overlapping ids, and that it can fail."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.isolation import matrix
+from scripts.isolation.attempts import ATTEMPTS, Expect
+from scripts.isolation.matrix import OVERLAPPING, ROLE_ALONE, WITH_SESSION_POLICY, Report
+from tenkacloud import policies
+from tests.conftest import Stack
+
+
+@pytest.fixture(scope="module")
+def report(stack: Stack) -> Report:
+    """The matrix over tenants whose ids are just `a`, `ab`, `a-b` and `A`."""
+    return matrix.run(stack.deployment, stack.clients, 60, OVERLAPPING)
+
+
+def test_every_attempt_goes_as_it_has_to(report: Report) -> None:
+    assert list(report.problems()) == []
+    assert report.ok
+    assert not report.skipped
+
+
+def test_every_tenant_tries_everything_on_every_tenant_in_both_modes(report: Report) -> None:
+    made = {(r.service, r.name, r.mode, r.actor, r.place) for r in report.results}
+    ids = list(OVERLAPPING)
+    for attempt in ATTEMPTS:
+        places = [
+            at for at in ids if not attempt.silo_only or OVERLAPPING[at] == "ENTERPRISE"
+        ] if not attempt.alone else [""]  # fmt: skip
+        for mode in (ROLE_ALONE, WITH_SESSION_POLICY):
+            for actor in ids:
+                for at in places:
+                    assert (attempt.service, attempt.name, mode, actor, at) in made
+
+
+def test_every_action_of_the_role_is_shown_to_work_on_own_data(report: Report) -> None:
+    shown = {action for attempt in ATTEMPTS if attempt.expect is Expect.OWN for action in attempt.shows}
+    assert shown == {*policies.OBJECT_ACTIONS, policies.LIST_ACTION, *policies.ITEM_ACTIONS}
+
+
+def test_the_http_api_keeps_tenants_apart(report: Report) -> None:
+    names = [check.name for check in report.checks]
+    for tenant_id in OVERLAPPING:
+        assert f"{tenant_id} reads its own file" in names
+    assert "a, suspended is refused, and told why" in names
+
+
+def test_the_report_is_written(report: Report, tmp_path: Path) -> None:
+    as_json, as_markdown = report.write(tmp_path)
+    content = json.loads(as_json.read_text())
+    assert len(content["results"]) == len(report.results)
+    assert "| s3 | GetObject | allowed 4/4 | denied 12/12 | allowed 4/4 | denied 12/12 |" in (
+        as_markdown.read_text().splitlines()
+    )
+
+
+@contextmanager
+def a_wider_role(stack: Stack, *statements: dict[str, Any]) -> Iterator[None]:
+    """Attach a second policy to the tenant access role for a while."""
+    iam, role = stack.clients.iam, stack.deployment.tenant_access_role_name
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    iam.put_role_policy(RoleName=role, PolicyName="wider", PolicyDocument=json.dumps(document))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="wider")
+
+
+def test_a_role_that_is_too_wide_is_found_out_and_the_session_policy_holds(stack: Stack) -> None:
+    bucket = stack.deployment.data_bucket_name
+    objects = {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/tenants/${{aws:PrincipalTag/tenantId}}*",
+    }
+    with a_wider_role(stack, objects):
+        report = matrix.run(
+            stack.deployment, stack.clients, 60, {"w": "FREE", "wx": "PRO", "W": "ENTERPRISE"}
+        )
+    assert not report.ok
+    found = {(result.actor, result.place, result.name) for result in report.exceptions}
+    assert ("w", "wx", "GetObject") in found
+    assert ("w", "wx", "PutObject over another") in found
+    assert not [entry for entry in found if entry[0] == "wx"]
+    assert {result.mode for result in report.exceptions} == {ROLE_ALONE}
+    assert any(line.startswith("wx: its object was changed") for line in report.harm)
+
+
+def test_leading_keys_that_are_too_wide_are_found_out(stack: Stack) -> None:
+    table = stack.deployment.table_name
+    items = {
+        "Effect": "Allow",
+        "Action": ["dynamodb:GetItem", "dynamodb:Scan"],
+        "Resource": f"arn:aws:dynamodb:*:*:table/{table}-tenant-data",
+        "Condition": {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "TENANT#${aws:PrincipalTag/tenantId}*"}
+        },
+    }
+    with a_wider_role(stack, items):
+        report = matrix.run(
+            stack.deployment, stack.clients, 60, {"v": "FREE", "vx": "PRO", "V": "ENTERPRISE"}
+        )
+    found = {(result.actor, result.place, result.name) for result in report.exceptions}
+    assert ("v", "vx", "GetItem") in found
+    assert ("vx", "", "Scan") in found  # ForAllValues is true of a request without the key
+    assert ("vx", "v", "GetItem") not in found
