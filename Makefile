@@ -69,6 +69,9 @@ deploy-local-quietly: setup build
 e2e: $(VENV)/.done $(E2E_NEEDS) ## the main job, end to end (ENV=dev: on AWS; ARGS="--keep --json")
 	@$(RUN) scripts.e2e $(ARGS) $(ENV)
 
+prove: setup build ## prove tenant isolation from Terraform's plan (ENV=dev; ARGS="--json")
+	@$(RUN) scripts.prove $(ARGS) $(ENV)
+
 least-privilege: deploy-local-quietly ## take each statement of each role away in turn, and see the flow fail (local)
 	@$(RUN) scripts.least_privilege $(ENV)
 

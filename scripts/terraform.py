@@ -184,6 +184,18 @@ class Terraform:
             line for line in output.splitlines() if line.startswith(("Apply complete!", "No changes."))
         )
 
+    def plan_json(self, folder: Path) -> dict[str, Any]:
+        """Plan, and return the plan as `terraform show -json` prints it. The plan file is put into `folder`.
+
+        Raises:
+            CommandError: Terraform failed.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "plan"
+        self.run("plan", "-input=false", "-no-color", f"-out={file}", quiet=True)
+        plan: dict[str, Any] = json.loads(self.run("show", "-json", str(file), quiet=True))
+        return plan
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of the applied root.
 
@@ -208,7 +220,7 @@ class Terraform:
         }
         if self.environment == LOCAL:
             environment.pop("AWS_PROFILE", None)  # the provider would look for it, keys given or not
-        if self.state and command != "init":
+        if self.state and command not in ("init", "show"):
             # Not by the backend's configuration: init would take the user's own state for the old place.
             self.state.parent.mkdir(parents=True, exist_ok=True)
             options = (f"-state={self.state}", *options)

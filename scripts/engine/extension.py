@@ -10,6 +10,7 @@ What is left open is told in `docs/local-engine.md`.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
 - `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
 - `sessions`: transitive tags, source identity and role chaining.
+- `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
 
 Imported only in the engine's own environment.
 """
