@@ -8,7 +8,6 @@ What is left open is told in `docs/local-engine.md`.
   `provisioningStatus` at all wakes its function when it becomes PENDING, as on AWS.
 - `policies`: policy variables, the role's ARN, the account of a bucket.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
-- `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
 - `sessions`: transitive tags, source identity and role chaining.
 - `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 Function = Callable[..., Any]
 Replace = Callable[[str, str, str, Callable[[Function], Function]], None]
-Json = Mapping[str | None, Any]
+Json = Mapping[Any, Any]
 #: Finds a table's record in the engine by its ARN.
 Tables = Callable[[str], Json | None]
 

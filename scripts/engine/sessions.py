@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 Function = Callable[..., Any]
 Replace = Callable[[str, str, str, Callable[[Function], Function]], None]
@@ -25,7 +26,10 @@ SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
 _NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _TAG_SYMBOLS: Final = frozenset("_.:/=+-@")
 _TAG_CATEGORIES: Final = ("L", "Z", "N")
+_NAME_RULE: Final = "2 to 64 of the characters [\\w+=,.@-]"
+_TAG_KEY_MAX: Final = 128
 _TAG_VALUE_MAX: Final = 256
+_ROLE: Final = re.compile(r"arn:[^:]+:iam::(\d{12}):role/(?:.*/)?([^/]+)", re.DOTALL)
 _CHAINED_SECONDS: Final = 3600
 
 
@@ -49,12 +53,15 @@ class Assumption:
     source_identity: str | None
     tags: Mapping[str, str]
     transitive: tuple[str, ...]
+    name: str = ""
+    external_id: str | None = None
 
     def actions(self) -> Iterator[str]:
-        """Yield what has to be allowed beside AssumeRole, by the caller's policies and by the trust.
+        """Yield what has to be allowed, by the caller's policies and by the trust.
 
         Also where tags and source identity are inherited.
         """
+        yield ASSUME
         if self.tags:
             yield TAG
         if self.source_identity is not None:
@@ -71,7 +78,10 @@ class Assumption:
         if self.transitive:
             tags["sts:transitivetagkeys"] = list(self.transitive)
         identity = {} if self.source_identity is None else {"sts:sourceidentity": self.source_identity}
-        return {ASSUME: {**tags, **identity}, TAG: tags, SET_SOURCE_IDENTITY: identity}[action]
+        role = {"sts:rolesessionname": self.name}
+        if self.external_id is not None:
+            role["sts:externalid"] = self.external_id
+        return {ASSUME: {**tags, **identity, **role}, TAG: tags, SET_SOURCE_IDENTITY: identity}[action]
 
 
 _current: Final[contextvars.ContextVar[Assumption | None]] = contextvars.ContextVar(
@@ -82,17 +92,27 @@ _current: Final[contextvars.ContextVar[Assumption | None]] = contextvars.Context
 def install(replace: Replace) -> None:  # noqa: C901 - one small function for each that is patched
     """Patch the engine's STS, and what it knows of a session."""
     evaluator = importlib.import_module("ministack.core.iam_evaluator")
+    iam = importlib.import_module("ministack.services.iam")
     responses = importlib.import_module("ministack.core.responses")
     router = importlib.import_module("ministack.core.router")
-    sts = importlib.import_module("ministack.services.sts")
+    sts: Any = importlib.import_module("ministack.services.sts")
+
+    def trust_policy_for_arn(arn: str) -> tuple[Any, str] | None:
+        return trust_policy(arn, lambda account, name: iam._roles.get_scoped(account, None, name))
 
     def ask_caller(access_key: str, role_arn: str, assumption: Assumption) -> None:
-        """Ask the caller's own policies; the engine asks them about AssumeRole itself."""
+        """Ask the caller's own policies, of the parameters that the handler reads."""
         region = responses.get_region()
         for action in assumption.actions():
             context = assumption.context(action)
-            if evaluator.enforce(access_key, action, "sts", region, role_arn, context) is not None:
-                raise Refused(403, "AccessDenied", f"User is not authorized to perform: {action}")
+            denial = evaluator.enforce(access_key, action, "sts", region, role_arn, context)
+            if denial is not None or trust_policy_for_arn(role_arn) is None:
+                raise Refused(
+                    403,
+                    "AccessDenied",
+                    f"User: {evaluator.caller_arn()} is not authorized to perform: {action} "
+                    f"on resource: {escape(role_arn)}",
+                )
 
     def handle_request(original: Function) -> Function:
         async def handle(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
@@ -130,14 +150,10 @@ def install(replace: Replace) -> None:  # noqa: C901 - one small function for ea
                         action=action,
                         request_tags={},
                         tag_keys=[],
-                        service_context={
-                            **(ctx.service_context if action == ASSUME else {}),
-                            "aws:tagkeys": None,
-                            **assumption.context(action),
-                        },
+                        service_context={"aws:tagkeys": None, **assumption.context(action)},
                     ),
                 )
-                for action in (ASSUME, *assumption.actions())
+                for action in assumption.actions()
             )
 
         return evaluate
@@ -150,6 +166,26 @@ def install(replace: Replace) -> None:  # noqa: C901 - one small function for ea
 
         return register
 
+    replace(
+        "ministack.services.sts", "handle_request", "method path headers body query_params", handle_request
+    )
+    replace("ministack.services.sts", "register_session", "access_key session", register_session)
+    replace(
+        "ministack.core.iam_evaluator",
+        "evaluate_trust_policy",
+        "trust_doc caller_arn ctx",
+        evaluate_trust_policy,
+    )
+    # In the role's own account a trust policy that names the caller needs no other, as any policy of a
+    # resource (reference_policies_evaluation-logic_policy-eval-basics).
+    sts.trust_policy_for_arn = trust_policy_for_arn
+    evaluator._RESOURCE_POLICY_LOOKUPS["sts"] = ("sts", "trust_policy_for_arn")
+    _install_keys(replace, sts)
+
+
+def _install_keys(replace: Replace, sts: Any) -> None:
+    """Patch the condition keys of sessions, and of the requests for them."""
+
     def principal_keys(original: Function) -> Function:
         def keys(credential: Any) -> dict[str, Any]:
             session = sts._sessions.get(credential.access_key_id) or {}
@@ -158,13 +194,33 @@ def install(replace: Replace) -> None:  # noqa: C901 - one small function for ea
 
         return keys
 
+    def request_tag_context(original: Function) -> Function:
+        def context(service: str, iam_action: str, body: bytes, params: Any) -> Any:
+            found = original(service, iam_action, body, params)
+            if iam_action != ASSUME:
+                return found
+            return {**found, **read(parameters(body, params)).context(ASSUME)}
+
+        return context
+
+    for module in ("ministack.core.iam_evaluator", "ministack.services.sts"):  # which has taken it by name
+        replace(module, "_principal_keys", "credential", principal_keys)
     replace(
-        "ministack.services.sts", "handle_request", "method path headers body query_params", handle_request
+        "ministack.core.iam_actions",
+        "request_tag_context",
+        "service iam_action body params",
+        request_tag_context,
     )
-    replace("ministack.services.sts", "register_session", "access_key session", register_session)
-    where = "ministack.core.iam_evaluator"
-    replace(where, "evaluate_trust_policy", "trust_doc caller_arn ctx", evaluate_trust_policy)
-    replace(where, "_principal_keys", "credential", principal_keys)
+
+
+def trust_policy(arn: str, role: Callable[[str, str], Mapping[str, Any] | None]) -> tuple[Any, str] | None:
+    """Return a role's trust policy and account; None if there is no role of this ARN.
+
+    `role` finds a role by account and name. Its path is of the ARN, too (reference_identifiers).
+    """
+    named = _ROLE.fullmatch(arn)
+    found = role(named[1], named[2]) if named else None
+    return (found["AssumeRolePolicyDocument"], named[1]) if named and found and found["Arn"] == arn else None
 
 
 def parameters(body: bytes, query_params: Mapping[str, Any]) -> dict[str, str]:
@@ -192,45 +248,72 @@ def caller_of(session: Mapping[str, Any] | None) -> Caller:
     )
 
 
+def read(request: Mapping[str, str]) -> Assumption:
+    """Return what a request itself says, unchecked."""
+    return Assumption(
+        source_identity=request.get("SourceIdentity"),
+        tags=dict(_members(request)),
+        transitive=tuple(
+            value for name, value in request.items() if name.startswith("TransitiveTagKeys.member.")
+        ),
+        name=request.get("RoleSessionName", ""),
+        external_id=request.get("ExternalId"),
+    )
+
+
 def assume(request: Mapping[str, str], caller: Caller) -> Assumption:
-    """Return what a request to assume a role asks for, after STS's own checks.
+    """Return what a request to assume a role asks for, after STS's own checks (API_AssumeRole).
 
     Raises:
-        Refused: a tag, the source identity or the duration is not allowed.
+        Refused: the name, a tag, the source identity or the duration is not allowed.
     """
-    tags = dict(_members(request))
-    for key, value in tags.items():
-        if len(value) > _TAG_VALUE_MAX or not all(map(_is_tag_character, f"{key}{value}")):
-            raise Refused(400, "ValidationError", f"the value of the tag {key!a} is not allowed")
-    transitive = [value for name, value in request.items() if name.startswith("TransitiveTagKeys.member.")]
-    if missing := [key for key in transitive if key.lower() not in {tag.lower() for tag in tags}]:
-        raise Refused(400, "InvalidParameterValue", f"the transitive tag keys {missing} are no tags")
-    inherited = {key.lower() for key in caller.transitive_tags}
-    if overridden := [key for key in tags if key.lower() in inherited]:
-        raise Refused(
-            400,
-            "InvalidParameterValue",
-            f"One of the specified transitive tag keys can't be set because it conflicts with a transitive "
-            f"tag key from the calling session: {overridden[0]}",
-        )
-    identity = request.get("SourceIdentity")
-    if identity is not None and not _NAME.fullmatch(identity):
-        raise Refused(400, "ValidationError", "sourceIdentity must be 2 to 64 of the characters [\\w+=,.@-]")
-    if caller.source_identity is not None:
-        if identity not in (None, caller.source_identity):
-            raise Refused(403, "AccessDenied", "The source identity of the calling session can't be changed")
-        identity = caller.source_identity
+    asked = read(request)
+    if not _NAME.fullmatch(asked.name):
+        raise Refused(400, "ValidationError", f"roleSessionName must be {_NAME_RULE}")
+    if asked.source_identity is not None and not _NAME.fullmatch(asked.source_identity):
+        raise Refused(400, "ValidationError", f"sourceIdentity must be {_NAME_RULE}")
+    if caller.source_identity is not None and asked.source_identity not in (None, caller.source_identity):
+        raise Refused(403, "AccessDenied", "The source identity of the calling session can't be changed")
+    check_tags(asked, caller)
     if caller.is_role and int(request.get("DurationSeconds") or 0) > _CHAINED_SECONDS:
         raise Refused(
             400,
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit of role chaining",
         )
-    return Assumption(
-        source_identity=identity,
-        tags={**tags, **caller.transitive_tags},
-        transitive=(*transitive, *caller.transitive_tags),
+    return dataclasses.replace(
+        asked,
+        source_identity=caller.source_identity or asked.source_identity,
+        tags={**asked.tags, **caller.transitive_tags},
+        transitive=(*asked.transitive, *caller.transitive_tags),
     )
+
+
+def check_tags(asked: Assumption, caller: Caller) -> None:
+    """Check the tags of a request (API_Tag, id_session-tags).
+
+    Raises:
+        Refused: one is not valid or overrides one that the caller hands on, or a transitive key is no tag.
+    """
+    for key, value in asked.tags.items():
+        if not 1 <= len(key) <= _TAG_KEY_MAX or len(value) > _TAG_VALUE_MAX:
+            raise Refused(400, "ValidationError", f"the tag {escape(ascii(key))} is too long")
+        if not all(map(_is_tag_character, f"{key}{value}")):
+            raise Refused(
+                400, "ValidationError", f"the tag {escape(ascii(key))} has characters that are not allowed"
+            )
+    keys = {key.lower() for key in asked.tags}
+    if missing := [key for key in asked.transitive if key.lower() not in keys]:
+        raise Refused(
+            400, "InvalidParameterValue", f"the transitive tag keys {escape(ascii(missing))} are no tags"
+        )
+    if overridden := [key for key in caller.transitive_tags if key.lower() in keys]:
+        raise Refused(
+            400,
+            "InvalidParameterValue",
+            f"One of the specified transitive tag keys can't be set because it conflicts with a transitive "
+            f"tag key from the calling session: {overridden[0]}",
+        )
 
 
 def kept_of(assumption: Assumption) -> dict[str, Any]:

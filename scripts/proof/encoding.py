@@ -218,7 +218,7 @@ def _like(text: Formula, parts: Template, request: Request) -> Formula:
     With one, texts between the stars are searched for from left to right; the first place is as good as any.
     """
     if not any(isinstance(part, Variable) for part in parts):
-        return z3.InRe(text, _expression(parts))
+        return _like_constant(text, parts)
     if any(isinstance(part, Wildcard) and not part.many for part in parts):
         raise Unreadable("a pattern of both a variable and `?` is not encoded")
     chunks: list[list[Formula]] = [[]]
@@ -240,6 +240,23 @@ def _like(text: Formula, parts: Template, request: Request) -> Formula:
     found.append(position <= z3.Length(text) - z3.Length(last))
     request.side += _lemmas(text, chunks[0])
     return z3.And(*found)
+
+
+def _like_constant(text: Formula, parts: Template) -> Formula:
+    """Return the formula of a pattern without variables; the plainest, since z3 is slow with expressions."""
+    match parts:
+        case (Wildcard(many=True), Literal(inner), Wildcard(many=True)):
+            return z3.Contains(text, z3.StringVal(inner))
+        case (Literal(start), Wildcard(many=True)):
+            return z3.PrefixOf(z3.StringVal(start), text)
+        case () | (Literal(),):
+            return text == _joined([z3.StringVal(part.text) for part in parts if isinstance(part, Literal)])
+        case _ if all(isinstance(part, Wildcard) for part in parts):
+            least = sum(isinstance(part, Wildcard) and not part.many for part in parts)
+            open_ended = any(isinstance(part, Wildcard) and part.many for part in parts)
+            return z3.Length(text) >= least if open_ended else z3.Length(text) == least
+        case _:
+            return z3.InRe(text, _expression(parts))
 
 
 def _chunk_part(part: Literal | Variable, request: Request) -> Formula:
