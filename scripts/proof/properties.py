@@ -20,7 +20,7 @@ from tenkacloud.fields import TenantId
 from tenkacloud.policies import SessionScope, session_policy, silo_bucket_policy
 
 TIMEOUT_MS: Final = 20_000
-QUICK_MS: Final = 2_000
+QUICK_MS: Final = 4_000
 _PAIRS: Final = (("a", "ab"), ("a/b", "a"), ("silo", "a"))
 TAG: Final = "aws:principaltag/tenantid"
 _PREFIX: Final = "s3:prefix"
