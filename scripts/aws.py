@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:4566"
 _PROBE: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
+#: Root of the local engine.
+_ROOT: Final[dict[str, Any]] = {
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+    "aws_session_token": None,
+    "region_name": REGION,
+}
 #: Every client of scripts and tests.
 CLIENT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
 
@@ -93,7 +100,9 @@ class Endpoint:
 
     def is_aws(self) -> bool:
         """Tell whether what listens there speaks AWS: whether STS names an account."""
-        sts = local_session(self).client("sts", config=_PROBE)
+        # Not by `local_session`: a look at another endpoint must not become the choice of it.
+        os.environ.pop("AWS_PROFILE", None)
+        sts = boto3.client("sts", endpoint_url=self.url, config=_PROBE, **_ROOT)
         try:
             return bool(sts.get_caller_identity().get("Account"))
         except (BotoCoreError, ClientError, ResponseParserError, KeyError):
@@ -106,12 +115,7 @@ def local_session(endpoint: Endpoint) -> Any:
     os.environ["AWS_ENDPOINT_URL"] = endpoint.url
     # The engine knows no profiles, and boto3 fails on one that is configured elsewhere only.
     os.environ.pop("AWS_PROFILE", None)
-    return LocalSession(
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - root of the local engine
-        aws_session_token=None,
-        region_name=REGION,
-    )
+    return LocalSession(**_ROOT)
 
 
 def _session(environment: str, region: str) -> Any:

@@ -245,7 +245,7 @@ def test_a_bad_policy_of_the_code_is_refused(
     monkeypatch.setattr(properties, function, lambda *args: change(good(*args)))
     refused = [result for result in prove(read(plan), wanted) if not result.proved]
     assert wanted in {result.name[:2] for result in refused}
-    assert all(result.counterexample for result in refused)
+    assert any(result.counterexample for result in refused)
 
 
 def test_an_empty_policy_does_not_pass(plan: Plan) -> None:
