@@ -125,9 +125,9 @@ def _resources(plan: Mapping[str, Any]) -> Iterator[_Resource]:
             if resource["mode"] == "managed":
                 address = resource["address"]
                 expressions = configured.get(re.sub(r"\[[^]]*\]", "", address), {})
-                yield _Resource(
-                    address, resource["type"], resource["values"], unknown.get(address, {}), expressions
-                )
+                # A plan leaves out the values of a resource of which it knows none.
+                values = resource.get("values") or {}
+                yield _Resource(address, resource["type"], values, unknown.get(address, {}), expressions)
         for child in module.get("child_modules", []):
             yield from walk(child)
 

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
-from provisioning.planning import Onboard, plan
+from provisioning.planning import plan
 from scripts.e2e import DESIGN_ITEM
 from scripts.project import ROOT
 from tenkacloud import fields, names
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
 from tenkacloud.fields import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
+from tenkacloud.onboarding import Ask
 from tenkacloud.records import read
 from tests.conftest import Stack
 from tests.support import EVENTS, golden
@@ -158,7 +159,7 @@ def test_the_designs_item_becomes_the_designs_event() -> None:
         "c",
         "2026-01-02T03:04:05Z",
     )
-    assert isinstance(step, Onboard)
+    assert isinstance(step, Ask)
     bare = replace(step.event, attempt=None, correlation_id=None).detail()
     assert set(bare) == {"tenantId", "tenantName", "tier", "slug", "timestamp"}
 

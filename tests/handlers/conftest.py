@@ -62,6 +62,22 @@ class Cloud:
         )
         return item
 
+    def history(self, tenant_id: str) -> list[dict[str, Any]]:
+        """Return a tenant's lines of history in order, without their keys."""
+        found = self.dynamodb.query(
+            TableName=TABLE,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :history)",
+            ExpressionAttributeValues={":pk": {"S": f"TENANT#{tenant_id}"}, ":history": {"S": "HISTORY#"}},
+        )["Items"]
+        return [
+            {
+                name: int(value["N"]) if "N" in value else value["S"]
+                for name, value in item.items()
+                if name not in ("PK", "SK")
+            }
+            for item in found
+        ]
+
     def status(self, tenant_id: str) -> str:
         return str(self.item(tenant_id).get("provisioningStatus", {}).get("S"))
 

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+import boto3
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from botocore.exceptions import ClientError
 
 from provisioning.handler import _service, handler
+from provisioning.service import Unlisted
 from scripts.e2e import DESIGN_ITEM
 from tests.handlers.conftest import TABLE, Cloud, LogLines
 from tests.support import Context, golden
@@ -117,6 +119,14 @@ def test_records_that_are_no_tenants_are_left_alone(cloud: Cloud) -> None:
     assert cloud.published() == []
 
 
+def test_a_record_that_is_not_pending_asks_for_nothing(cloud: Cloud) -> None:
+    cloud.put("a", provisioningStatus={"S": "PROVISIONING"}, provisioningAttempt={"N": "1"})
+    before = cloud.item("a")
+    assert run(cloud.stream_record("a")) == {"batchItemFailures": []}
+    assert cloud.item("a") == before
+    assert cloud.published() == []
+
+
 def test_a_failed_tenant_set_to_pending_is_tried_again(cloud: Cloud) -> None:
     cloud.put("a", tier={"S": "GOLD"})
     run(cloud.stream_record("a"))
@@ -185,7 +195,69 @@ class Bus:
 
 
 def with_bus(bus: Bus) -> None:
-    object.__setattr__(_service().bus, "client", bus)
+    object.__setattr__(_service().control_plane.bus, "client", bus)
+
+
+class Refusing:
+    """A DynamoDB that refuses each request with a write of one tenant, by an error or a cancellation."""
+
+    def __init__(self, tenant_id: str, code: str, times: int = 1000) -> None:
+        self.key, self.code, self.times = {"S": f"TENANT#{tenant_id}"}, code, times
+        self.client = boto3.client("dynamodb")
+        self.exceptions = self.client.exceptions
+        self.calls = list[int]()
+
+    def transact_write_items(self, TransactItems: list[Any]) -> Any:  # noqa: N803 - boto3's name
+        updates = [item["Update"] for item in TransactItems if "Update" in item]
+        self.calls.append(len(updates))
+        if any(update["Key"]["PK"] == self.key for update in updates) and self.times:
+            self.times -= 1
+            error: Any = {"Error": {"Code": self.code, "Message": "refused"}}
+            if self.code == "ValidationException":
+                raise ClientError(error, "TransactWriteItems")
+            held: Any = [
+                {"Code": "TransactionConflict"} if "Update" in item else {"Code": "None"}
+                for item in TransactItems
+            ]
+            raise self.exceptions.TransactionCanceledException(
+                {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": held},
+                "TransactWriteItems",
+            )
+        return self.client.transact_write_items(TransactItems=TransactItems)
+
+
+def with_table(table: Refusing) -> None:
+    store = _service().control_plane.store
+    store._client = table  # type: ignore[assignment]
+    store._sleep = lambda _: None
+
+
+def test_a_mark_that_others_are_in_the_way_of_is_tried_again(cloud: Cloud) -> None:
+    for n in range(10):
+        cloud.put(f"t{n}")
+    with_table(Refusing("t3", "TransactionConflict", times=2))
+    response = run(*(cloud.stream_record(f"t{n}", n) for n in range(10)))
+    assert response == {"batchItemFailures": []}
+    assert [cloud.status(f"t{n}") for n in range(10)] == ["PROVISIONING"] * 10
+
+
+def test_a_mark_that_others_are_in_the_way_of_for_long_holds_up_nobody_else(cloud: Cloud) -> None:
+    for n in range(10):
+        cloud.put(f"t{n}")
+    with_table(Refusing("t3", "TransactionConflict"))
+    with pytest.raises(Unlisted):
+        run(*(cloud.stream_record(f"t{n}", n) for n in range(10)))
+    assert [cloud.status(f"t{n}") for n in range(10) if n != 3] == ["PROVISIONING"] * 9
+    assert cloud.status("t3") == "PENDING"
+
+
+def test_ten_marks_cost_one_call(cloud: Cloud) -> None:
+    for n in range(25):
+        cloud.put(f"t{n}")
+    table = Refusing("nobody", "")
+    with_table(table)
+    run(*(cloud.stream_record(f"t{n}", n) for n in range(25)))
+    assert table.calls == [10, 10, 5]
 
 
 def test_an_entry_that_the_bus_refuses_is_delivered_again_and_not_marked(cloud: Cloud) -> None:
@@ -216,14 +288,85 @@ def test_a_bus_that_is_down_loses_nobody_and_is_asked_once(cloud: Cloud) -> None
 
 
 def test_a_batch_that_runs_out_of_time_reports_its_rest(cloud: Cloud) -> None:
-    for n in range(3):
+    for n in range(25):
         cloud.put(f"t{n}")
     context = Context()
-    left = iter([60_000, 24_000, 23_000])
+    left = iter([120_000, 69_000, 68_000, 67_000])
     context.get_remaining_time_in_millis = lambda: next(left)  # type: ignore[method-assign]  # a slow clock
-    response = handler({"Records": [cloud.stream_record(f"t{n}", 100 + n) for n in range(3)]}, context)
-    assert response == {"batchItemFailures": [{"itemIdentifier": "101"}, {"itemIdentifier": "102"}]}
-    assert [cloud.status(f"t{n}") for n in range(3)] == ["PROVISIONING", "PENDING", "PENDING"]
+    response = handler({"Records": [cloud.stream_record(f"t{n}", 100 + n) for n in range(25)]}, context)
+    assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == [
+        str(100 + n) for n in range(10, 25)
+    ]
+    assert [cloud.status(f"t{n}") for n in (0, 9, 10, 24)] == ["PROVISIONING"] * 2 + ["PENDING"] * 2
+
+
+def test_a_tenant_that_could_not_be_asked_for_is_listed_as_in_flight(cloud: Cloud) -> None:
+    """Should AWS give the record up, the reconciler still finds the tenant."""
+    for tenant_id in ("a", "b"):
+        cloud.put(tenant_id)
+    records = [cloud.stream_record("a", 1), cloud.stream_record("b", 2)]
+    with_bus(Bus("b"))
+    run(*records)
+    since = cloud.item("b")["GSI3SK"]
+    assert cloud.status("b") == "PENDING"
+    assert sorted(cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT")) == ["TENANT#a", "TENANT#b"]
+    # A second failure does not make it look younger
+    with pytest.raises(BatchProcessingError):
+        run(records[1])
+    assert cloud.item("b")["GSI3SK"] == since
+
+
+def test_a_tenant_that_could_not_even_be_listed_is_left_to_the_stream(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tenant_id in ("a", "b"):
+        cloud.put(tenant_id)
+    records = [cloud.stream_record("a", 1), cloud.stream_record("b", 2)]
+    with_bus(Bus("b"))
+    store = _service().control_plane.store
+    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
+    whole = store.apply_all
+
+    def apply_all(changes: Any) -> Any:
+        return [denied for _ in changes] if any(not change.history for change in changes) else whole(changes)
+
+    monkeypatch.setattr(store, "apply_all", apply_all)
+    # WHEN the whole invocation fails, THEN no engine and no AWS takes the batch for done
+    with pytest.raises(Unlisted):
+        run(*records)
+    assert cloud.status("a") == "PROVISIONING"
+
+
+def test_each_transition_leaves_a_line_of_history(cloud: Cloud) -> None:
+    cloud.put("a")
+    record = cloud.stream_record("a")
+    run(record)
+    (line,) = cloud.history("a")
+    assert line == {
+        "EntityType": "HISTORY",
+        "to": "PROVISIONING",
+        "at": cloud.item("a")["updatedAt"]["S"],
+        "by": "provisioning",
+        "attempt": 1,
+        "correlationId": "event-1",
+    }
+    # A duplicate is no transition
+    run(record)
+    assert len(cloud.history("a")) == 1
+
+
+def test_a_bad_record_does_not_cancel_the_marks_beside_it(cloud: Cloud) -> None:
+    """Ten marks go in one transaction; one that can't be written must not keep the others from it."""
+    for n in range(10):
+        cloud.put(f"t{n}")
+    stale = [cloud.stream_record(f"t{n}", n) for n in range(10)]
+    cloud.update("t3", provisioningStatus={"S": "COMPLETED"}, provisioningAttempt={"N": "1"})
+    with_table(Refusing("t5", "ValidationException"))
+    response = run(*stale)
+    assert response == {"batchItemFailures": [{"itemIdentifier": "5"}]}
+    assert [cloud.status(f"t{n}") for n in range(10)] == [
+        {3: "COMPLETED", 5: "PENDING"}.get(n, "PROVISIONING") for n in range(10)
+    ]
 
 
 def test_a_uuid_is_logged_whole(cloud: Cloud, logs: LogLines) -> None:

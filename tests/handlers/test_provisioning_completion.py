@@ -104,6 +104,39 @@ def test_a_result_that_overtakes_its_mark_writes_both(cloud: Cloud, attempt: int
     assert item["provisioningAttempt"] == {"N": "1"}
     assert cloud.keys_in("by-status-tier", "GSI2PK", "STATUS#ACTIVE#TIER#PRO") == ["TENANT#acme"]
     assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == []
+    # and so is the history, in the order of the state machine
+    lines = [(line["to"], line["attempt"], line["by"]) for line in cloud.history("acme")]
+    assert lines == [
+        ("PROVISIONING", 1, "provisioning-completion"),
+        ("COMPLETED", 1, "provisioning-completion"),
+    ]
+
+
+def test_a_failure_that_overtakes_its_mark_writes_both(cloud: Cloud) -> None:
+    put(cloud, "PENDING", None)
+    run(result("tenant_provisioned_failed"))
+    assert (cloud.status("acme"), cloud.reason("acme")) == (
+        "FAILED",
+        "bucket x is owned by another AWS account",
+    )
+    assert cloud.keys_in("failed", "GSI4PK", "FAILED") == ["TENANT#acme"]
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == []
+    assert [line["to"] for line in cloud.history("acme")] == ["PROVISIONING", "FAILED"]
+    # WHEN the success of the same attempt comes late, THEN it wins, and the history shows all of it
+    run(result())
+    assert cloud.status("acme") == "COMPLETED"
+    assert [line.get("reason") for line in cloud.history("acme")][1:] == [
+        "bucket x is owned by another AWS account",
+        None,
+    ]
+
+
+def test_a_result_of_a_resumed_attempt_that_overtakes_its_mark_writes_both(cloud: Cloud) -> None:
+    put(cloud, "PROVISIONING", 2)
+    run(result(provisioningAttempt=3))
+    assert cloud.status("acme") == "COMPLETED"
+    assert cloud.item("acme")["provisioningAttempt"] == {"N": "3"}
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == []
 
 
 def test_a_result_that_can_not_be_told_from_a_stale_one_is_delivered_again(cloud: Cloud) -> None:

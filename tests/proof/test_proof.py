@@ -265,6 +265,13 @@ def attach(**values: Any) -> Callable[[Plan], None]:
     return lambda plan: with_resource(plan, "aws_iam_role_policy_attachment", values, unknown)
 
 
+def nothing_known_of_an_attachment(plan: Plan) -> None:
+    """Attach a policy of the same plan by its ARN, to the role by its id: Terraform then says no values."""
+    attach(role=None, policy_arn=None)(plan)
+    module, _ = resource(plan, "aws_iam_role_policy", ROLE)
+    del module["resources"][-1]["values"]
+
+
 def tagged(plan: Plan) -> None:
     resource(plan, "aws_iam_role", ROLE)[1]["values"]["tags"] = {"tenantId": "a"}
 
@@ -279,6 +286,7 @@ def bounded(plan: Plan) -> None:
         (attach(role=ROLE, policy_arn="arn:aws:iam::aws:policy/ReadOnlyAccess"), "which is not in the plan"),
         (attach(role=ROLE, policy_arn=None), "policy_arn is not known in the plan"),
         (attach(role=None, policy_arn="arn:aws:iam::aws:policy/ReadOnlyAccess"), "role is not known"),
+        (nothing_known_of_an_attachment, "is not known in the plan"),
         (tagged, "carries a tag tenantId"),
         (bounded, "permissions boundary"),
         (role_policy(lambda document: document.update(Version="2008-10-17")), "has not Version 2012-10-17"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioning_completion.deciding import Again, Done, MarkFirst, decide
+from provisioning_completion.deciding import Again, Done, WithMark, decide
 from tenkacloud.events import TenantProvisioned
 from tenkacloud.fields import TenantId
 
@@ -26,15 +26,18 @@ def result(attempt: int | None) -> TenantProvisioned:
     ("record", "attempt", "decision"),
     [
         # A result that overtook the mark of its own attempt
-        (item("PENDING", None), 1, MarkFirst),
-        (item("PENDING", 0), 1, MarkFirst),
-        (item("PENDING", 3), 4, MarkFirst),
-        (item("PENDING", None), None, MarkFirst),
+        (item("PENDING", None), 1, WithMark),
+        (item("PENDING", 0), 1, WithMark),
+        (item("PENDING", 3), 4, WithMark),
+        (item("PENDING", None), None, WithMark),
+        # or the mark of a resumption
+        (item("PROVISIONING", 2), 3, WithMark),
         # Stale: of the attempt before the retry, or of a record written anew
         (item("PENDING", 3), 3, Done),
         (item("PENDING", 3), 1, Done),
         (item("PENDING", None), 2, Done),
         (item("PROVISIONING", 2), 1, Done),
+        (item("PROVISIONING", 2), 4, Done),
         (item("FAILED", 2), 1, Done),
         (item("COMPLETED", 2), 1, Done),
         # Duplicates
@@ -44,6 +47,7 @@ def result(attempt: int | None) -> TenantProvisioned:
         # Can't be told yet
         (item("PENDING", 3), None, Again),
         (item("PROVISIONING", 2), 2, Again),
+        (item("PROVISIONING", 2), None, Again),
         # Nothing a result could belong to
         (item("ODD", 1), 1, Done),
         ({}, 1, Done),
@@ -54,11 +58,15 @@ def test_decisions(record: dict[str, Any], attempt: int | None, decision: type) 
     assert isinstance(decide(record, result(attempt), NOW), decision)
 
 
-def test_the_mark_is_the_one_that_was_overtaken() -> None:
+def test_the_result_is_written_with_the_mark_that_it_overtook() -> None:
     decision = decide(item("PENDING", 3), result(4), NOW)
-    assert isinstance(decision, MarkFirst)
-    assert decision.change.to == "PROVISIONING"
+    assert isinstance(decision, WithMark)
+    assert [(entry.to, entry.attempt) for entry in decision.change.history] == [
+        ("PROVISIONING", 4),
+        ("COMPLETED", 4),
+    ]
     assert decision.change.sets["provisioningAttempt"] == 4
+    assert decision.change.sets["provisioningStatus"] == "COMPLETED"
 
 
 def test_a_stale_failure_is_left_alone_too() -> None:

@@ -11,7 +11,7 @@ from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantProvisioned
 from tenkacloud.fields import TenantId
 from tenkacloud.lifecycle import TRANSITIONS, ProvisioningStatus, allowed_from
-from tenkacloud.records import ANY_ATTEMPT, REASON_MAX, Change, Expected, Key
+from tenkacloud.records import ANY_ATTEMPT, REASON_MAX, Change, Entry, Expected, Key
 
 NOW = "2026-01-02T03:04:05.678Z"
 KEY = Key.of(TenantId("acme"))
@@ -125,7 +125,7 @@ def test_a_success_also_wins_over_failed_of_its_own_attempt() -> None:
         Expected(ProvisioningStatus.FAILED, 2),
     )
     assert change.sets["resources"] == {"s3Prefix": "tenants/acme/"}
-    assert set(change.removes) == {"failureReason", "GSI3PK", "GSI3SK", "GSI4PK", "GSI4SK"}
+    assert set(change.removes) == {"failureReason", "resumptions", "GSI3PK", "GSI3SK", "GSI4PK", "GSI4SK"}
 
 
 def test_a_failure_needs_the_attempt_in_flight_and_leaves_a_reason() -> None:
@@ -146,7 +146,7 @@ def test_no_change_leaves_the_transition_table(
     source: ProvisioningStatus, target: ProvisioningStatus
 ) -> None:
     def change() -> Change:
-        return Change(KEY, target, (Expected(source, None),), {})
+        return Change(KEY, (Expected(source, None),), {}, (Entry(target, NOW, 1),))
 
     if target in TRANSITIONS[source]:
         assert source in allowed_from(target)

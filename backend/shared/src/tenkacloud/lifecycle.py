@@ -1,6 +1,7 @@
 """The state machine of `provisioningStatus`.
 
 ```
+              ┌──┐ (a new attempt, by the reconciler)
 PENDING → PROVISIONING → COMPLETED
    ↓           ↓            ↑ (a late success of the same attempt)
    └────────→ FAILED ───────┘
@@ -9,7 +10,7 @@ PENDING → PROVISIONING → COMPLETED
 ```
 
 PENDING → FAILED is a record that can't be asked for at all: unknown tier, bad id. Entering PENDING, by
-insert or by update, asks for provisioning; whoever writes the record does that, not this code.
+insert or by update, asks for provisioning; whoever writes the record does that, or `operator retry`.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,9 @@ class ProvisioningStatus(StrEnum):
 #: Every transition there is. Writers go through `allowed_from`.
 TRANSITIONS: Final[Mapping[ProvisioningStatus, frozenset[ProvisioningStatus]]] = {
     ProvisioningStatus.PENDING: frozenset({ProvisioningStatus.PROVISIONING, ProvisioningStatus.FAILED}),
-    ProvisioningStatus.PROVISIONING: frozenset({ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED}),
+    ProvisioningStatus.PROVISIONING: frozenset(
+        {ProvisioningStatus.PROVISIONING, ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED}
+    ),
     ProvisioningStatus.FAILED: frozenset({ProvisioningStatus.PENDING, ProvisioningStatus.COMPLETED}),
     ProvisioningStatus.COMPLETED: frozenset(),
 }

@@ -1,10 +1,8 @@
 """Publishing to the tenant event bus, ten events a call."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,12 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 ENTRIES_MAX: Final = 10  # per PutEvents call; EventBridge's limit
-_K = TypeVar("_K")
 
 
 @dataclass(frozen=True)
 class EventBus:
-    """The bus. `publish` sends one event, `put` up to ten in one call; `Batch` any number."""
+    """The bus. `publish` sends one event, `put` up to ten in one call."""
 
     client: "EventBridgeClient"
     name: str
@@ -39,7 +36,9 @@ class EventBus:
         Raises:
             PublishFailed: EventBridge did not take it.
         """
-        Batch(self, {None: event}).ensure(None)
+        (error,) = self.put([event])
+        if error:
+            raise PublishFailed(f"bus {self.name}: {error}")
 
     def put(self, events: list[Event]) -> list[str | None]:
         """Send up to ten events; return for each its error code, None where it was taken.
@@ -64,38 +63,3 @@ class EventBus:
             "DetailType": TENANT_ONBOARDING if onboarding else TENANT_PROVISIONED,
             "Detail": json.dumps(event.detail(), ensure_ascii=False, separators=(",", ":")),
         }
-
-
-class Batch(Generic[_K]):
-    """Events to be sent when they are asked for, with their neighbours in the same call.
-
-    So a caller can publish and mark record by record, and still pay one call for ten. After a call that
-    failed as a whole no other is made: a bus that is down would take the time of all of them.
-    """
-
-    def __init__(self, bus: EventBus, events: Mapping[_K, Event]) -> None:
-        self._bus = bus
-        self._unsent = dict(events)
-        self._errors: dict[_K, str | None] = {}
-        self._down: PublishFailed | None = None
-
-    def ensure(self, key: _K) -> None:
-        """Return once the event of `key` is with EventBridge.
-
-        Raises:
-            PublishFailed: EventBridge did not take it.
-        """
-        while key not in self._errors:
-            if self._down:
-                raise self._down
-            chunk = dict(islice(self._unsent.items(), ENTRIES_MAX))
-            for sent in chunk:
-                del self._unsent[sent]
-            try:
-                outcomes = self._bus.put(list(chunk.values()))
-            except PublishFailed as failure:
-                self._down = failure
-                continue
-            self._errors.update(zip(chunk, outcomes, strict=True))
-        if error := self._errors[key]:
-            raise PublishFailed(f"bus {self._bus.name}: {error}")

@@ -1,14 +1,21 @@
 """The tenant record: its key and index layout, how it is read, and every change made to it.
 
-A `Change` is data: what to write, and the condition under which it may be written. `store.TenantStore`
-applies it. So each decision can be tested without AWS, and no write goes without its condition.
+A `Change` is data: what to write, the condition under which it may be written, and what the tenant's history
+says of it. `store.TenantStore` applies it. So each decision can be tested without AWS, no write goes without
+its condition, and no transition without its line in the history.
 
-| index          | partition key                        | sort key            | holds                     |
-|----------------|--------------------------------------|---------------------|---------------------------|
-| by-slug        | GSI1PK `SLUG#<slug>`                 | GSI1SK `createdAt`  | tenants once asked for    |
-| by-status-tier | GSI2PK `STATUS#<status>#TIER#<tier>` | GSI2SK `createdAt`  | tenants once asked for    |
-| in-flight      | GSI3PK `IN_FLIGHT`                   | GSI3SK since when   | only tenants PROVISIONING |
-| failed         | GSI4PK `FAILED`                      | GSI4SK since when   | only tenants FAILED       |
+| item    | PK                  | SK                                          |
+|---------|---------------------|---------------------------------------------|
+| tenant  | `TENANT#<tenantId>` | `METADATA`                                  |
+| history | `TENANT#<tenantId>` | `HISTORY#<at>#<attempt>#<rank><status>`     |
+
+| index          | partition key                        | sort key            | holds                       |
+|----------------|--------------------------------------|---------------------|-----------------------------|
+| by-slug        | GSI1PK `SLUG#<slug>`                 | GSI1SK `createdAt`  | tenants once asked for      |
+| by-status-tier | GSI2PK `STATUS#<status>#TIER#<tier>` | GSI2SK `createdAt`  | tenants once asked for      |
+| in-flight      | GSI3PK `IN_FLIGHT`                   | GSI3SK since when   | tenants PROVISIONING, and   |
+|                |                                      |                     | PENDING ones not asked for  |
+| failed         | GSI4PK `FAILED`                      | GSI4SK since when   | only tenants FAILED         |
 
 The indexes project keys only: an index entry costs a write when its keys change, and no other time.
 """
@@ -33,11 +40,16 @@ from tenkacloud.fields import (
     parse_tenant_id,
     parse_tenant_status,
     parse_tier,
+    shown,
 )
 from tenkacloud.lifecycle import ProvisioningStatus, allowed_from
 
 TENANT_PREFIX: Final = "TENANT#"
 METADATA: Final = "METADATA"
+HISTORY_PREFIX: Final = "HISTORY#"
+IN_FLIGHT: Final = "IN_FLIGHT"
+FAILED: Final = "FAILED"
+IN_FLIGHT_SINCE: Final = "GSI3SK"
 REASON_MAX: Final = 1000  # characters of a failureReason that are kept
 
 _SLUG_INDEX: Final = ("GSI1PK", "GSI1SK")
@@ -52,7 +64,9 @@ _READ: Final = (
     "status",
     "provisioningStatus",
     "provisioningAttempt",
+    "resumptions",
     "createdAt",
+    IN_FLIGHT_SINCE,
 )
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
@@ -74,7 +88,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Tenant:
-    """A valid tenant record. `attempt` is the last one begun, None if none was."""
+    """A valid tenant record.
+
+    `attempt` is the last one begun, None if none was. `resumptions` counts the attempts that the reconciler
+    began since the tenant last entered PENDING.
+    """
 
     key: Key
     id: TenantId
@@ -82,12 +100,14 @@ class Tenant:
     slug: Slug
     tier: Tier
     status: TenantStatus
+    provisioning_status: ProvisioningStatus
     attempt: int | None
+    resumptions: int
     created_at: str | None
 
     @property
     def next_attempt(self) -> int:
-        """The attempt that a PENDING record asks for; the same for every delivery of one change."""
+        """The attempt to begin next; the same for every delivery of one change."""
         return (self.attempt or 0) + 1
 
 
@@ -106,27 +126,72 @@ ANY_ATTEMPT: Final = -1
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A line of a tenant's history: one transition. `attempt` is None where the writer does not know it."""
+
+    to: ProvisioningStatus
+    at: str
+    attempt: int | None
+    reason: str | None = None
+    correlation_id: str | None = None
+
+    @property
+    def sort_key(self) -> str:
+        """SK of its item: in the order of time, then of the state machine."""
+        return f"{HISTORY_PREFIX}{self.at}#{self.attempt or 0:06d}#{_RANK[self.to]}{self.to}"
+
+    def attributes(self, writer: str) -> dict[str, object]:
+        """Return what its item holds besides its key. `writer` is who made the transition."""
+        optional = {"attempt": self.attempt, "reason": self.reason, "correlationId": self.correlation_id}
+        return {
+            "EntityType": "HISTORY",
+            "to": self.to,
+            "at": self.at,
+            "by": writer,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+
+#: Of two transitions at one time, the one that comes first.
+_RANK: Final = {
+    ProvisioningStatus.PENDING: 0,
+    ProvisioningStatus.PROVISIONING: 1,
+    ProvisioningStatus.FAILED: 2,
+    ProvisioningStatus.COMPLETED: 3,
+}
+
+
+@dataclass(frozen=True)
 class Change:
-    """A conditional update of one tenant record.
+    """A conditional update of one tenant record, and the lines of history that are written with it.
 
     Shapes: `sets` and `sets_if_absent` map attribute names to values (str, int, or a map of str);
-    `removes` names attributes. The record must exist and be in one of the `expected` states.
+    `removes` names attributes. The record must exist and be in one of the `expected` states. `history` has a
+    line for each transition that the change makes, in order: none for a change that leaves the status alone.
 
     Raises:
-        ValueError: an expected state from which `to` may not be entered (`lifecycle.TRANSITIONS`).
+        ValueError: a transition that `lifecycle.TRANSITIONS` does not have.
     """
 
     key: Key
-    to: ProvisioningStatus
     expected: tuple[Expected, ...]
     sets: Mapping[str, object]
+    history: tuple[Entry, ...]
     sets_if_absent: Mapping[str, object] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for state in self.expected:
-            if state.status not in allowed_from(self.to):
-                raise ValueError(f"no transition from {state.status} to {self.to}")
+            source = state.status
+            for entry in self.history:
+                if source not in allowed_from(entry.to):
+                    raise ValueError(f"no transition from {source} to {entry.to}")
+                source = entry.to
+
+    @property
+    def to(self) -> ProvisioningStatus | None:
+        """The status that the record then has; None if the change leaves it alone."""
+        return self.history[-1].to if self.history else None
 
 
 def read(image: Mapping[str, Any]) -> Item:
@@ -183,7 +248,9 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
         slug=derive_slug(name, tenant_id) if slug in (None, "") else parse_slug("slug", slug),
         tier=parse_tier("tier", item.get("tier")),
         status=TenantStatus.ACTIVE if status is None else parse_tenant_status("status", status),
+        provisioning_status=parse_provisioning_status(item.get("provisioningStatus")),
         attempt=None if attempt is None else parse_attempt("provisioningAttempt", attempt, least=0),
+        resumptions=_resumptions(item),
         created_at=created_at if isinstance(created_at, str) and _RFC3339.fullmatch(created_at) else None,
     )
     if tenant.status is TenantStatus.DELETED:
@@ -191,16 +258,39 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
     return tenant
 
 
-def begin_attempt(tenant: Tenant, now: str) -> Change:
+def parse_provisioning_status(value: object) -> ProvisioningStatus:
+    """Return the provisioning status that a record has.
+
+    Raises:
+        InvalidField: it is none.
+    """
+    if not isinstance(value, str) or value not in (*ProvisioningStatus,):
+        allowed = ", ".join(ProvisioningStatus)
+        raise InvalidField("provisioningStatus", f"{shown(value)} is unknown: one of {allowed}")
+    return ProvisioningStatus(value)
+
+
+def _resumptions(item: Item) -> int:
+    """Return the count of resumptions; a bad one counts as none, since only the reconciler writes it."""
+    try:
+        return parse_attempt("resumptions", item.get("resumptions", 0), least=0)
+    except InvalidField:
+        return 0
+
+
+def begin_attempt(
+    tenant: Tenant, now: str, correlation_id: str | None = None, *, resumed: bool = False
+) -> Change:
     """PENDING → PROVISIONING: the onboarding of `tenant.next_attempt` was asked for.
 
-    As the first status change of a record, it writes what a bare record lacks.
+    As the first status change of a record, it writes what a bare record lacks. With `resumed` it is the
+    reconciler who asked, for a tenant that is stuck: PROVISIONING → PROVISIONING, too, and it is counted.
     """
     created_at = tenant.created_at or now
+    resumption = {"resumptions": tenant.resumptions + 1} if resumed else {}
     return Change(
         key=tenant.key,
-        to=ProvisioningStatus.PROVISIONING,
-        expected=(Expected(ProvisioningStatus.PENDING, tenant.attempt),),
+        expected=(Expected(tenant.provisioning_status, tenant.attempt),),
         sets={
             "provisioningStatus": ProvisioningStatus.PROVISIONING,
             "provisioningAttempt": tenant.next_attempt,
@@ -209,32 +299,84 @@ def begin_attempt(tenant: Tenant, now: str) -> Change:
             "createdAt": created_at,
             "updatedAt": now,
             "EntityType": "TENANT",
+            **resumption,
             **_index(_SLUG_INDEX, f"SLUG#{tenant.slug}", created_at),
             **_index(_STATUS_TIER_INDEX, f"STATUS#{tenant.status}#TIER#{tenant.tier}", created_at),
-            **_index(_IN_FLIGHT_INDEX, "IN_FLIGHT", now),
+            **_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
         },
-        removes=("failureReason", *_FAILED_INDEX),
+        history=(
+            Entry(
+                ProvisioningStatus.PROVISIONING,
+                now,
+                tenant.next_attempt,
+                reason=f"attempt {tenant.attempt or 0} brought no result" if resumed else None,
+                correlation_id=correlation_id,
+            ),
+        ),
+        removes=("failureReason", *_FAILED_INDEX, *(() if resumed else ("resumptions",))),
+    )
+
+
+def enlist(tenant: Tenant, now: str) -> Change:
+    """Put a tenant that could not be asked for among those in flight, where the reconciler finds it."""
+    return Change(
+        key=tenant.key,
+        expected=(Expected(tenant.provisioning_status, tenant.attempt),),
+        sets={},
+        sets_if_absent=_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
+        history=(),
     )
 
 
 def refuse(key: Key, item: Item, reason: str, now: str) -> Change:
-    """PENDING → FAILED: the record can't be asked for. Counts as an attempt."""
+    """PENDING or PROVISIONING → FAILED: the record can't be asked for. Counts as an attempt."""
     raw = item.get("provisioningAttempt")
     try:
         attempt = None if raw is None else parse_attempt("provisioningAttempt", raw, least=0)
     except InvalidField:
         attempt = ANY_ATTEMPT
+    begun = max(attempt or 0, 0) + 1
+    stuck = item.get("provisioningStatus") == ProvisioningStatus.PROVISIONING
     return Change(
         key=key,
-        to=ProvisioningStatus.FAILED,
-        expected=(Expected(ProvisioningStatus.PENDING, attempt),),
+        expected=(
+            Expected(ProvisioningStatus.PROVISIONING if stuck else ProvisioningStatus.PENDING, attempt),
+        ),
         sets={
             "provisioningStatus": ProvisioningStatus.FAILED,
-            "provisioningAttempt": max(attempt or 0, 0) + 1,
+            "provisioningAttempt": begun,
             **_failure(reason, now),
         },
+        history=(Entry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
         sets_if_absent={"createdAt": now, "EntityType": "TENANT"},
-        removes=_IN_FLIGHT_INDEX,
+        removes=(*_IN_FLIGHT_INDEX, "resumptions"),
+    )
+
+
+def give_up(tenant: Tenant, reason: str, now: str) -> Change:
+    """PROVISIONING → FAILED: attempt after attempt brought no result."""
+    return Change(
+        key=tenant.key,
+        expected=(Expected(tenant.provisioning_status, tenant.attempt),),
+        sets={"provisioningStatus": ProvisioningStatus.FAILED, **_failure(reason, now)},
+        history=(Entry(ProvisioningStatus.FAILED, now, tenant.attempt, reason=reason[:REASON_MAX]),),
+        removes=(*_IN_FLIGHT_INDEX, "resumptions"),
+    )
+
+
+def retry(key: Key, attempt: int | None, reason: str, now: str) -> Change:
+    """FAILED → PENDING: an operator asks for another attempt."""
+    return Change(
+        key=key,
+        expected=(Expected(ProvisioningStatus.FAILED, attempt),),
+        sets={
+            "provisioningStatus": ProvisioningStatus.PENDING,
+            "updatedAt": now,
+            # From the start: should the stream fail to bring it, the reconciler does.
+            **_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
+        },
+        history=(Entry(ProvisioningStatus.PENDING, now, attempt, reason=reason[:REASON_MAX]),),
+        removes=("resumptions", *_FAILED_INDEX),
     )
 
 
@@ -246,34 +388,54 @@ def settle(result: TenantProvisioned, now: str) -> Change:
     """
     attempt = ANY_ATTEMPT if result.attempt is None else result.attempt
     in_flight = Expected(ProvisioningStatus.PROVISIONING, attempt)
-    key = Key.of(result.tenant_id)
-    if result.failure_reason is not None:
-        return Change(
-            key=key,
-            to=ProvisioningStatus.FAILED,
-            expected=(in_flight,),
-            sets={
-                "provisioningStatus": ProvisioningStatus.FAILED,
-                **({"resources": dict(result.resources)} if result.resources else {}),
-                **_failure(result.failure_reason, now),
-            },
-            removes=_IN_FLIGHT_INDEX,
-        )
+    late = () if result.failure_reason is not None else (Expected(ProvisioningStatus.FAILED, attempt),)
     return Change(
-        key=key,
-        to=ProvisioningStatus.COMPLETED,
-        expected=(in_flight, Expected(ProvisioningStatus.FAILED, attempt)),
-        sets={
-            "provisioningStatus": ProvisioningStatus.COMPLETED,
-            "resources": dict(result.resources),
-            "updatedAt": now,
-        },
-        removes=("failureReason", *_IN_FLIGHT_INDEX, *_FAILED_INDEX),
+        key=Key.of(result.tenant_id),
+        expected=(in_flight, *late),
+        sets=_settled(result, now),
+        history=(_outcome(result, result.attempt, now),),
+        removes=_unsettled(result),
     )
 
 
+def settle_unmarked(tenant: Tenant, result: TenantProvisioned, now: str) -> Change:
+    """PENDING → PROVISIONING → COMPLETED or FAILED at once: the result overtook the mark of its attempt."""
+    mark = begin_attempt(tenant, now, result.correlation_id)
+    settled = _settled(result, now)
+    gone = (*mark.removes, *_unsettled(result))
+    return Change(
+        key=mark.key,
+        expected=mark.expected,
+        sets={**{name: value for name, value in mark.sets.items() if name not in gone}, **settled},
+        history=(*mark.history, _outcome(result, tenant.next_attempt, now)),
+        removes=tuple(dict.fromkeys(name for name in gone if name not in settled)),
+    )
+
+
+def _outcome(result: TenantProvisioned, attempt: int | None, now: str) -> Entry:
+    reason = None if result.failure_reason is None else result.failure_reason[:REASON_MAX]
+    return Entry(ProvisioningStatus(result.status), now, attempt, reason, result.correlation_id)
+
+
+def _settled(result: TenantProvisioned, now: str) -> dict[str, object]:
+    resources = {"resources": dict(result.resources)} if result.resources else {}
+    if result.failure_reason is None:
+        return {"provisioningStatus": ProvisioningStatus.COMPLETED, "updatedAt": now, **resources}
+    return {
+        "provisioningStatus": ProvisioningStatus.FAILED,
+        **resources,
+        **_failure(result.failure_reason, now),
+    }
+
+
+def _unsettled(result: TenantProvisioned) -> tuple[str, ...]:
+    """Return what a result removes from the record."""
+    gone = (*_IN_FLIGHT_INDEX, "resumptions")
+    return gone if result.failure_reason is not None else ("failureReason", *gone, *_FAILED_INDEX)
+
+
 def _failure(reason: str, now: str) -> dict[str, str]:
-    return {"failureReason": reason[:REASON_MAX], "updatedAt": now, **_index(_FAILED_INDEX, "FAILED", now)}
+    return {"failureReason": reason[:REASON_MAX], "updatedAt": now, **_index(_FAILED_INDEX, FAILED, now)}
 
 
 def _index(names: tuple[str, str], partition: str, sort: str) -> dict[str, str]:

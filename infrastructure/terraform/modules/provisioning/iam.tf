@@ -18,7 +18,7 @@ data "aws_iam_policy_document" "this" {
 
   statement {
     sid       = "MarkTenant"
-    actions   = ["dynamodb:UpdateItem"]
+    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [local.table_arn]
   }
 

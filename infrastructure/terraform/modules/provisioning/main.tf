@@ -43,7 +43,7 @@ module "function" {
   handler            = "provisioning.handler.handler"
   policy_json        = data.aws_iam_policy_document.this.json
   role_path          = "/tenkacloud/${var.environment}/control-plane/"
-  timeout            = 60
+  timeout            = 120
   log_retention_days = var.log_retention_days
   log_level          = var.log_level
   account_id         = var.account_id

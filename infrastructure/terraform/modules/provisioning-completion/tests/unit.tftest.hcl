@@ -48,7 +48,7 @@ run "records_results" {
         {
           Sid      = "RecordResult"
           Effect   = "Allow"
-          Action   = "dynamodb:UpdateItem"
+          Action   = ["dynamodb:UpdateItem", "dynamodb:PutItem"]
           Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev"
         },
         {

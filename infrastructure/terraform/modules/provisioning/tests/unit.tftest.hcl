@@ -55,7 +55,7 @@ run "asks_for_provisioning" {
         {
           Sid      = "MarkTenant"
           Effect   = "Allow"
-          Action   = "dynamodb:UpdateItem"
+          Action   = ["dynamodb:UpdateItem", "dynamodb:PutItem"]
           Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev"
         },
         {

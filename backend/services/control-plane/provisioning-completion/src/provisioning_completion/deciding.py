@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from tenkacloud import records
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantProvisioned
+from tenkacloud.fields import shown
 from tenkacloud.lifecycle import ProvisioningStatus
-from tenkacloud.records import Change, Item, Key
+from tenkacloud.records import Change, Item, Key, Tenant
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Done:
 
 
 @dataclass(frozen=True)
-class MarkFirst:
-    """The result overtook the mark of its attempt: write the mark, then the result."""
+class WithMark:
+    """The result overtook the mark of its attempt: write both, in one change."""
 
     change: Change
 
@@ -30,7 +31,7 @@ class Again:
     reason: str
 
 
-Decision = Done | MarkFirst | Again
+Decision = Done | WithMark | Again
 
 
 def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
@@ -40,25 +41,29 @@ def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
     """
     status = item.get("provisioningStatus")
     if status not in (*ProvisioningStatus,):
-        return Done(f"the record's provisioningStatus {status!r} is unknown")
-    if status == ProvisioningStatus.PENDING:
-        return _decide_pending(item, result, now)
-    attempt = item.get("provisioningAttempt")
-    if result.attempt is not None and result.attempt != attempt:
-        return Done(f"the result is of attempt {result.attempt}, the record is at {attempt}")
-    if status == ProvisioningStatus.PROVISIONING:
-        return Again("the record changed while its result was written")
+        return Done(f"the record's provisioningStatus {shown(status)} is unknown")
+    if status in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING):
+        try:
+            return _decide_in_flight(records.parse_tenant(Key.of(result.tenant_id), item), result, now)
+        except InvalidField as error:
+            return Done(f"the record can't be provisioned as it is: {error}")
+    if result.attempt not in (None, item.get("provisioningAttempt")):
+        return Done(_of_another_attempt(result, item.get("provisioningAttempt")))
     return Done(f"the record is already {status}")
 
 
-def _decide_pending(item: Item, result: TenantProvisioned, now: str) -> Decision:
-    try:
-        tenant = records.parse_tenant(Key.of(result.tenant_id), item)
-    except InvalidField as error:
-        return Done(f"the record can't be provisioned as it is: {error}")
-    if result.attempt == tenant.next_attempt or (result.attempt is None and not tenant.attempt):
-        return MarkFirst(records.begin_attempt(tenant, now))
+def _decide_in_flight(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
+    pending = tenant.provisioning_status is ProvisioningStatus.PENDING
+    # The next attempt's: provisioning's mark of a PENDING record, or the reconciler's, is not written yet.
+    if result.attempt == tenant.next_attempt or (result.attempt is None and pending and not tenant.attempt):
+        return WithMark(records.settle_unmarked(tenant, result, now))
     if result.attempt is None:
         # Of the attempt before the retry, or of the retry? Once the retry is marked, it is the current.
-        return Again("a retry is pending, and the result does not say which attempt it is of")
-    return Done(f"the result is of attempt {result.attempt}, the record asks for {tenant.next_attempt}")
+        return Again("it does not say of which attempt it is, and another one is about to begin")
+    if not pending and result.attempt == tenant.attempt:
+        return Again("the record changed while its result was written")
+    return Done(_of_another_attempt(result, tenant.attempt))
+
+
+def _of_another_attempt(result: TenantProvisioned, attempt: object) -> str:
+    return f"the result is of attempt {result.attempt}, the record is at {attempt}"

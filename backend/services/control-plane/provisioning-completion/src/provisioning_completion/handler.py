@@ -2,7 +2,7 @@
 
 import os
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -14,6 +14,8 @@ from tenkacloud.events import APPLICATION_PLANE_SOURCE, TENANT_PROVISIONED, Tena
 from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required, utc_now
 from tenkacloud.store import TenantStore
 
+WRITER: Final = "provisioning-completion"
+
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)
 
@@ -21,7 +23,9 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 @cache
 def _consumer() -> EventConsumer[TenantProvisioned]:
     service = Completion(
-        store=TenantStore(boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME")),
+        store=TenantStore(
+            boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME"), WRITER
+        ),
         logger=logger,
         metrics=metrics,
         clock=utc_now,

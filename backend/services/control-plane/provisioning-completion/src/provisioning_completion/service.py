@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from provisioning_completion.deciding import Again, Done, MarkFirst, decide
+from provisioning_completion.deciding import Again, Done, WithMark, decide
 from tenkacloud import records
 from tenkacloud.errors import InvalidField, NotYet
 from tenkacloud.events import TenantProvisioned
 from tenkacloud.store import Applied, TenantStore
 
-_ROUNDS = 3  # result, mark and result, and one for a race; after that AWS delivers again
+_ROUNDS = 3  # the result, the result with its mark, and one for a race; after that AWS delivers again
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Completion:
             InvalidField: there is no such tenant.
             NotYet: the record is not ready for the result.
         """
+        change = records.settle(result, self.clock())
         reason = ""
         for _ in range(_ROUNDS):
-            outcome = self.store.apply(records.settle(result, self.clock()))
+            outcome = self.store.apply(change)
             if isinstance(outcome, Applied):
                 self._tell(result)
                 return
@@ -44,12 +45,10 @@ class Completion:
                     self.logger.info("Result not recorded", result=result.status, reason=reason)
                     self.metrics.add_metric("ResultIgnored", MetricUnit.Count, 1)
                     return
-                case MarkFirst(mark):
-                    self.logger.info("Result overtook its mark", attempt=result.attempt)
-                    # Whoever writes the mark, the next round finds it written.
-                    self.store.apply(mark)
+                case WithMark(change):
+                    reason = "it is being marked"
                 case Again(reason):
-                    pass
+                    change = records.settle(result, self.clock())
         raise NotYet(f"the record of {result.tenant_id} is not ready for its result: {reason}")
 
     def _tell(self, result: TenantProvisioned) -> None:

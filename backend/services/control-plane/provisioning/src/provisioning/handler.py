@@ -3,16 +3,19 @@
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from provisioning.service import Provisioning
+from tenkacloud.onboarding import ControlPlane
 from tenkacloud.publisher import EventBus
 from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required, utc_now
 from tenkacloud.store import TenantStore
+
+WRITER: Final = "provisioning"
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)
@@ -21,8 +24,12 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 @cache
 def _service() -> Provisioning:
     return Provisioning(
-        store=TenantStore(boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME")),
-        bus=EventBus(boto3.client("events", config=CLIENT_CONFIG), required(os.environ, "EVENT_BUS_NAME")),
+        control_plane=ControlPlane(
+            TenantStore(
+                boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME"), WRITER
+            ),
+            EventBus(boto3.client("events", config=CLIENT_CONFIG), required(os.environ, "EVENT_BUS_NAME")),
+        ),
         logger=logger,
         metrics=metrics,
     )

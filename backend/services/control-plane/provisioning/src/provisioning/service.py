@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -11,26 +12,29 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.planning import Ignore, Onboard, Plan, Refuse, plan, why_not_marked
+from provisioning.planning import Ignore, Plan, Refuse, plan
 from tenkacloud import records
-from tenkacloud.errors import NotYet
-from tenkacloud.publisher import Batch, EventBus
-from tenkacloud.records import TENANT_PREFIX
-from tenkacloud.store import NotApplied, TenantStore
+from tenkacloud.errors import NotYet, PermanentFailure, PublishFailed
+from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
+from tenkacloud.records import TENANT_PREFIX, Change
+from tenkacloud.store import NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
-#: What one record can take when AWS does not answer: the tries of one call (`CLIENT_CONFIG`). No record is
-#: begun with less time left, so that a slow batch ends with its rest reported, and not with a time-out that
-#: brings all of it again.
-RECORD_MILLISECONDS: Final = 25_000
+#: What one chunk can take when AWS does not answer, with the listing of those who failed: the tries of three
+#: calls (`CLIENT_CONFIG`). None is begun with less time left, so that a slow batch ends with its rest
+#: reported, and not with a time-out that brings all of it again.
+CHUNK_MILLISECONDS: Final = 70_000
+
+
+class Unlisted(NotYet):
+    """A tenant was neither asked for nor listed as in flight, so only the stream still knows of it."""
 
 
 @dataclass(frozen=True)
 class Provisioning:
     """Asks the application plane for every tenant that entered PENDING."""
 
-    store: TenantStore
-    bus: EventBus
+    control_plane: ControlPlane
     logger: Logger
     metrics: Metrics
 
@@ -39,60 +43,99 @@ class Provisioning:
 
         Raises:
             BatchProcessingError: every record of the batch failed.
+            Unlisted: a record failed, and its tenant could not even be listed as in flight.
         """
         plans = {_sequence(record): _plan(record, now) for record in DynamoDBStreamEvent(event).records}
-        published = Batch(
-            self.bus, {sequence: step.event for sequence, step in plans.items() if isinstance(step, Onboard)}
-        )
+        outcomes = self._carry_out(plans, context)
+        unlisted = self._list_those_who_failed(plans, outcomes, now)
 
         def on_record(record: DynamoDBRecord) -> None:
             # Not the validated id: a record with a bad one is logged, too.
             tenant_id = str(_keys(record).get("PK")).removeprefix(TENANT_PREFIX)[:LOGGED_ID_MAX]
             with self.logger.append_context_keys(tenant_id=tenant_id, correlation_id=record.event_id):
-                try:
-                    _require_time(context)
-                    self._carry_out(_sequence(record), plans[_sequence(record)], published)
-                except Exception:
+                outcome = outcomes.get(_sequence(record))
+                if isinstance(outcome, Exception):
                     # Logged here, with the tenant's keys; raised, so that AWS delivers the record again.
-                    self.logger.exception("Record failed")
+                    self.logger.error("Record failed", exc_info=outcome)
                     self.metrics.add_metric("RecordFailed", MetricUnit.Count, 1)
-                    raise
+                    # A new one: many records share an exception, and each raise makes its traceback longer.
+                    raise NotYet(str(outcome)) from None
+                self._tell(plans[_sequence(record)], outcome)
 
-        return process_partial_response(
+        response = process_partial_response(
             event=event,
             record_handler=on_record,
             processor=BatchProcessor(event_type=EventType.DynamoDBStreams),
             context=context,
         )
+        if unlisted:
+            raise Unlisted(f"{unlisted} tenants are known to the stream only: it is to deliver them again")
+        return response
 
-    def _carry_out(self, sequence: str, step: Plan, published: Batch[str]) -> None:
-        match step:
-            case Ignore(reason):
+    def _carry_out(self, plans: Mapping[str, Plan], context: LambdaContext) -> dict[str, Outcome | Exception]:
+        asks = {sequence: step for sequence, step in plans.items() if isinstance(step, Ask)}
+        refusals = {sequence: step.change for sequence, step in plans.items() if isinstance(step, Refuse)}
+        sequences = iter(asks)
+        outcomes: dict[str, Outcome | Exception] = {}
+        down: Exception | None = None
+        for chunk in chunks(list(asks.values())):
+            down = down or (None if _has_time(context) else _NO_TIME)
+            done: list[Outcome | Exception]
+            try:
+                done = [down] * len(chunk) if down else self.control_plane.ask(chunk)
+            except PublishFailed as failure:
+                # A bus that is down would take the time of every other chunk, too.
+                down = failure
+                done = [failure] * len(chunk)
+            outcomes.update(zip(islice(sequences, len(chunk)), done, strict=True))
+        outcomes.update(self._apply(refusals) if _has_time(context) else dict.fromkeys(refusals, _NO_TIME))
+        return outcomes
+
+    def _apply(self, changes: Mapping[str, Change]) -> dict[str, Outcome | Exception]:
+        return dict(zip(changes, self.control_plane.store.apply_all(list(changes.values())), strict=True))
+
+    def _list_those_who_failed(
+        self, plans: Mapping[str, Plan], outcomes: Mapping[str, Outcome | Exception], now: str
+    ) -> int:
+        """Put tenants that were not asked for among those in flight; return how many could not be put there.
+
+        AWS delivers their records again, a bounded number of times. After that the reconciler knows of them.
+        """
+        failed = {
+            sequence: records.enlist(step.tenant, now)
+            for sequence, step in plans.items()
+            if isinstance(step, Ask) and isinstance(outcomes.get(sequence), Exception)
+        }
+        # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
+        return sum(
+            isinstance(outcome, Exception) and not isinstance(outcome, PermanentFailure)
+            for outcome in self._apply(failed).values()
+        )
+
+    def _tell(self, step: Plan, outcome: Outcome | None) -> None:
+        match step, outcome:
+            case Ignore(reason), _:
                 self.logger.warning("Record ignored", reason=reason)
                 self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-            case Refuse(change, reason):
-                outcome = self.store.apply(change)
-                if isinstance(outcome, NotApplied):
-                    self.logger.info("Refusal not written", reason=why_not_marked(outcome.item))
-                    self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-                    return
+            case Refuse(), NotApplied():
+                self.logger.info("Refusal not written", reason=why_not_marked(outcome))
+                self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
+            case Refuse(_, reason), _:
                 self.metrics.add_metric("TenantRefused", MetricUnit.Count, 1)
                 self.logger.warning("Tenant refused: FAILED", reason=reason)
-            case Onboard(event, mark):
-                # Publish, then mark: a crash between the two publishes again; the other way round it
-                # would lose the tenant.
-                published.ensure(sequence)
-                outcome = self.store.apply(mark)
+            case Ask(), NotApplied():
                 self.metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
-                if isinstance(outcome, NotApplied):
-                    self.logger.info("Onboarding requested again", reason=why_not_marked(outcome.item))
-                else:
-                    self.logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
+                self.logger.info("Onboarding requested again", reason=why_not_marked(outcome))
+            case Ask(_, event, _), _:
+                self.metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
+                self.logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
 
 
-def _require_time(context: LambdaContext) -> None:
-    if context.get_remaining_time_in_millis() < RECORD_MILLISECONDS:
-        raise NotYet("too little time is left in this invocation")
+_NO_TIME: Final = NotYet("too little time is left in this invocation")
+
+
+def _has_time(context: LambdaContext) -> bool:
+    return context.get_remaining_time_in_millis() >= CHUNK_MILLISECONDS
 
 
 def _sequence(record: DynamoDBRecord) -> str:
