@@ -19,11 +19,13 @@ from scripts.build import SERVICES, SHARED
 
 _SERVICES: Final = ("dynamodb", "events", "s3", "sqs", "sts")
 #: Operations whose IAM action has another name (Service Authorization Reference).
-_ACTIONS: Final = {
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+_ACTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "s3:DeleteObjects": ("s3:DeleteObject",),
+    "s3:ListObjectsV2": ("s3:ListBucket",),
+    "s3:PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
+    # A transaction is allowed by its parts: the store's are these.
+    "dynamodb:TransactWriteItems": ("dynamodb:PutItem", "dynamodb:UpdateItem"),
+    "s3:PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
 }
 #: Arguments that need an action of their own.
 _ARGUMENTS: Final = {
@@ -67,7 +69,8 @@ def calls_in(source: str) -> Iterator[tuple[str, bool]]:
         with_session = isinstance(receiver := node.func.value, ast.Attribute) and (
             isinstance(receiver.value, ast.Name) and receiver.value.id == "session"
         )
-        yield _ACTIONS.get(operation, operation), with_session
+        for action in _ACTIONS.get(operation, (operation,)):
+            yield action, with_session
         for keyword in node.keywords:
             if (operation, keyword.arg) in _ARGUMENTS:
                 yield _ARGUMENTS[operation, str(keyword.arg)], with_session

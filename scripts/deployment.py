@@ -11,6 +11,7 @@ from scripts.terraform import Terraform
 PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
 COMPLETION: Final = "provisioning-completion"
+RECONCILER: Final = "reconciler"
 PROBLEM_DATA: Final = "problem-data"
 
 
@@ -29,6 +30,7 @@ class Deployment:
     data_table_name: str
     event_bus_name: str
     event_bus_arn: str
+    event_archive_name: str
     data_bucket_name: str
     tenant_access_role_arn: str
     lambda_function_names: dict[str, str]

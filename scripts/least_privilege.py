@@ -19,8 +19,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from scripts import reconciling
 from scripts.aws import Clients
-from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, Deployment
+from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.project import LOCAL, CommandError, say
 from scripts.tenant_api import TenantApi, user_of
 from scripts.tenants import Tenant, new_item, onboarded, remove
@@ -128,6 +129,27 @@ def _is_completed(record: dict[str, Any]) -> bool:
     return bool(record.get("provisioningStatus") == {"S": "COMPLETED"})
 
 
+def _resumption(deployment: Deployment, clients: Clients, _service: str) -> str:
+    """Have a stuck tenant resumed; return what went wrong, nothing if nothing did."""
+    (tenant,) = _new("FREE")
+    tenant.item |= {
+        "provisioningStatus": {"S": "PROVISIONING"},
+        "provisioningAttempt": {"N": "1"},
+        "GSI3PK": {"S": "IN_FLIGHT"},
+        "GSI3SK": {"S": "2026-01-01T00:00:00.000Z"},
+    }
+    try:
+        tenant.write(deployment, clients)
+        sums = reconciling.sweep(deployment, clients)
+        if sums["errors"] or not sums["resumed"]:
+            return f"the sweep's sums are {sums}"
+        return _complaint(deployment, clients, RECONCILER, [tenant])
+    except CommandError as error:
+        return str(error)
+    finally:
+        remove(deployment, clients, tenant)
+
+
 def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
     """Use the HTTP API as a pooled tenant; return the first request that fails, nothing if none does."""
     with onboarded(deployment, clients, _new("FREE"), _SECONDS) as tenants:
@@ -151,6 +173,7 @@ _FLOWS: Final = {
     PROVISIONING: _onboarding,
     PROVISIONER: _onboarding,
     COMPLETION: _onboarding,
+    RECONCILER: _resumption,
     PROBLEM_DATA: _requests,
 }
 

@@ -100,8 +100,10 @@ def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
     """Remove a tenant's record and resources; not one that was there before this run."""
     if tenant.existed:
         return
+    # The record first: without it no function writes any more history.
     clients.dynamodb.delete_item(TableName=deployment.table_name, Key=tenant.key)
-    _remove_items(deployment, clients, tenant)
+    for table_name in (deployment.table_name, deployment.data_table_name):
+        _remove_partition(clients, table_name, tenant)
     empty(clients, deployment.data_bucket_name, pool_prefix(tenant.id))
     # Not from the record: a flow that broke off has made resources that no record names.
     bucket = silo_bucket(
@@ -114,16 +116,16 @@ def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
         return
 
 
-def _remove_items(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
+def _remove_partition(clients: Clients, table_name: str, tenant: Tenant) -> None:
     pages = clients.dynamodb.get_paginator("query").paginate(
-        TableName=deployment.data_table_name,
+        TableName=table_name,
         KeyConditionExpression="PK = :pk",
         ExpressionAttributeValues={":pk": tenant.key["PK"]},
         ProjectionExpression="PK, SK",
     )
     for page in pages:
         for key in page["Items"]:
-            clients.dynamodb.delete_item(TableName=deployment.data_table_name, Key=key)
+            clients.dynamodb.delete_item(TableName=table_name, Key=key)
 
 
 def empty(clients: Clients, bucket: str, prefix: str) -> None:

@@ -10,6 +10,7 @@ What is left open is told in `docs/local-engine.md`.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
 - `sessions`: transitive tags, source identity and role chaining.
 - `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
+- `queues`: Lambda's queue of asynchronous invocations.
 
 Imported only in the engine's own environment.
 """
@@ -22,7 +23,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripts.engine import leading_keys, objects, policies, sessions
+from scripts.engine import leading_keys, objects, policies, queues, sessions
 
 VERSION = "1.5.33"
 
@@ -45,7 +46,7 @@ def install() -> None:
         )
     replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
     replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)
-    for part in (policies, leading_keys, objects, sessions):
+    for part in (policies, leading_keys, objects, sessions, queues):
         part.install(replace)
 
 

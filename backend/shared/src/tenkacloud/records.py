@@ -56,7 +56,8 @@ _SLUG_INDEX: Final = ("GSI1PK", "GSI1SK")
 _STATUS_TIER_INDEX: Final = ("GSI2PK", "GSI2SK")
 _IN_FLIGHT_INDEX: Final = ("GSI3PK", "GSI3SK")
 _FAILED_INDEX: Final = ("GSI4PK", "GSI4SK")
-_READ: Final = (
+#: What this code reads of a record.
+READ_ATTRIBUTES: Final = (
     "id",
     "name",
     "slug",
@@ -200,7 +201,7 @@ def read(image: Mapping[str, Any]) -> Item:
     Attributes of other names are not touched, whatever they hold. Types that no attribute of ours has
     come through as they are: the parsers then say that they are no strings.
     """
-    return {name: _plain(image[name]) for name in _READ if name in image}
+    return {name: _plain(image[name]) for name in READ_ATTRIBUTES if name in image}
 
 
 def _plain(attribute: Mapping[str, Any]) -> object:

@@ -30,5 +30,10 @@ def required(environment: Mapping[str, str], name: str) -> str:
 
 
 def utc_now() -> str:
-    """Return the time as RFC 3339 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return the time as `rfc3339` writes it."""
+    return rfc3339(datetime.now(UTC))
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a time in UTC as RFC 3339 with milliseconds: such times sort as text."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -59,4 +59,7 @@ module "stack" {
   jwt_issuer                  = module.identity_provider.issuer
   jwt_audience                = [module.identity_provider.user_pool_client_id]
   tenant_claim                = module.identity_provider.tenant_claim
+
+  # Shorter than on AWS, but longer than a laptop takes for some thousand tenants at once.
+  stuck_after_seconds = 300
 }

@@ -16,6 +16,7 @@ locals {
     provisioning            = module.provisioning
     tenant-provisioner      = module.tenant_provisioner
     provisioning-completion = module.provisioning_completion
+    reconciler              = module.reconciler
     problem-data            = module.problem_data
   }
 
@@ -115,6 +116,23 @@ module "provisioning_completion" {
   account_id         = local.account_id
   region             = local.region
   partition          = local.partition
+}
+
+module "reconciler" {
+  source = "../reconciler"
+
+  environment         = var.environment
+  name_prefix         = local.name_prefix
+  zip_path            = "${var.artifacts_dir}/reconciler.zip"
+  table_name          = module.tenant_table.name
+  event_bus_name      = module.event_bus.name
+  stuck_after_seconds = var.stuck_after_seconds
+  resumptions_max     = var.resumptions_max
+  log_retention_days  = var.log_retention_days
+  log_level           = var.log_level
+  account_id          = local.account_id
+  region              = local.region
+  partition           = local.partition
 }
 
 module "tenant_api" {

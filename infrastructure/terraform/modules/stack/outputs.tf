@@ -62,7 +62,7 @@ output "dead_letter_queue_urls" {
   description = "The URLs of the dead letter queues, by service. A function that is invoked synchronously has none."
   value = {
     for service, function in local.functions : service => function.dead_letter_queue_url
-    if service != "problem-data"
+    if !contains(["problem-data", "reconciler"], service)
   }
 }
 

@@ -75,6 +75,28 @@ variable "log_level" {
   }
 }
 
+variable "stuck_after_seconds" {
+  description = "Age from which an attempt without a result counts as stuck. Longer than any attempt takes."
+  type        = number
+  default     = 900
+
+  validation {
+    condition     = var.stuck_after_seconds >= 60 && var.stuck_after_seconds <= 86400 && floor(var.stuck_after_seconds) == var.stuck_after_seconds
+    error_message = "stuck_after_seconds must be a whole number from 60 to 86400."
+  }
+}
+
+variable "resumptions_max" {
+  description = "How often a stuck tenant gets a new attempt until it is FAILED."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.resumptions_max >= 1 && var.resumptions_max <= 100 && floor(var.resumptions_max) == var.resumptions_max
+    error_message = "resumptions_max must be a whole number from 1 to 100."
+  }
+}
+
 variable "jwt_issuer" {
   description = "Who signs the clients' tokens: the URL that stands in their iss claim, of any OpenID Connect provider."
   type        = string

@@ -44,6 +44,8 @@ run "wrong_values_are_refused" {
     jwt_issuer             = "tenkacloud.example.com"
     jwt_audience           = [""]
     tenant_claim           = ""
+    stuck_after_seconds    = 59
+    resumptions_max        = 0
   }
 
   expect_failures = [
@@ -56,6 +58,8 @@ run "wrong_values_are_refused" {
     var.jwt_issuer,
     var.jwt_audience,
     var.tenant_claim,
+    var.stuck_after_seconds,
+    var.resumptions_max,
   ]
 }
 

@@ -52,9 +52,10 @@ run "on_aws" {
       provisioning            = "tenkacloud-dev-provisioning"
       tenant-provisioner      = "tenkacloud-dev-tenant-provisioner"
       provisioning-completion = "tenkacloud-dev-provisioning-completion"
+      reconciler              = "tenkacloud-dev-reconciler"
       problem-data            = "tenkacloud-dev-problem-data"
     }
-    error_message = "The functions must be these four."
+    error_message = "The functions must be these five."
   }
 
   assert {

@@ -1,0 +1,56 @@
+"""Lambda handler of the `reconciler` function."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from reconciler.reading import TenantReader
+from reconciler.requests import Repair, parse_request
+from reconciler.service import Reconciler
+from tenkacloud.onboarding import ControlPlane
+from tenkacloud.publisher import EventBus
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required
+from tenkacloud.store import TenantStore
+
+WRITER: Final = "reconciler"
+
+logger = Logger(serialize_stacktrace=False)
+metrics = Metrics(namespace=METRICS_NAMESPACE)
+
+
+@cache
+def _service() -> Reconciler:
+    dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    table_name = required(os.environ, "TABLE_NAME")
+    return Reconciler(
+        control_plane=ControlPlane(
+            TenantStore(dynamodb, table_name, WRITER),
+            EventBus(boto3.client("events", config=CLIENT_CONFIG), required(os.environ, "EVENT_BUS_NAME")),
+        ),
+        reader=TenantReader(dynamodb, table_name),
+        stuck_after=int(required(os.environ, "STUCK_AFTER_SECONDS")),
+        resumptions_max=int(required(os.environ, "RESUMPTIONS_MAX")),
+        logger=logger,
+        metrics=metrics,
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+@metrics.log_metrics(capture_cold_start_metric=True)
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+    """Sweep, or repair; return what was done.
+
+    Raises:
+        InvalidField: the event asks for neither.
+    """
+    request = parse_request(event)
+    if isinstance(request, Repair):
+        return _service().repair(request, context)
+    return _service().sweep(request, context)
