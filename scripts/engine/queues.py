@@ -1,17 +1,18 @@
 """Lambda's queue of asynchronous invocations: so many at a time, and the others wait.
 
-The engine starts a thread, and soon a process, for each event that EventBridge hands to a function. Two hundred
-tenants at once then mean hundreds of interpreters that start side by side, on a laptop for minutes, in which
-calls time out and events are lost. On AWS such events wait in the function's queue.
+The engine starts a thread, and soon a process, for each event that EventBridge hands to a function. Two
+hundred tenants at once then mean hundreds of interpreters that start side by side, on a laptop for minutes,
+in which calls time out and events are lost. On AWS such events wait in the function's queue.
 """
 
 import contextvars
 import functools
 import importlib
 import json
+import logging
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 #: Invocations of one function at a time: enough to keep the machine busy, few enough to start fast.
@@ -25,7 +26,7 @@ def install(replace: Callable[..., None]) -> None:
 
 def queued(_: Callable[[str, str], None]) -> Callable[[str, str], None]:
     """Return a dispatch of an event to a function, by ARN, that waits for its turn."""
-    functions = importlib.import_module("ministack.services.lambda_svc")
+    functions: Any = importlib.import_module("ministack.services.lambda_svc")
 
     @functools.cache
     def queue_of(_arn: str) -> ThreadPoolExecutor:
@@ -44,6 +45,12 @@ def queued(_: Callable[[str, str], None]) -> Callable[[str, str], None]:
         except (ValueError, TypeError):
             event = {"body": payload}
         # With its context: that is where the engine keeps the account and the region of a request.
-        queue_of(arn).submit(contextvars.copy_context().run, invoke, arn, event)
+        queue_of(arn).submit(contextvars.copy_context().run, invoke, arn, event).add_done_callback(_report)
 
     return dispatch
+
+
+def _report(invocation: "Future[None]") -> None:
+    """Say in the engine's log what went wrong outside the function; what goes wrong inside, it says itself."""
+    if error := invocation.exception():
+        logging.getLogger("lambda").error("an asynchronous invocation failed", exc_info=error)

@@ -1,7 +1,6 @@
 """Asynchronous invocations wait for their turn."""
 
 import json
-import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +32,7 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         running=running,
         done=done,
     )
-    monkeypatch.setitem(sys.modules, "ministack.services.lambda_svc", lambda_svc)  # type: ignore[arg-type]
+    monkeypatch.setattr(queues.importlib, "import_module", lambda name: lambda_svc)
     return lambda_svc
 
 
