@@ -51,6 +51,6 @@ def queued(_: Callable[[str, str], None]) -> Callable[[str, str], None]:
 
 
 def _report(invocation: "Future[None]") -> None:
-    """Say in the engine's log what went wrong outside the function; what goes wrong inside, it says itself."""
+    """Say in the engine's log what went wrong outside of the function; the rest it says itself."""
     if error := invocation.exception():
         logging.getLogger("lambda").error("an asynchronous invocation failed", exc_info=error)

@@ -1,5 +1,6 @@
 """Asynchronous invocations wait for their turn."""
 
+import importlib
 import json
 import threading
 from types import SimpleNamespace
@@ -25,14 +26,16 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         done.append((record, event))
 
     lambda_svc = SimpleNamespace(
-        _get_func_record_for_ref=lambda arn: (None, None, arn) if arn == "gone" else (arn, {}, arn),
+        _get_func_record_for_ref=lambda arn: (
+            (None, None, arn) if arn == "gone" else (arn, {"FunctionName": arn}, arn)
+        ),
         _execution_record_for_config=lambda function, config: function,
         _execute_function_with_config_scope=execute,
         let_go=let_go,
         running=running,
         done=done,
     )
-    monkeypatch.setattr(queues.importlib, "import_module", lambda name: lambda_svc)
+    monkeypatch.setattr(importlib, "import_module", lambda name: lambda_svc)
     return lambda_svc
 
 
