@@ -169,6 +169,17 @@ def test_a_record_deleted_meanwhile_is_not_made_again(cloud: Cloud) -> None:
     assert cloud.item("a") == {}
 
 
+@pytest.mark.parametrize("tier", ["FREE", "GOLD"])
+def test_a_record_written_anew_before_its_turn_is_asked_for_as_it_is_now(cloud: Cloud, tier: str) -> None:
+    """From PENDING to PENDING wakes nobody: whoever finds it so has to see to it."""
+    cloud.put("a", provisioningAttempt={"N": "3"}, tier={"S": tier})
+    record = cloud.stream_record("a")
+    cloud.put("a")
+    assert run(record) == {"batchItemFailures": []}
+    assert cloud.status("a") == "PROVISIONING"
+    assert cloud.published()[-1]["detail"]["provisioningAttempt"] == 1
+
+
 def test_a_refusal_comes_too_late_for_a_mended_record(cloud: Cloud) -> None:
     cloud.put("a", tier={"S": "GOLD"})
     stale = cloud.stream_record("a")

@@ -29,9 +29,14 @@ def required(environment: Mapping[str, str], name: str) -> str:
     return value
 
 
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
 def utc_now() -> str:
     """Return the time as `rfc3339` writes it."""
-    return rfc3339(datetime.now(UTC))
+    return rfc3339(now())
 
 
 def rfc3339(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from tenkacloud.errors import InvalidField
 from tenkacloud.fields import shown
 from tenkacloud.lifecycle import ProvisioningStatus
 from tenkacloud.onboarding import Ask, ask_for
-from tenkacloud.records import Change, Item
+from tenkacloud.records import Change, Item, Key
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Refuse:
 
     change: Change
     reason: str
+    correlation_id: str
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,29 @@ def plan(keys: Item, new_image: Item, correlation_id: str, now: str) -> Plan:
         key = records.parse_key(keys.get("PK"), keys.get("SK"))
     except InvalidField as error:
         return Ignore(str(error))
-    status = new_image.get("provisioningStatus")
-    if status != ProvisioningStatus.PENDING:
-        return Ignore(f"provisioningStatus is {shown(status)}, not PENDING")
+    if not is_pending(new_image):
+        return Ignore(f"provisioningStatus is {shown(new_image.get('provisioningStatus'))}, not PENDING")
+    return _plan(key, new_image, correlation_id, now)
+
+
+def plan_again(step: Plan, item: Item | None, now: str) -> Plan:
+    """Return what a record asks for that is PENDING in another way than the one that was planned for."""
+    match step, item:
+        case Ask(), dict():
+            return _plan(step.mark.key, item, step.event.correlation_id or "", now)
+        case Refuse(), dict():
+            return _plan(step.change.key, item, step.correlation_id, now)
+        case _:
+            return step
+
+
+def is_pending(item: Item | None) -> bool:
+    """Tell whether a record asks for provisioning."""
+    return item is not None and item.get("provisioningStatus") == ProvisioningStatus.PENDING
+
+
+def _plan(key: Key, item: Item, correlation_id: str, now: str) -> Ask | Refuse:
     try:
-        return ask_for(records.parse_tenant(key, new_image), correlation_id, now)
+        return ask_for(records.parse_tenant(key, item), correlation_id, now)
     except InvalidField as error:
-        return Refuse(records.refuse(key, new_image, str(error), now), str(error))
+        return Refuse(records.refuse(key, item, str(error), now), str(error), correlation_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.planning import Ignore, Plan, Refuse, plan
+from provisioning.planning import Ignore, Plan, Refuse, is_pending, plan, plan_again
 from tenkacloud import records
 from tenkacloud.errors import NotYet, PermanentFailure, PublishFailed
 from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
@@ -47,6 +47,15 @@ class Provisioning:
         """
         plans = {_sequence(record): _plan(record, now) for record in DynamoDBStreamEvent(event).records}
         outcomes = self._carry_out(plans, context)
+        # PENDING, but not as the stream showed it: written anew before this. Such a write wakes nobody.
+        renewed = {
+            sequence: plan_again(plans[sequence], outcome.item, now)
+            for sequence, outcome in outcomes.items()
+            if _is_outdated(outcome)
+        }
+        plans |= renewed
+        for sequence, outcome in self._carry_out(renewed, context).items():
+            outcomes[sequence] = _CHANGES_QUICKLY if _is_outdated(outcome) else outcome
         unlisted = self._list_those_who_failed(plans, outcomes, now)
 
         def on_record(record: DynamoDBRecord) -> None:
@@ -120,7 +129,7 @@ class Provisioning:
             case Refuse(), NotApplied():
                 self.logger.info("Refusal not written", reason=why_not_marked(outcome))
                 self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-            case Refuse(_, reason), _:
+            case Refuse(_, reason, _), _:
                 self.metrics.add_metric("TenantRefused", MetricUnit.Count, 1)
                 self.logger.warning("Tenant refused: FAILED", reason=reason)
             case Ask(), NotApplied():
@@ -131,7 +140,12 @@ class Provisioning:
                 self.logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
 
 
+_CHANGES_QUICKLY: Final = NotYet("the record is written again and again")
 _NO_TIME: Final = NotYet("too little time is left in this invocation")
+
+
+def _is_outdated(outcome: Outcome | Exception) -> TypeGuard[NotApplied]:
+    return isinstance(outcome, NotApplied) and is_pending(outcome.item)
 
 
 def _has_time(context: LambdaContext) -> bool:

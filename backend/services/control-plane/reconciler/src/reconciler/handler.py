@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from reconciler.requests import Repair, parse_request
 from reconciler.service import Reconciler
 from tenkacloud.onboarding import ControlPlane
 from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, now, required
 from tenkacloud.store import TenantStore
 
 WRITER: Final = "reconciler"
@@ -38,7 +37,7 @@ def _service() -> Reconciler:
         resumptions_max=int(required(os.environ, "RESUMPTIONS_MAX")),
         logger=logger,
         metrics=metrics,
-        clock=lambda: datetime.now(UTC),
+        clock=now,
     )
 
 

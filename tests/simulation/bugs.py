@@ -1,0 +1,159 @@
+"""Deliberate bugs, of the kind that are made in such systems. The simulation has to find each of them."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any, Final
+from unittest import mock
+
+from provisioning.service import Provisioning
+from reconciler import service as reconciler_service
+from tenkacloud import names, onboarding, publisher, records, store
+from tenkacloud.records import ANY_ATTEMPT, Change, Expected
+from tenkacloud.store import NotApplied
+
+
+@contextmanager
+def mark_before_publish() -> Iterator[None]:
+    """A crash between the two leaves a tenant that nobody was asked for."""
+
+    def ask(self: Any, asks: Any) -> Any:
+        outcomes = self.store.apply_all([each.mark for each in asks])
+        self.bus.put([each.event for each in asks])
+        return outcomes
+
+    with mock.patch.object(onboarding.ControlPlane, "ask", ask):
+        yield
+
+
+@contextmanager
+def swallow_a_record_error() -> Iterator[None]:
+    """A record that failed is taken for done."""
+
+    def carry_out(self: Any, plans: Any, context: Any) -> Any:
+        with contextlib.suppress(Exception):
+            outcomes = whole(self, plans, context)
+            return {
+                key: NotApplied(None) if isinstance(outcome, Exception) else outcome
+                for key, outcome in outcomes.items()
+            }
+        return {}
+
+    whole = Provisioning._carry_out
+    with mock.patch.object(Provisioning, "_carry_out", carry_out):
+        yield
+
+
+@contextmanager
+def drop_the_condition() -> Iterator[None]:
+    """Writes go through whatever the record says."""
+    whole = store.update_of
+
+    def update_of(change: Change) -> dict[str, Any]:
+        update = whole(change)
+        update.pop("ConditionExpression")
+        # Values that only the condition named would be refused.
+        values = update["ExpressionAttributeValues"]
+        for alias in [alias for alias in values if alias.startswith((":status", ":attempt"))]:
+            if alias.removeprefix(":") not in change.sets:
+                del values[alias]
+        return update
+
+    with mock.patch.object(store, "update_of", update_of):
+        yield
+
+
+@contextmanager
+def ignore_failed_entry_count() -> Iterator[None]:
+    """PutEvents answered, so everything is taken."""
+    whole = publisher.EventBus.put
+
+    def put(self: Any, events: Any) -> Any:
+        return [None for _ in whole(self, events)]
+
+    with mock.patch.object(publisher.EventBus, "put", put):
+        yield
+
+
+@contextmanager
+def trust_a_stale_attempt() -> Iterator[None]:
+    """A result is recorded whatever attempt it is of."""
+    whole = records.settle
+
+    def settle(result: Any, now: str) -> Change:
+        change = whole(result, now)
+        return replace(
+            change, expected=tuple(Expected(state.status, ANY_ATTEMPT) for state in change.expected)
+        )
+
+    with mock.patch.object(records, "settle", settle):
+        yield
+
+
+@contextmanager
+def random_bucket_name() -> Iterator[None]:
+    """Each delivery makes a bucket of its own."""
+
+    def silo_bucket(*_: Any) -> str:
+        return f"tenkacloud-test-silo-{uuid.uuid4().hex[:16]}"
+
+    with mock.patch.object(names, "silo_bucket", silo_bucket):
+        yield
+
+
+@contextmanager
+def history_in_a_call_of_its_own() -> Iterator[None]:
+    """The line of history is written after the change, where a crash can come between."""
+
+    def write(self: Any, changes: Any) -> None:
+        bare = [replace(change, history=()) for change in changes]
+        whole(self, bare)
+        for change in changes:
+            for item in store.history_of(change, self._writer):
+                self._client.put_item(TableName=self._table_name, Item=item)
+
+    whole = store.TenantStore._write
+    with mock.patch.object(store.TenantStore, "_write", write):
+        yield
+
+
+@contextmanager
+def resume_without_waiting() -> Iterator[None]:
+    """The reconciler takes every tenant in flight for stuck."""
+    whole = reconciler_service.decide
+
+    def decide(key: Any, item: Any, limits: Any, *rest: Any) -> Any:
+        return whole(key, item, replace(limits, stuck_before="9999"), *rest)
+
+    def resume(self: Any, _stuck: Any, limits: Any, *rest: Any) -> None:
+        whole_resume(self, next(self.reader.in_flight(), []), limits, *rest)
+
+    whole_resume = reconciler_service.Reconciler._resume
+    with (
+        mock.patch.object(reconciler_service, "decide", decide),
+        mock.patch.object(reconciler_service.Reconciler, "_resume", resume),
+    ):
+        yield
+
+
+@contextmanager
+def forget_who_could_not_be_asked_for() -> Iterator[None]:
+    """A tenant whose record the stream gives up is listed nowhere."""
+    with mock.patch.object(Provisioning, "_list_those_who_failed", return_value=0):
+        yield
+
+
+Bug = Callable[[], AbstractContextManager[None]]
+BUGS: Final[tuple[Bug, ...]] = (
+    mark_before_publish,
+    swallow_a_record_error,
+    drop_the_condition,
+    ignore_failed_entry_count,
+    trust_a_stale_attempt,
+    random_bucket_name,
+    history_in_a_call_of_its_own,
+    resume_without_waiting,
+    forget_who_could_not_be_asked_for,
+)

@@ -1,0 +1,95 @@
+"""What can go wrong at an AWS call, and who decides."""
+
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+
+class Crash(BaseException):
+    """The function's process is gone. No `except Exception` of the code sees it."""
+
+
+class Fault(StrEnum):
+    """What happens at one call."""
+
+    CRASH_BEFORE = "crash before"
+    CRASH_AFTER = "crash after"
+    TIMEOUT_AFTER = "time-out after the effect"
+    THROTTLED = "throttled"
+    CONFLICT = "transaction conflict"
+    DENIED = "access denied"
+
+
+#: Error codes as AWS words them: the throttling of each service.
+_THROTTLING: Final = {"dynamodb": "ThrottlingException", "events": "ThrottlingException", "s3": "SlowDown"}
+
+
+@dataclass
+class Faults:
+    """How much goes wrong, drawn once per seed; then when, at each call. `until`: virtual seconds."""
+
+    rng: random.Random
+    until: float
+    rate: float = field(init=False)
+    weights: dict[Fault, float] = field(init=False)
+    #: (function, operation) → (from, to): a role that lacks a permission for a while
+    denied: dict[tuple[str, str], tuple[float, float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rate = self.rng.choice((0.0, 0.03, 0.1, 0.25))
+        kinds = [fault for fault in Fault if fault is not Fault.DENIED]
+        self.weights = {fault: self.rng.choice((0, 1, 1, 3)) for fault in kinds}
+        self.denied = {}
+        for function, operation in _CALLS:
+            if self.rng.random() < 0.04:
+                start = self.rng.uniform(0, self.until)
+                self.denied[function, operation] = (start, self.rng.uniform(start, self.until))
+
+    def at(self, now: float, function: str, service: str, operation: str) -> Fault | None:
+        """Return what goes wrong at a call, None if nothing does."""
+        window = self.denied.get((function, operation))
+        if window and window[0] <= now < window[1]:
+            return Fault.DENIED
+        if now >= self.until or self.rng.random() >= self.rate or not any(self.weights.values()):
+            return None
+        (fault,) = self.rng.choices(list(self.weights), list(self.weights.values()))
+        if fault is Fault.CONFLICT and operation != "transact_write_items":
+            return Fault.THROTTLED
+        return fault
+
+
+_CALLS: Final = (
+    ("provisioning", "transact_write_items"),
+    ("provisioning", "put_events"),
+    ("tenant-provisioner", "put_object"),
+    ("tenant-provisioner", "create_bucket"),
+    ("tenant-provisioner", "put_bucket_policy"),
+    ("tenant-provisioner", "put_events"),
+    ("provisioning-completion", "transact_write_items"),
+    ("reconciler", "query"),
+    ("reconciler", "transact_write_items"),
+    ("reconciler", "put_events"),
+)
+
+
+def error_of(fault: Fault, service: str, operation: str, client: Any, arguments: Any) -> BaseException:
+    """Return what the code sees of a fault."""
+    name = "".join(part.capitalize() for part in operation.split("_"))
+    match fault:
+        case Fault.CRASH_BEFORE | Fault.CRASH_AFTER:
+            return Crash(fault)
+        case Fault.TIMEOUT_AFTER:
+            return ReadTimeoutError(endpoint_url=service)
+        case Fault.CONFLICT:
+            reasons: list[Any] = [{"Code": "TransactionConflict"} for _ in arguments["TransactItems"]]
+            error: BaseException = client.exceptions.TransactionCanceledException(
+                {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}, name
+            )
+            return error
+        case Fault.DENIED:
+            return ClientError({"Error": {"Code": "AccessDeniedException"}}, name)
+        case Fault.THROTTLED:
+            return ClientError({"Error": {"Code": _THROTTLING[service]}}, name)

@@ -1,0 +1,168 @@
+"""What happens in a run: tenants arrive, operators interfere, faults end, and all has to come right."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from tenkacloud import records
+from tenkacloud.fields import TenantId
+from tenkacloud.lifecycle import ProvisioningStatus
+from tenkacloud.records import Key
+from tenkacloud.runtime import rfc3339
+from tenkacloud.store import TenantStore
+from tests.simulation.cloud import STUCK_AFTER, TABLE
+from tests.simulation.world import OPERATOR, RECONCILER, Client, World
+
+TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
+#: Ids chosen to overlap.
+IDS: Final = ("a", "ab", "a-b", "A")
+_BAD: Final[tuple[tuple[dict[str, Any], str], ...]] = (
+    ({"tier": {"S": "GOLD"}}, "tier 'GOLD' is unknown"),
+    ({"name": None}, "name is missing"),
+    ({"id": {"S": "other"}}, "id 'other' differs"),
+)
+#: Events that no application plane should send, and one of an attempt long gone.
+_STRAY: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("tenkacloud.application-plane", "TenantProvisioned", {"status": "COMPLETED"}),
+    (
+        "tenkacloud.application-plane",
+        "TenantProvisioned",
+        {"tenantId": "nobody", "status": "FAILED", "resources": {}, "timestamp": "t"},
+    ),
+    ("tenkacloud.control-plane", "TenantOnboarding", {"tenantName": "No Id"}),
+)
+_SWEEPS_MAX: Final = 60
+
+
+@dataclass
+class Tenant:
+    """A tenant of a run. `reason`: how the refusal of a bad one begins."""
+
+    id: str
+    tier: str
+    reason: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return {"PK": {"S": f"TENANT#{self.id}"}, "SK": {"S": "METADATA"}}
+
+    def item(self) -> dict[str, Any]:
+        """Return the record as the design writes it, with what is bad about it."""
+        merged = {
+            **self.key,
+            "id": {"S": self.id},
+            "name": {"S": f"Tenant {self.id}"},
+            "tier": {"S": self.tier},
+            "provisioningStatus": {"S": "PENDING"},
+            **self.overrides,
+        }
+        return {name: value for name, value in merged.items() if value is not None}
+
+
+class Scenario:
+    """One seed's story."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        rng = world.rng
+        chosen = rng.sample(IDS, rng.choice((1, 1, 1, 2, 2, 3)))
+        self.tenants = [Tenant(tenant_id, rng.choice(TIERS)) for tenant_id in chosen]
+        for tenant in self.tenants:
+            if rng.random() < 0.2:
+                tenant.overrides, tenant.reason = rng.choice(_BAD)
+        self.dynamodb = Client("dynamodb", world.state.dynamodb, lambda: world)
+        self.operator = TenantStore(self.dynamodb, TABLE, OPERATOR)  # type: ignore[arg-type]
+
+    @property
+    def good(self) -> list[Tenant]:
+        return [tenant for tenant in self.tenants if tenant.reason is None]
+
+    def play(self) -> None:
+        """Play it to its end: everything settled, redriven and retried."""
+        world, rng = self.world, self.world.rng
+        for tenant in self.tenants:
+            world.later(rng.uniform(0, 5), f"put {tenant.id}", partial(self.put, tenant))
+            if rng.random() < 0.2:
+                # The design's put-item once more: an operator who is not sure that it worked
+                world.later(rng.uniform(0, 60), f"put {tenant.id} again", partial(self.put, tenant))
+            if rng.random() < 0.3:
+                world.later(
+                    rng.uniform(1, world.faults.until), f"retry {tenant.id}", partial(self.retry, tenant)
+                )
+            if world.bare and rng.random() < 0.05:
+                world.silenced.add(tenant.id)
+        if rng.random() < 0.2:
+            world.later(rng.uniform(0, 60), "a stray event", partial(world.accept, *rng.choice(_STRAY)))
+        for _ in range(rng.randint(0, 2)):
+            world.later(rng.uniform(0, world.faults.until), "sweep", self.sweep)
+        world.run(until=world.faults.until)
+        world.say("--- nothing goes wrong any more ---")
+        self.come_to_rest()
+        self.listed = self._listed()
+        self.lost = [tenant.id for tenant in self.tenants if not self._is_accounted_for(tenant)]
+        world.say("--- the queues are redriven ---")
+        world.redrive()
+        self.come_to_rest()
+        world.say("--- who FAILED is retried ---")
+        self.failed_first = {tenant.id: self.record(tenant) for tenant in self.tenants}
+        for tenant in self.good:
+            self.retry(tenant)
+        self.come_to_rest()
+
+    def come_to_rest(self) -> None:
+        """Let everything happen that is to happen, with the reconciler at work."""
+        world = self.world
+        for _ in range(_SWEEPS_MAX):
+            while not world.idle:
+                world.run(world.next_at())
+            if not self._listed():
+                return
+            world.now += STUCK_AFTER + 60.0
+            world.say("sweep")
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Run the reconciler, as its schedule does."""
+        self.world.invoke(RECONCILER, {"detail-type": "Scheduled Event"})
+
+    def put(self, tenant: Tenant) -> None:
+        """Write the tenant's record, whatever is there."""
+        self.dynamodb.put_item(TableName=TABLE, Item=tenant.item())
+
+    def retry(self, tenant: Tenant) -> None:
+        """Set a FAILED tenant to PENDING."""
+        item = self.record(tenant)
+        if item.get("provisioningStatus") != {"S": ProvisioningStatus.FAILED}:
+            return
+        read = records.read(item)
+        now = rfc3339(self.world.clock())
+        attempt: Any = read.get("provisioningAttempt")
+        self.operator.apply(
+            records.retry(
+                Key.of(TenantId(tenant.id)), None if attempt is None else int(attempt), "tried", now
+            )
+        )
+
+    def record(self, tenant: Tenant) -> dict[str, Any]:
+        """Return the record as it is; no call of the run."""
+        return self.world.state.record(tenant.key["PK"]["S"])
+
+    def _listed(self) -> set[str]:
+        return {
+            item["id"]["S"]
+            for item in self.world.state.items()
+            if item["SK"] == {"S": "METADATA"} and "GSI3PK" in item and "id" in item
+        }
+
+    def _is_accounted_for(self, tenant: Tenant) -> bool:
+        """Whether the tenant is settled, listed as in flight, or in a queue that an operator redrives."""
+        status = self.record(tenant).get("provisioningStatus", {}).get("S")
+        if status in (ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED) or tenant.id in self.listed:
+            return True
+        return any(
+            tenant.key["PK"] == record["dynamodb"]["Keys"]["PK"]
+            for _, kind, payload in self.world.letters
+            if kind == "stream"
+            for record in payload
+        )
