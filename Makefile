@@ -14,7 +14,7 @@ SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:ba
 RUN := PYTHONPATH=$(SOURCES) $(BIN)/python -m
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate
+.PHONY: help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive replay verify reconcile
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,34 @@ prove: setup build ## prove tenant isolation from Terraform's plan (ENV=dev; ARG
 
 least-privilege: deploy-local-quietly ## take each statement of each role away in turn, and see the flow fail (local)
 	@$(RUN) scripts.least_privilege $(ENV)
+
+OPERATE := $(RUN) scripts.operations
+JSON_FLAG := $(if $(JSON),--json)
+ONE_OR_ALL = $(if $(ALL),--all,--id "$(ID)")
+
+tenants: $(VENV)/.done ## list tenants (STATUS=FAILED, TIER=FREE, STUCK=1, LIMIT=50; all of these: ENV=dev, JSON=1)
+	@$(OPERATE) tenants $(JSON_FLAG) $(if $(STATUS),--status $(STATUS)) $(if $(TIER),--tier $(TIER)) $(if $(STUCK),--stuck) $(if $(LIMIT),--limit $(LIMIT)) $(ENV)
+
+tenant: $(VENV)/.done ## show one tenant with its whole history (ID=acme)
+	@$(OPERATE) tenant $(JSON_FLAG) --id "$(ID)" $(ENV)
+
+retry: $(VENV)/.done ## try a FAILED tenant again (ID=acme, or ALL=1; RATE=10 a second)
+	@$(OPERATE) retry $(JSON_FLAG) $(ONE_OR_ALL) $(if $(RATE),--rate $(RATE)) $(ENV)
+
+letters: $(VENV)/.done ## list what lies in the dead-letter queues (SERVICE=provisioning; LETTER=id shows one)
+	@$(OPERATE) letters $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(LETTER),--letter $(LETTER)) $(ENV)
+
+redrive: $(VENV)/.done ## bring that back (SERVICE=provisioning, REJECTED=1, RATE=10 a second)
+	@$(OPERATE) redrive $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(REJECTED),--rejected) $(if $(RATE),--rate $(RATE)) $(ENV)
+
+replay: $(VENV)/.done ## send archived events once more (FROM=2026-01-31T09:00:00Z TO=2026-01-31T10:00:00Z)
+	@$(OPERATE) replay $(JSON_FLAG) --from "$(FROM)" --to "$(TO)" $(ENV)
+
+verify: $(VENV)/.done ## compare records, resources and policies (ID=acme, or ALL=1; REPAIR=1 puts right)
+	@$(OPERATE) verify $(JSON_FLAG) $(ONE_OR_ALL) $(if $(REPAIR),--repair) $(ENV)
+
+reconcile: $(VENV)/.done ## have stuck tenants resumed now (OLDER_THAN=60 seconds)
+	@$(OPERATE) reconcile $(JSON_FLAG) $(if $(OLDER_THAN),--older-than $(OLDER_THAN)) $(ENV)
 
 stop-local: $(VENV)/.done ## stop the local engine
 	@$(RUN) scripts.local stop

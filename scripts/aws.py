@@ -19,6 +19,7 @@ from scripts.project import LOCAL, REGION, CommandError
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
@@ -182,6 +183,12 @@ class Clients:
     def sqs(self) -> "SQSClient":
         """SQS."""
         client: SQSClient = self._client("sqs")
+        return client
+
+    @property
+    def streams(self) -> "DynamoDBStreamsClient":
+        """DynamoDB Streams."""
+        client: DynamoDBStreamsClient = self._client("dynamodbstreams")
         return client
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, Final
 from unittest import mock
 
 from provisioning.service import Provisioning
+from reconciler import deciding
 from reconciler import service as reconciler_service
 from tenkacloud import names, onboarding, publisher, records, store
 from tenkacloud.records import ANY_ATTEMPT, Change, Expected
@@ -122,7 +123,7 @@ def history_in_a_call_of_its_own() -> Iterator[None]:
 @contextmanager
 def resume_without_waiting() -> Iterator[None]:
     """The reconciler takes every tenant in flight for stuck."""
-    whole = reconciler_service.decide
+    whole = deciding.decide
 
     def decide(key: Any, item: Any, limits: Any, *rest: Any) -> Any:
         return whole(key, item, replace(limits, stuck_before="9999"), *rest)

@@ -21,7 +21,7 @@ _BAD: Final[tuple[tuple[dict[str, Any], str], ...]] = (
     ({"name": None}, "name is missing"),
     ({"id": {"S": "other"}}, "id 'other' differs"),
 )
-#: Events that no application plane should send, and one of an attempt long gone.
+#: Events that nobody should send, and results of an attempt that there is not; `?`: the first tenant's.
 _STRAY: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("tenkacloud.application-plane", "TenantProvisioned", {"status": "COMPLETED"}),
     (
@@ -30,6 +30,20 @@ _STRAY: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         {"tenantId": "nobody", "status": "FAILED", "resources": {}, "timestamp": "t"},
     ),
     ("tenkacloud.control-plane", "TenantOnboarding", {"tenantName": "No Id"}),
+    *(
+        (
+            "tenkacloud.application-plane",
+            "TenantProvisioned",
+            {
+                "tenantId": "?",
+                "status": status,
+                "resources": {"s3Prefix": "tenants/elsewhere/"},
+                "timestamp": "t",
+                "provisioningAttempt": 77,
+            },
+        )
+        for status in ("COMPLETED", "FAILED")
+    ),
 )
 _SWEEPS_MAX: Final = 60
 
@@ -81,8 +95,9 @@ class Scenario:
     def play(self) -> None:
         """Play it to its end: everything settled, redriven and retried."""
         world, rng = self.world, self.world.rng
+        together = rng.random() < 0.3
         for tenant in self.tenants:
-            world.later(rng.uniform(0, 5), f"put {tenant.id}", partial(self.put, tenant))
+            world.later(0.0 if together else rng.uniform(0, 5), f"put {tenant.id}", partial(self.put, tenant))
             if rng.random() < 0.2:
                 # The design's put-item once more: an operator who is not sure that it worked
                 world.later(rng.uniform(0, 60), f"put {tenant.id} again", partial(self.put, tenant))
@@ -93,7 +108,10 @@ class Scenario:
             if world.bare and rng.random() < 0.05:
                 world.silenced.add(tenant.id)
         if rng.random() < 0.2:
-            world.later(rng.uniform(0, 60), "a stray event", partial(world.accept, *rng.choice(_STRAY)))
+            source, detail_type, detail = rng.choice(_STRAY)
+            named = {**detail, "tenantId": self.tenants[0].id} if detail.get("tenantId") == "?" else detail
+            stray = partial(world.accept, source, detail_type, named)
+            world.later(rng.uniform(0, 20), "a stray event", stray)
         for _ in range(rng.randint(0, 2)):
             world.later(rng.uniform(0, world.faults.until), "sweep", self.sweep)
         world.run(until=world.faults.until)

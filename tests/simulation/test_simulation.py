@@ -19,7 +19,9 @@ def _quiet() -> None:
 @pytest.mark.timeout(400)
 def test_every_invariant_holds_for_every_seed() -> None:
     failures = [failure for _, broken in play_side_by_side(range(DEFAULT_SEEDS)) for failure in broken]
-    assert not failures, f"{len(failures)} of {DEFAULT_SEEDS} seeds broke an invariant; the first:\n{failures[0]}"
+    assert not failures, (
+        f"{len(failures)} of {DEFAULT_SEEDS} seeds broke an invariant; the first:\n{failures[0]}"
+    )
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)

@@ -191,7 +191,7 @@ class World:
     def _put_events(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
         outcomes = []
         for entry in entries:
-            refused = self.now < self.faults.until and self.rng.random() < self.faults.rate / 2
+            refused = self.now < self.faults.until and self.rng.random() < self.faults.rate
             if refused:
                 self.say(f"  entry refused: {_subject(entry)}")
                 outcomes.append({"ErrorCode": "ThrottlingException"})
@@ -210,7 +210,7 @@ class World:
             self.changes.append(Changed(self.step, self.now, self.function, pk, sk, old, new))
             if sk == "METADATA" and _enters_pending(old, new):
                 record["eventID"] = f"{self.seed}-{self._seen}"
-                lane = zlib.crc32(pk.encode()) % _LANES
+                lane = self._lane_of(pk)
                 self._lanes[lane].append(Batch([record], self.now))
                 self.later(self.rng.uniform(0.05, 1), f"stream: {pk}", partial(self._pump, lane))
 
@@ -277,6 +277,10 @@ class World:
         lowest = min(numbers.index(number) for number in failed)
         return [Batch(batch.records[lowest:], batch.since, batch.attempts + 1)]
 
+    def _lane_of(self, pk: str) -> int:
+        # Where nothing is retried there is one poller, too.
+        return 0 if self.bare else zlib.crc32(pk.encode()) % _LANES
+
     # --- events -------------------------------------------------------------------------------------------
 
     def accept(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
@@ -330,7 +334,7 @@ class World:
         for function, kind, payload in letters:
             if kind == "stream":
                 for record in payload:
-                    lane = zlib.crc32(record["dynamodb"]["Keys"]["PK"]["S"].encode()) % _LANES
+                    lane = self._lane_of(record["dynamodb"]["Keys"]["PK"]["S"])
                     self._lanes[lane].append(Batch([record], self.now))
                     self.later(0.1, "redrive: stream record", partial(self._pump, lane))
             elif kind != "rejected":
