@@ -1,7 +1,6 @@
 """The deployed stack that the end-to-end and contract tests share: one engine, one apply, one destroy."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from hypothesis import settings
 from scripts.aws import Clients
 from scripts.build import build
 from scripts.deployment import Deployment
-from scripts.engine.process import Engine
+from scripts.engine.process import Engine, free_port
 from scripts.project import LOCAL, REGION, ZIPS
 from scripts.terraform import Terraform
 
@@ -56,13 +55,6 @@ def running_engine() -> Iterator[Engine]:
         yield engine
     finally:
         engine.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def left_over(clients: Clients) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ _START_SECONDS: Final = 60
 #: Engines that this very process started: their parent has to take note of their end.
 _STARTED: Final[dict[int, subprocess.Popen[bytes]]] = {}
 _STOP_SECONDS: Final = 15
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass(frozen=True)

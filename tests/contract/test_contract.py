@@ -195,6 +195,11 @@ def stream_record(event_name: str, new: str | None, old: str | None = None, **ke
     return record
 
 
+def listed(record: dict[str, Any]) -> dict[str, Any]:
+    record["dynamodb"]["NewImage"] |= {"GSI3PK": {"S": "IN_FLIGHT"}, "GSI3SK": {"S": "2026"}}
+    return record
+
+
 @pytest.mark.parametrize(
     ("record", "wakes"),
     [
@@ -203,7 +208,9 @@ def stream_record(event_name: str, new: str | None, old: str | None = None, **ke
         (stream_record("MODIFY", "PENDING", "FAILED"), True),
         (stream_record("MODIFY", "PENDING", "COMPLETED"), True),
         (stream_record("MODIFY", "PENDING", None), True),
-        (stream_record("MODIFY", "PENDING", "PENDING"), False),
+        # written once more; but not when we listed it as in flight
+        (stream_record("MODIFY", "PENDING", "PENDING"), True),
+        (listed(stream_record("MODIFY", "PENDING", "PENDING")), False),
         (stream_record("MODIFY", "PROVISIONING", "PENDING"), False),
         (stream_record("MODIFY", "COMPLETED", "PROVISIONING"), False),
         (stream_record("MODIFY", "FAILED", "PENDING"), False),

@@ -342,12 +342,11 @@ class World:
 
 
 def _enters_pending(old: dict[str, Any] | None, new: dict[str, Any] | None) -> bool:
+    """Whether the stream's filter lets a change through (module provisioning)."""
     pending = {"S": "PENDING"}
-    return (
-        bool(new)
-        and (new or {}).get("provisioningStatus") == pending
-        and ((old or {}).get("provisioningStatus") != pending)
-    )
+    if not new or new.get("provisioningStatus") != pending:
+        return False
+    return (old or {}).get("provisioningStatus") != pending or "GSI3PK" not in new
 
 
 def _subject(arguments: dict[str, Any]) -> str:

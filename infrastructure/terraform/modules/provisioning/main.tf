@@ -5,8 +5,8 @@ locals {
   }
   becomes_pending = { provisioningStatus = { S = ["PENDING"] } }
 
-  # Only a tenant that enters PENDING wakes the function: written so, changed to it, or changed to
-  # it from a record that had no status. Its own writes to the table do not.
+  # Only a tenant that enters PENDING wakes the function: written so, changed to it, changed to it
+  # from a record that had no status, or written so once more. Its own writes to the table do not.
   stream_filter_patterns = [
     jsonencode({
       eventName = ["INSERT"]
@@ -29,6 +29,15 @@ locals {
         Keys     = local.tenant_keys
         NewImage = local.becomes_pending
         OldImage = { provisioningStatus = { S = [{ exists = false }] } }
+      }
+    }),
+    # Written anew while it was PENDING. A record that we listed as in flight has an index key.
+    jsonencode({
+      eventName = ["MODIFY"]
+      dynamodb = {
+        Keys     = local.tenant_keys
+        NewImage = merge(local.becomes_pending, { GSI3PK = { S = [{ exists = false }] } })
+        OldImage = local.becomes_pending
       }
     }),
   ]

@@ -140,6 +140,14 @@ run "asks_for_provisioning" {
           OldImage = { provisioningStatus = { S = [{ exists = false }] } }
         }
       },
+      {
+        eventName = ["MODIFY"]
+        dynamodb = {
+          Keys     = { PK = { S = [{ prefix = "TENANT#" }] }, SK = { S = ["METADATA"] } }
+          NewImage = { provisioningStatus = { S = ["PENDING"] }, GSI3PK = { S = [{ exists = false }] } }
+          OldImage = { provisioningStatus = { S = ["PENDING"] } }
+        }
+      },
     ]
     error_message = "Only a tenant that enters PENDING may wake the function."
   }

@@ -74,7 +74,7 @@ run "on_aws" {
   }
 
   assert {
-    condition     = length(output.stream_filter_patterns) == 3
+    condition     = length(output.stream_filter_patterns) == 4
     error_message = "The stream's filter must be put out."
   }
 
