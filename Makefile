@@ -14,7 +14,7 @@ SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:ba
 RUN := PYTHONPATH=$(SOURCES) $(BIN)/python -m
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: bench help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive replay verify reconcile
+.PHONY: bench load-faults help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive replay verify reconcile
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ e2e: $(VENV)/.done $(E2E_NEEDS) ## the main job, end to end (ENV=dev: on AWS; AR
 
 simulate: $(VENV)/.done ## simulate delivery with faults (SEEDS=100000; FIRST=7 SEEDS=1 replays a seed)
 	@$(RUN) tests.simulation.run --first $(or $(FIRST),0) --seeds $(or $(SEEDS),2000)
+
+load-faults: deploy-local-quietly ## onboard many while the stack is broken and mended (TENANTS=2000; local)
+	@$(RUN) scripts.faults $(if $(TENANTS),--tenants $(TENANTS)) $(if $(SEED),--seed $(SEED))
 
 bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
 	@$(RUN) scripts.bench $(if $(BURSTS),--bursts $(BURSTS))

@@ -145,6 +145,7 @@ def _count(
         counts.sent.clear()
         began = time.time()
         ours.burst(COUNTED, tier)
+    milliseconds = counting.lambda_milliseconds(deployment, clients, began) / COUNTED
     calls = {call: number / COUNTED for call, number in sorted(counts.calls.items())}
     last = new_item(f"bench-units-{tier.lower()}", tier, "Bench")
     clients.dynamodb.put_item(TableName=deployment.table_name, Item=last)
@@ -161,11 +162,9 @@ def _count(
     return {
         "calls": calls,
         "bytesSent": sum(counts.sent.values()) / COUNTED,
-        "lambdaMilliseconds": counting.lambda_milliseconds(deployment, clients, began) / COUNTED,
+        "lambdaMilliseconds": milliseconds,
         "writeUnits": units,
-        "pricePerMillion": report.price(
-            calls, units, counting.lambda_milliseconds(deployment, clients, began) / COUNTED
-        ),
+        "pricePerMillion": report.price(calls, units, milliseconds),
     }
 
 

@@ -1,4 +1,4 @@
-"""Cold starts: import and init of each handler from its zip, beside one that imports boto3 and makes a client."""
+"""Cold starts: import and init of each handler from its zip, beside a bare one: boto3 and one client."""
 
 import json
 import os

@@ -19,7 +19,6 @@ from scripts.aws import Clients, Endpoint
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 
 FLOW: Final = (PROVISIONING, PROVISIONER, COMPLETION)
-_DURATION: Final = re.compile(r"Billed Duration: (\d+(?:\.\d+)?) ms|Duration: (\d+(?:\.\d+)?) ms")
 _S3: Final = {"PUT": "PUT", "GET": "GET", "POST": "POST", "HEAD": "HEAD", "DELETE": "DELETE"}
 
 
@@ -106,7 +105,7 @@ def _handler(endpoint: Endpoint, counts: Counts) -> type[BaseHTTPRequestHandler]
 
 
 def lambda_milliseconds(deployment: Deployment, clients: Clients, since: float) -> float:
-    """Return the sum of what the flow's functions took, by Lambda's REPORT lines, since a time in epoch seconds."""
+    """Return what the flow's functions took in all, by Lambda's REPORT lines. `since`: epoch seconds."""
     total = 0.0
     for service in FLOW:
         pages = clients.logs.get_paginator("filter_log_events").paginate(

@@ -94,10 +94,10 @@ class Environment:
             PaginationConfig={"PageSize": PAGE},
         )
         for page in pages:
-            yield from self._records([{"PK": item["PK"], "SK": item["SK"]} for item in page["Items"]])
+            yield from self.records([{"PK": item["PK"], "SK": item["SK"]} for item in page["Items"]])
 
-    def _records(self, keys: list[Any]) -> Iterator[dict[str, Any]]:
-        """Yield records in the order of their keys."""
+    def records(self, keys: list[Any]) -> Iterator[dict[str, Any]]:
+        """Yield records by their keys, in that order, without those that are missing."""
         table = self.deployment.table_name
         wanted, found = list(keys), dict[str, dict[str, Any]]()
         while wanted:

@@ -19,9 +19,9 @@ import pytest
 from scripts import local, terraform
 from scripts.aws import Endpoint
 from scripts.engine import extension
-from scripts.engine.process import PYTHON, Engine
+from scripts.engine.process import PYTHON, Engine, free_port
 from scripts.project import LOCAL, CommandError, environment_root
-from tests.conftest import Stack, free_port, running_engine
+from tests.conftest import Stack, running_engine
 
 
 class Website(BaseHTTPRequestHandler):

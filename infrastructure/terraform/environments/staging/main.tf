@@ -30,4 +30,5 @@ module "stack" {
   jwt_issuer                  = var.jwt_issuer
   jwt_audience                = var.jwt_audience
   tenant_claim                = var.tenant_claim
+  alarm_topic_arns            = var.alarm_topic_arns
 }

@@ -20,6 +20,9 @@ locals {
     problem-data            = module.problem_data
   }
 
+  # The functions that nobody waits for: what they fail on is kept.
+  queued = ["provisioning", "tenant-provisioner", "provisioning-completion"]
+
   # The functions that act for tenants. Names, since the role and the functions need each other.
   tenant_services = ["problem-data"]
 }
@@ -167,4 +170,17 @@ module "problem_data" {
   account_id             = local.account_id
   region                 = local.region
   partition              = local.partition
+}
+
+# Not everywhere: an engine that evaluates no alarms has nothing of it.
+module "monitoring" {
+  source = "../monitoring"
+  count  = var.monitor ? 1 : 0
+
+  name_prefix             = local.name_prefix
+  function_names          = { for service, function in local.functions : service => function.function_name }
+  dead_letter_queue_names = { for service in local.queued : service => "${local.name_prefix}-${service}-dlq" }
+  stuck_after_seconds     = var.stuck_after_seconds
+  alarm_topic_arns        = var.alarm_topic_arns
+  region                  = local.region
 }

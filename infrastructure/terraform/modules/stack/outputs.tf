@@ -60,10 +60,7 @@ output "function_role_names" {
 
 output "dead_letter_queue_urls" {
   description = "The URLs of the dead letter queues, by service. A function that is invoked synchronously has none."
-  value = {
-    for service, function in local.functions : service => function.dead_letter_queue_url
-    if !contains(["problem-data", "reconciler"], service)
-  }
+  value       = { for service in local.queued : service => local.functions[service].dead_letter_queue_url }
 }
 
 output "log_group_names" {
@@ -107,4 +104,9 @@ output "jwt_audience" {
 output "tenant_claim" {
   description = "The claim of the clients' tokens that names their tenant."
   value       = var.tenant_claim
+}
+
+output "alarm_names" {
+  description = "Names of the alarms."
+  value       = flatten(module.monitoring[*].alarm_names)
 }

@@ -128,3 +128,20 @@ variable "tenant_claim" {
     error_message = "tenant_claim must be 1 to 128 characters without blanks."
   }
 }
+
+variable "monitor" {
+  description = "Whether there are alarms and a dashboard."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics that are told when an alarm begins and ends. Without one, alarms only show."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_topic_arns : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", arn))])
+    error_message = "alarm_topic_arns must be ARNs of SNS topics."
+  }
+}

@@ -46,6 +46,7 @@ run "wrong_values_are_refused" {
     tenant_claim           = ""
     stuck_after_seconds    = 59
     resumptions_max        = 0
+    alarm_topic_arns       = ["on-call"]
   }
 
   expect_failures = [
@@ -60,6 +61,7 @@ run "wrong_values_are_refused" {
     var.tenant_claim,
     var.stuck_after_seconds,
     var.resumptions_max,
+    var.alarm_topic_arns,
   ]
 }
 

@@ -74,6 +74,11 @@ run "on_aws" {
   }
 
   assert {
+    condition     = length(output.alarm_names) == 3 + 5 + 5 + 6
+    error_message = "Each queue and each function must be watched, and the flow as a whole."
+  }
+
+  assert {
     condition     = length(output.stream_filter_patterns) == 4
     error_message = "The stream's filter must be put out."
   }

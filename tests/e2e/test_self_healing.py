@@ -1,0 +1,336 @@
+"""What the reconciler and the operator's tool do on the live engine, which retries nothing by itself."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from scripts import faults, reconciling
+from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.operations import letters
+from scripts.operations.__main__ import main
+from scripts.operations.environment import Environment
+from tenkacloud.fields import TenantId
+from tenkacloud.names import pool_marker
+from tests.conftest import Stack
+from tests.e2e.test_flow import get, put, status, wait_for_status, without_statement
+from tests.support import wait_for
+
+ONBOARDING = "tenkacloud-local-tenant-onboarding"
+PROVISIONED = "tenkacloud-local-tenant-provisioned"
+
+
+@contextmanager
+def events_dropped(stack: Stack, rule: str) -> Iterator[None]:
+    """Let every event of a rule fall on the floor for a while."""
+    bus = stack.deployment.event_bus_name
+    stack.clients.events.disable_rule(Name=rule, EventBusName=bus)
+    try:
+        yield
+    finally:
+        stack.clients.events.enable_rule(Name=rule, EventBusName=bus)
+
+
+def listed(stack: Stack, tenant_id: str) -> bool:
+    return "GSI3PK" in get(stack, tenant_id)
+
+
+def history(stack: Stack, tenant_id: str) -> list[tuple[str, int, str]]:
+    environment = Environment(stack.deployment, stack.clients)
+    return [(line["to"], line["attempt"], line["by"]) for line in environment.history(TenantId(tenant_id))]
+
+
+def sweep(stack: Stack) -> dict[str, int]:
+    return reconciling.sweep(stack.deployment, stack.clients, older_than=0)
+
+
+@pytest.mark.parametrize("rule", [ONBOARDING, PROVISIONED])
+@pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
+def test_a_tenant_whose_event_was_dropped_is_resumed(stack: Stack, rule: str, tier: str) -> None:
+    tenant_id = f"dropped-{rule.rsplit('-', 1)[1]}-{tier}"
+    with events_dropped(stack, rule):
+        put(stack, tenant_id, tier)
+        wait_for_status(stack, tenant_id, "PROVISIONING")
+        if rule == PROVISIONED:
+            message = "the result to be published"
+            wait_for(message, lambda: tenant_id in _messages(stack, PROVISIONER, "Tenant provisioned"))
+    # A run with the function's own deadline leaves a young attempt alone
+    assert reconciling.sweep(stack.deployment, stack.clients)["resumed"] == 0
+    assert sweep(stack)["resumed"] >= 1
+    resumed = wait_for_status(stack, tenant_id, "COMPLETED")
+    assert "resumptions" not in resumed
+    assert history(stack, tenant_id) == [
+        ("PROVISIONING", 1, "provisioning"),
+        ("PROVISIONING", 2, "reconciler"),
+        ("COMPLETED", 2, "provisioning-completion"),
+    ]
+
+
+def _messages(stack: Stack, service: str, message: str) -> set[str]:
+    """Return the tenants about whom a service said something."""
+    pages = stack.clients.logs.get_paginator("filter_log_events").paginate(
+        logGroupName=stack.deployment.log_group_names[service]
+    )
+    lines = [event["message"].strip() for page in pages for event in page["events"]]
+    said = [json.loads(line) for line in lines if line.startswith("{")]
+    return {str(line.get("tenant_id")) for line in said if line.get("message") == message}
+
+
+def test_a_tenant_that_could_not_be_asked_for_is_listed_and_resumed(stack: Stack) -> None:
+    with without_statement(stack, PROVISIONING, "RequestOnboarding"):
+        put(stack, "unasked")
+        wait_for("unasked to be listed", lambda: listed(stack, "unasked"))
+        assert status(stack, "unasked") == "PENDING"
+    wait_for(
+        "unasked to be resumed", lambda: sweep(stack)["resumed"] or status(stack, "unasked") != "PENDING"
+    )
+    wait_for_status(stack, "unasked", "COMPLETED")
+
+
+def test_a_tenant_that_could_not_even_be_listed_comes_again_from_the_stream(stack: Stack) -> None:
+    with (
+        without_statement(stack, PROVISIONING, "RequestOnboarding"),
+        without_statement(stack, PROVISIONING, "MarkTenant"),
+    ):
+        put(stack, "unlisted")
+        wait_for(
+            "the function to fail", lambda: "unlisted" in _messages(stack, PROVISIONING, "Record failed")
+        )
+        assert not listed(stack, "unlisted")
+    wait_for("unlisted", lambda: sweep(stack) and status(stack, "unlisted") == "COMPLETED")
+
+
+def test_who_gets_no_result_at_all_fails_with_a_reason_and_can_be_retried(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with events_dropped(stack, ONBOARDING):
+        put(stack, "hopeless")
+        wait_for_status(stack, "hopeless", "PROVISIONING")
+        for _ in range(5):
+            sweep(stack)
+        assert get(stack, "hopeless")["resumptions"] == {"N": "5"}
+        assert sweep(stack)["givenUp"] >= 1
+    failed = get(stack, "hopeless")
+    assert failed["provisioningStatus"] == {"S": "FAILED"}
+    assert failed["failureReason"]["S"].startswith("no result after 6 attempts")
+    assert operate(stack, monkeypatch, "retry", "--id", "hopeless") == 0
+    wait_for_status(stack, "hopeless", "COMPLETED")
+    capsys.readouterr()
+    assert operate(stack, monkeypatch, "tenant", "--json", "--id", "hopeless") == 0
+    shown = printed(capsys)
+    assert shown["tenant"]["provisioningStatus"] == "COMPLETED"
+    assert shown["history"][6]["reason"] == failed["failureReason"]["S"]
+    assert [line[0] for line in history(stack, "hopeless")] == [
+        *["PROVISIONING"] * 6,
+        "FAILED",
+        "PENDING",
+        "PROVISIONING",
+        "COMPLETED",
+    ]
+
+
+def test_the_schedule_runs_it(stack: Stack) -> None:
+    def runs() -> int:
+        found = stack.clients.logs.filter_log_events(
+            logGroupName=stack.deployment.log_group_names[RECONCILER], filterPattern="Sweep done"
+        )
+        return len(found["events"])
+
+    before = runs()
+    # Every minute; the engine looks each ten seconds.
+    wait_for("a run by the schedule", lambda: runs() > before, seconds=90)
+
+
+def operate(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the operator's tool on the stack; return its exit code."""
+    here = Environment(stack.deployment, stack.clients)
+    monkeypatch.setattr(Environment, "of", classmethod(lambda cls, name: here))
+    return main([*arguments])
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_drift_is_found_and_put_right(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "drift-pool", "PRO")
+    put(stack, "drift-silo", "ENTERPRISE")
+    wait_for_status(stack, "drift-pool", "COMPLETED")
+    bucket = wait_for_status(stack, "drift-silo", "COMPLETED")["resources"]["M"]["dedicatedBucket"]["S"]
+    for tenant_id in ("drift-pool", "drift-silo"):
+        assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 0
+    capsys.readouterr()
+    s3 = stack.clients.s3
+    s3.delete_object(Bucket=stack.deployment.data_bucket_name, Key=pool_marker(TenantId("drift-pool")))
+    s3.delete_bucket_policy(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_public_access_block(Bucket=bucket)
+    for tenant_id, problems in (("drift-pool", 1), ("drift-silo", 3)):
+        assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 1
+        (finding,) = printed(capsys)["findings"]
+        assert len(finding["problems"]) == problems
+        assert operate(stack, monkeypatch, "verify", "--json", "--repair", "--id", tenant_id) == 0
+        capsys.readouterr()
+        assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 0
+        capsys.readouterr()
+
+
+def test_tenants_are_listed_by_status_and_tier(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(stack, "list-good", "PRO")
+    put(stack, "list-bad", "GOLD")
+    wait_for_status(stack, "list-good", "COMPLETED")
+    wait_for_status(stack, "list-bad", "FAILED")
+
+    def ids(*arguments: str) -> list[str]:
+        assert operate(stack, monkeypatch, "tenants", "--json", "--limit", "1000", *arguments) == 0
+        return [row["id"] for row in printed(capsys)]
+
+    assert "list-good" in ids("--status", "COMPLETED", "--tier", "PRO")
+    assert "list-good" not in ids("--tier", "FREE")
+    assert "list-bad" in ids("--status", "FAILED")
+    with events_dropped(stack, ONBOARDING):
+        put(stack, "list-stuck")
+        wait_for_status(stack, "list-stuck", "PROVISIONING")
+        assert "list-stuck" in ids("--stuck")
+    sweep(stack)
+    wait_for_status(stack, "list-stuck", "COMPLETED")
+    assert "list-stuck" not in ids("--stuck")
+
+
+def test_dead_letters_are_brought_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the shapes in which Lambda and EventBridge send them; the engine itself sends none."""
+    with events_dropped(stack, ONBOARDING):
+        for tenant_id in ("letter-invocation", "letter-event"):
+            put(stack, tenant_id)
+            wait_for_status(stack, tenant_id, "PROVISIONING")
+    with without_statement(stack, PROVISIONING, "RequestOnboarding"):
+        put(stack, "letter-stream")
+        wait_for("it to be listed", lambda: listed(stack, "letter-stream"))
+    sqs, urls = stack.clients.sqs, stack.deployment.dead_letter_queue_urls
+
+    def event(tenant_id: str) -> dict[str, Any]:
+        detail = {
+            "tenantId": tenant_id,
+            "tenantName": "Letter",
+            "tier": "PRO",
+            "slug": "letter",
+            "timestamp": "2026-01-01T00:00:00Z",
+            "provisioningAttempt": 1,
+        }
+        return {
+            "id": "1",
+            "source": "tenkacloud.control-plane",
+            "detail-type": "TenantOnboarding",
+            "detail": detail,
+        }
+
+    streams = stack.clients.streams
+    arn = stack.clients.dynamodb.describe_table(TableName=stack.deployment.table_name)["Table"][
+        "LatestStreamArn"
+    ]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][-1]
+    number = sequence_number(stack, arn, shard["ShardId"], "letter-stream")
+    batch = {
+        "streamArn": arn,
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": number,
+        "endSequenceNumber": number,
+        "batchSize": 1,
+    }
+    bodies: list[tuple[str, Any]] = [
+        (
+            PROVISIONER,
+            {
+                "requestContext": {"condition": "RetriesExhausted"},
+                "requestPayload": event("letter-invocation"),
+                "responsePayload": {"errorMessage": "SlowDown"},
+            },
+        ),
+        (PROVISIONER, event("letter-event")),
+        (
+            PROVISIONING,
+            {"requestContext": {"condition": "RetryAttemptsExhausted"}, "DDBStreamBatchInfo": batch},
+        ),
+        (
+            COMPLETION,
+            {
+                "requestContext": {"condition": "Rejected"},
+                "requestPayload": {"detail": {"tenantId": "letter-rejected"}},
+                "responsePayload": {"errorMessage": "detail.status is missing"},
+            },
+        ),
+    ]
+    for service, body in bodies:
+        sqs.send_message(QueueUrl=urls[service], MessageBody=json.dumps(body))
+    found = {
+        letter.tenant_id: letter
+        for letter in letters.look(Environment(stack.deployment, stack.clients), None)
+    }
+    assert found["letter-invocation"].reason == "SlowDown"
+    assert found["letter-event"].kind == "event"
+    # Looking leaves them where they are
+    assert operate(stack, monkeypatch, "letters", "--json") == 0
+    assert {row["kind"] for row in printed(capsys)} >= {"invocation", "event", "stream", "rejected"}
+    assert operate(stack, monkeypatch, "redrive", "--json", "--rate", "100") in (
+        0,
+        1,
+    )  # others' letters lie there, too
+    outcomes = {(row["kind"], row["tenantId"]): row["outcome"] for row in printed(capsys)}
+    assert outcomes["invocation", "letter-invocation"] == "redriven"
+    assert outcomes["event", "letter-event"] == "redriven"
+    assert outcomes["stream", None] == "redriven: 1 of 1 tenants were still PENDING"
+    assert outcomes["rejected", "letter-rejected"].startswith("left: it breaks the contract")
+    for tenant_id in ("letter-invocation", "letter-event", "letter-stream"):
+        wait_for_status(stack, tenant_id, "COMPLETED")
+    # Safe to repeat: what was redriven is gone, and what was left is still there
+    operate(stack, monkeypatch, "redrive", "--json", "--rate", "100")
+    again = {(row["kind"], row["tenantId"]) for row in printed(capsys)}
+    assert ("invocation", "letter-invocation") not in again
+    assert ("rejected", "letter-rejected") in again
+
+
+def sequence_number(stack: Stack, arn: str, shard: str, tenant_id: str) -> str:
+    """Return the sequence number of a tenant's first stream record."""
+    streams = stack.clients.streams
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")[
+        "ShardIterator"
+    ]
+    while iterator:
+        page = streams.get_records(ShardIterator=iterator)
+        for record in page["Records"]:
+            if record["dynamodb"]["Keys"]["PK"] == {"S": f"TENANT#{tenant_id}"}:
+                return str(record["dynamodb"]["SequenceNumber"])
+        iterator = page.get("NextShardIterator", "") if page["Records"] else ""
+    raise AssertionError(f"the stream has no record of {tenant_id}")
+
+
+def test_a_time_range_is_replayed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=2)
+    with events_dropped(stack, ONBOARDING):
+        put(stack, "replayed")
+        wait_for_status(stack, "replayed", "PROVISIONING")
+    until = datetime.now(UTC) + timedelta(seconds=2)
+    arguments = ("--from", began.isoformat(), "--to", until.isoformat(), "--seconds", "60")
+    assert operate(stack, monkeypatch, "replay", "--json", *arguments) == 0
+    assert printed(capsys)[0]["state"] == "COMPLETED"
+    wait_for_status(stack, "replayed", "COMPLETED")
+
+
+def test_a_load_with_faults_loses_nobody(stack: Stack) -> None:
+    outcome = faults.run(stack.deployment, stack.clients, tenants=150, seconds=240, seed=1)
+    assert outcome.lost == []
+    assert outcome.unexplained == []
+    assert outcome.twice == []
+    assert outcome.not_completed == []
+    assert outcome.faults > 0
