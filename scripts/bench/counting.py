@@ -34,7 +34,8 @@ class Counts:
         """Take note of a request."""
         target = headers.get("X-Amz-Target")
         if target:
-            call = f"{target.split('_')[0].lower().replace('awsevents', 'events')}:{target.rsplit('.', 1)[1]}"
+            service, operation = target.rsplit(".", 1)
+            call = f"{'events' if service == 'AWSEvents' else 'dynamodb'}:{operation}"
         else:
             query = path.partition("?")[2].split("=")[0].split("&")[0]
             call = f"s3:{_S3.get(method, method)}{f' ?{query}' if query else ''}"
