@@ -13,6 +13,7 @@ from moto import mock_aws
 import problem_data.handler
 import provisioning.handler
 import provisioning_completion.handler
+import reconciler.handler
 import tenant_provisioner.handler
 
 ACCOUNT = "123456789012"
@@ -144,6 +145,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         "ACCOUNT_ID": ACCOUNT,
         "DATA_TABLE_NAME": DATA_TABLE,
         "TENANT_CLAIM": "custom:tenantId",
+        "STUCK_AFTER_SECONDS": "900",
+        "RESUMPTIONS_MAX": "5",
         "AWS_LAMBDA_FUNCTION_NAME": "tenkacloud-test-function",
     }.items():
         monkeypatch.setenv(name, value)
@@ -213,6 +216,7 @@ def logs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         problem_data.handler,
         provisioning.handler,
         provisioning_completion.handler,
+        reconciler.handler,
         tenant_provisioner.handler,
     ):
         # Powertools takes sys.stdout when the logger is made, long before pytest looks at it.
@@ -229,4 +233,5 @@ def _forget() -> None:
     problem_data.handler._access.cache_clear()
     provisioning.handler._service.cache_clear()
     provisioning_completion.handler._consumer.cache_clear()
+    reconciler.handler._service.cache_clear()
     tenant_provisioner.handler._consumer.cache_clear()

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from reconciler.reading import TenantReader
 from reconciler.requests import Repair, parse_request
 from reconciler.service import Reconciler
+from tenkacloud.errors import InvalidField
 from tenkacloud.onboarding import ControlPlane
 from tenkacloud.publisher import EventBus
 from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, now, required
@@ -49,7 +51,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     Raises:
         InvalidField: the event asks for neither.
     """
-    request = parse_request(event)
+    try:
+        request = parse_request(event)
+    except InvalidField as error:
+        # Whoever asked waits for the answer and gets it; this is for those who look at the function.
+        logger.error("Request rejected", reason=str(error))  # noqa: TRY400 - the reason says it all
+        metrics.add_metric("RequestRejected", MetricUnit.Count, 1)
+        raise
     if isinstance(request, Repair):
         return _service().repair(request, context)
     return _service().sweep(request, context)

@@ -140,5 +140,6 @@ class Reconciler:
             portion = events[start : start + ENTRIES_MAX]
             for event, error in zip(portion, self.control_plane.bus.put(list(portion)), strict=True):
                 answers[event.tenant_id] = error or "asked"
+        self.metrics.add_metric("RepairRequested", MetricUnit.Count, len(events))
         self.logger.info("Repairs asked for", asked=len(events), left=len(request.tenant_ids) - len(events))
         return answers

@@ -1,0 +1,151 @@
+"""The sweep of those in flight, and repairs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from reconciler.handler import _service, handler
+from tenkacloud.errors import InvalidField
+from tenkacloud.runtime import rfc3339
+from tests.handlers.conftest import Cloud, LogLines
+from tests.support import Context
+
+SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+def run(event: Any = SCHEDULED) -> Any:
+    return handler(event, Context())
+
+
+def put(cloud: Cloud, tenant_id: str, age: float, status: str = "PROVISIONING", **attributes: Any) -> None:
+    """Put a tenant that is in flight since `age` seconds."""
+    since = rfc3339(datetime.now(UTC) - timedelta(seconds=age))
+    attempt = {"provisioningAttempt": {"N": "2"}} if status == "PROVISIONING" else {}
+    cloud.put(
+        tenant_id,
+        **{
+            "provisioningStatus": {"S": status},
+            "GSI3PK": {"S": "IN_FLIGHT"},
+            "GSI3SK": {"S": since},
+            **attempt,
+            **attributes,
+        },
+    )
+
+
+def attempts(cloud: Cloud) -> dict[str, int]:
+    return {e["detail"]["tenantId"]: e["detail"]["provisioningAttempt"] for e in cloud.published()}
+
+
+def test_stuck_tenants_are_resumed_with_the_next_attempt_and_young_ones_left_alone(cloud: Cloud) -> None:
+    put(cloud, "stuck", age=901)
+    put(cloud, "never-asked", age=5000, status="PENDING")
+    put(cloud, "young", age=800)
+    assert run() == {"resumed": 2, "givenUp": 0, "left": 0, "errors": 0}
+    assert attempts(cloud) == {"stuck": 3, "never-asked": 1}
+    item = cloud.item("stuck")
+    assert (item["provisioningAttempt"], item["resumptions"]) == ({"N": "3"}, {"N": "1"})
+    assert cloud.item("young")["provisioningAttempt"] == {"N": "2"}
+    (line,) = cloud.history("stuck")
+    assert (line["to"], line["attempt"], line["by"]) == ("PROVISIONING", 3, "reconciler")
+    assert line["reason"] == "attempt 2 brought no result"
+    # What was resumed is young again
+    assert run()["resumed"] == 0
+
+
+def test_an_operator_may_shorten_the_deadline(cloud: Cloud) -> None:
+    put(cloud, "young", age=60)
+    assert run({"action": "sweep", "olderThanSeconds": 90})["resumed"] == 0
+    assert run({"action": "sweep", "olderThanSeconds": 30})["resumed"] == 1
+
+
+def test_it_gives_up_after_so_many_with_a_reason(cloud: Cloud) -> None:
+    put(cloud, "hopeless", age=1000, resumptions={"N": "5"})
+    assert run()["givenUp"] == 1
+    assert cloud.status("hopeless") == "FAILED"
+    assert cloud.reason("hopeless").startswith("no result after 6 attempts, the last since ")
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == []
+    assert cloud.keys_in("failed", "GSI4PK", "FAILED") == ["TENANT#hopeless"]
+    assert cloud.published() == []
+    assert [line["to"] for line in cloud.history("hopeless")] == ["FAILED"]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "PROVISIONING"])
+def test_a_record_that_became_invalid_fails_with_its_reason(cloud: Cloud, status: str) -> None:
+    put(cloud, "bad", age=1000, status=status, tier={"S": "GOLD"})
+    assert run()["givenUp"] == 1
+    assert cloud.reason("bad") == "tier 'GOLD' is unknown: one of FREE, PRO, ENTERPRISE"
+
+
+def test_a_tenant_that_is_settled_meanwhile_is_left_alone(cloud: Cloud) -> None:
+    """The index lags behind the record; the record counts."""
+    put(cloud, "settled", age=1000, status="COMPLETED")
+    assert run() == {"resumed": 0, "givenUp": 0, "left": 1, "errors": 0}
+    assert cloud.published() == []
+
+
+def test_a_bus_that_is_down_costs_no_attempt(cloud: Cloud) -> None:
+    put(cloud, "stuck", age=1000)
+
+    class Down:
+        def put_events(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "InternalException"}}, "PutEvents")
+
+    object.__setattr__(_service().control_plane.bus, "client", Down())
+    assert run() == {"resumed": 0, "givenUp": 0, "left": 0, "errors": 1}
+    assert cloud.item("stuck")["provisioningAttempt"] == {"N": "2"}
+    assert "resumptions" not in cloud.item("stuck")
+
+
+def test_it_goes_through_every_page(cloud: Cloud) -> None:
+    for n in range(130):
+        put(cloud, f"t{n}", age=1000 + n)
+    assert run()["resumed"] == 130
+
+
+def test_it_says_how_long_the_oldest_is_in_flight(cloud: Cloud, logs: LogLines) -> None:
+    put(cloud, "old", age=500)
+    put(cloud, "older", age=700)
+    run()
+    (emf,) = [line for line in logs.all() if "OldestInFlight" in line]
+    assert 700 <= emf["OldestInFlight"][0] < 760
+
+
+def test_an_empty_index_is_measured_too(cloud: Cloud, logs: LogLines) -> None:
+    run()
+    (emf,) = [line for line in logs.all() if "OldestInFlight" in line]
+    assert emf["OldestInFlight"] == [0.0]
+
+
+def test_a_completed_tenant_is_repaired_by_its_own_event_again(cloud: Cloud) -> None:
+    cloud.put("done", provisioningStatus={"S": "COMPLETED"}, provisioningAttempt={"N": "4"})
+    cloud.put("failed", provisioningStatus={"S": "FAILED"}, provisioningAttempt={"N": "1"})
+    before = cloud.item("done")
+    answers = run({"action": "repair", "tenantIds": ["done", "failed", "nobody"]})
+    assert answers == {
+        "done": "asked",
+        "failed": "it is FAILED, not COMPLETED",
+        "nobody": "there is no such tenant",
+    }
+    assert attempts(cloud) == {"done": 4}
+    assert cloud.item("done") == before
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ([], "event must be an object, not list"),
+        ({}, "action None is unknown: one of sweep, repair"),
+        ({"action": "sweep", "olderThanSeconds": -1}, "olderThanSeconds -1 is no whole number from 0 to "),
+        ({"action": "sweep", "olderThanSeconds": "1"}, "olderThanSeconds '1' is no whole number"),
+        ({"action": "repair"}, "tenantIds must be a list of 1 to 100 tenant ids"),
+        ({"action": "repair", "tenantIds": ["a/b"]}, "tenantIds 'a/b' is no tenant id"),
+        ({"action": "repair", "tenantIds": ["a"] * 101}, "tenantIds must be a list of 1 to 100 tenant ids"),
+    ],
+)
+def test_a_request_that_it_does_not_know_is_refused(cloud: Cloud, event: Any, reason: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        run(event)
+    assert str(raised.value).startswith(reason)
