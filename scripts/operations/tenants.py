@@ -40,7 +40,9 @@ def listed(
             continue
         since = item.get(records.IN_FLIGHT_SINCE, {}).get("S")
         if since:
-            tenant["inFlightSeconds"] = round((now - datetime.fromisoformat(since)).total_seconds())
+            tenant["inFlightSeconds"] = round(
+                (now - datetime.fromisoformat(records.in_flight_since(since))).total_seconds()
+            )
         yield tenant
 
 

@@ -113,6 +113,12 @@ def test_it_says_how_long_the_oldest_is_in_flight(cloud: Cloud, logs: LogLines) 
     assert 700 <= emf["OldestInFlight"][0] < 760
 
 
+def test_an_index_key_that_is_no_time_blocks_nobody(cloud: Cloud) -> None:
+    put(cloud, "odd", age=0, GSI3SK={"S": "0 o'clock"})
+    put(cloud, "stuck", age=1000)
+    assert run()["resumed"] == 2
+
+
 def test_an_empty_index_is_measured_too(cloud: Cloud, logs: LogLines) -> None:
     run()
     (emf,) = [line for line in logs.all() if "OldestInFlight" in line]

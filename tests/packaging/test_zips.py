@@ -15,6 +15,7 @@ HANDLERS = {
     "problem-data": "problem_data.handler",
     "tenant-provisioner": "tenant_provisioner.handler",
     "provisioning-completion": "provisioning_completion.handler",
+    "reconciler": "reconciler.handler",
 }
 
 

@@ -71,6 +71,9 @@ READ_ATTRIBUTES: Final = (
 )
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
+#: Since when a tenant is in flight whose index key is no time: for so long that somebody looks at it.
+_LONG_AGO: Final = "1970-01-01T00:00:00.000Z"
+
 Item = Mapping[str, object]
 
 
@@ -215,6 +218,11 @@ def _plain(attribute: Mapping[str, Any]) -> object:
             return b""  # a string in streams, bytes from the API; nobody needs to see which
         case _:
             return value
+
+
+def in_flight_since(value: object) -> str:
+    """Return the time that the in-flight index has of a tenant; long ago, if somebody wrote what is no time."""
+    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else _LONG_AGO
 
 
 def parse_key(pk: object, sk: object) -> Key:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tenkacloud import records
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantOnboarding
+from tenkacloud.fields import shown
 from tenkacloud.lifecycle import ProvisioningStatus
 from tenkacloud.onboarding import Ask, ask_for, request_of
 from tenkacloud.records import IN_FLIGHT_SINCE, Change, Item, Key
@@ -39,10 +40,10 @@ class Leave:
 def decide(key: Key, item: Item, limits: Limits, request_id: str, now: str) -> Ask | Fail | Leave:
     """Say what to do with a tenant in flight, by its record as it is now."""
     status = item.get("provisioningStatus")
-    since = item.get(IN_FLIGHT_SINCE)
-    if status not in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING) or since is None:
-        return Leave(f"it is {status} meanwhile")
-    if not isinstance(since, str) or since > limits.stuck_before:
+    if status not in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING):
+        return Leave(f"it is {shown(status)} meanwhile")
+    since = records.in_flight_since(item.get(IN_FLIGHT_SINCE))
+    if since > limits.stuck_before:
         return Leave("its attempt may still be running")
     try:
         tenant = records.parse_tenant(key, item)

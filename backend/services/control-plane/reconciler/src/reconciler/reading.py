@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tenkacloud.records import IN_FLIGHT, IN_FLIGHT_SINCE, READ_ATTRIBUTES, Item, Key, read
+from tenkacloud.records import IN_FLIGHT, IN_FLIGHT_SINCE, READ_ATTRIBUTES, Item, Key, in_flight_since, read
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,4 +75,5 @@ class TenantReader:
 
 
 def _entry(item: Any) -> InFlight:
-    return InFlight(Key(item["PK"]["S"], item["SK"]["S"]), item[IN_FLIGHT_SINCE]["S"])
+    since = in_flight_since(item[IN_FLIGHT_SINCE]["S"])
+    return InFlight(Key(item["PK"]["S"], item["SK"]["S"]), since)
