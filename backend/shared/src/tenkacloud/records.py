@@ -221,7 +221,7 @@ def _plain(attribute: Mapping[str, Any]) -> object:
 
 
 def in_flight_since(value: object) -> str:
-    """Return the time that the in-flight index has of a tenant; long ago, if somebody wrote what is no time."""
+    """Return the time that the in-flight index has of a tenant: long ago, if what it has is no time."""
     return value if isinstance(value, str) and _RFC3339.fullmatch(value) else _LONG_AGO
 
 

@@ -75,5 +75,4 @@ class TenantReader:
 
 
 def _entry(item: Any) -> InFlight:
-    since = in_flight_since(item[IN_FLIGHT_SINCE]["S"])
-    return InFlight(Key(item["PK"]["S"], item["SK"]["S"]), since)
+    return InFlight(Key(item["PK"]["S"], item["SK"]["S"]), in_flight_since(item[IN_FLIGHT_SINCE]["S"]))
