@@ -43,10 +43,7 @@ class TenantReader:
                 Limit=PAGE,
                 **start,
             )
-            items: list[Any] = page["Items"]
-            yield [
-                InFlight(Key(item["PK"]["S"], item["SK"]["S"]), item[IN_FLIGHT_SINCE]["S"]) for item in items
-            ]
+            yield [_entry(item) for item in page["Items"]]
             if not page.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
