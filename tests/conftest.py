@@ -14,6 +14,7 @@ from scripts.deployment import Deployment
 from scripts.engine.process import Engine, free_port
 from scripts.project import LOCAL, REGION, ZIPS
 from scripts.terraform import Terraform
+from tests.simulation import background
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,17 @@ def pytest_configure() -> None:
     settings.register_profile("here", deadline=None)
     settings.load_profile("gate" if os.environ.get("CI") else "here")
     _keep_away_from_aws()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the simulation begin, if it is among the tests to be run."""
+    if any(item.name == "test_every_invariant_holds_for_every_seed" for item in session.items):
+        background.start()
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing running."""
+    background.stop()
 
 
 def _keep_away_from_aws() -> None:
