@@ -34,7 +34,7 @@ from tenkacloud.names import pool_marker
 
 SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
 _FAULT_SECONDS: Final = (0.5, 3.0)
-_STUCK_SECONDS: Final = 10  # with no fault left, an attempt of this age is stuck
+_STUCK_SECONDS: Final = 8  # without anybody settled: then an attempt of this age is stuck
 _TIERS: Final = ("FREE", "FREE", "FREE", "PRO", "ENTERPRISE")
 _SETTLED: Final = ("COMPLETED", "FAILED")
 
@@ -204,12 +204,19 @@ def _come_to_rest(
     environment: Environment, ids: list[str], outcome: Outcome, deadline: float, look: Callable[[], object]
 ) -> None:
     """Sweep until everybody is settled, as the schedule would."""
+    settled, since = -1, time.monotonic()
     while time.monotonic() < deadline:
         look()
-        if all(_status(record) in _SETTLED for record in _records(environment, ids)):
+        now = sum(_status(record) in _SETTLED for record in _records(environment, ids))
+        if now == len(ids):
             return
-        sums = reconciling.sweep(environment.deployment, environment.clients, older_than=_STUCK_SECONDS)
-        outcome.resumed += sums["resumed"]
+        if now != settled:
+            settled, since = now, time.monotonic()
+        elif time.monotonic() - since > _STUCK_SECONDS:
+            # Nothing moves any more: whoever is in flight is stuck, and not only waiting for its turn.
+            sums = reconciling.sweep(environment.deployment, environment.clients, older_than=_STUCK_SECONDS)
+            outcome.resumed += sums["resumed"]
+            since = time.monotonic()
         time.sleep(1)
 
 
