@@ -26,6 +26,7 @@ from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.operations import tenants as operating
 from scripts.operations.environment import Environment
+from scripts.permissions import statements, without_statement
 from scripts.project import LOCAL, ZIPS, CommandError
 from scripts.tenants import new_item
 from scripts.terraform import Terraform
@@ -151,15 +152,8 @@ def _faults(deployment: Deployment, clients: Clients, rng: random.Random, outcom
 def _without_statement(deployment: Deployment, clients: Clients, rng: random.Random) -> Iterator[None]:
     """Take one statement from a role."""
     role = deployment.function_role_names[rng.choice(SERVICES)]
-    (name,) = clients.iam.list_role_policies(RoleName=role)["PolicyNames"]
-    whole: Any = clients.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    gone = rng.choice(whole["Statement"])
-    less = {**whole, "Statement": [each for each in whole["Statement"] if each is not gone]}
-    clients.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less))
-    try:
+    with without_statement(clients, role, rng.choice(statements(clients, role))["Sid"]):
         yield
-    finally:
-        clients.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
 
 
 @contextmanager

@@ -6,12 +6,10 @@ is a failure. That no statement is missing is what the flow itself shows; that n
 is compared in `tests/contract`.
 """
 
-import json
 import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,6 +20,7 @@ from rich.table import Table
 from scripts import reconciling
 from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.permissions import statements, without_statement
 from scripts.project import LOCAL, CommandError, say
 from scripts.tenant_api import TenantApi, user_of
 from scripts.tenants import Tenant, new_item, onboarded, remove
@@ -73,9 +72,7 @@ def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
         if said := flow(deployment, clients, service):
             raise CommandError(f"{service} fails with every statement in place: {said}")
     for role, service in roles.items():
-        (name,) = clients.iam.list_role_policies(RoleName=role)["PolicyNames"]
-        policy: Any = clients.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for statement in policy["Statement"]:
+        for statement in statements(clients, role):
             sid = statement["Sid"]
             if statement["Effect"] == "Deny":
                 yield Finding(role, sid, "denies", "a lock of its own: make prove")
@@ -84,21 +81,9 @@ def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
                 yield Finding(role, sid, "not enforced by this engine", "plan tests hold it")
                 continue
             say(f"{role} without {sid}")
-            with _without(clients, role, name, policy, statement):
+            with without_statement(clients, role, sid):
                 said = _FLOWS[service](deployment, clients, service)
             yield Finding(role, sid, NEEDED if said else NOT_NEEDED, said)
-
-
-@contextmanager
-def _without(
-    clients: Clients, role: str, name: str, policy: dict[str, Any], statement: dict[str, Any]
-) -> Iterator[None]:
-    less = {**policy, "Statement": [other for other in policy["Statement"] if other is not statement]}
-    clients.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less))
-    try:
-        yield
-    finally:
-        clients.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
 
 def _onboarding(deployment: Deployment, clients: Clients, service: str) -> str:

@@ -25,7 +25,7 @@ from scripts.bench.measure import Chain, Spread
 from scripts.build import build
 from scripts.deployment import Deployment
 from scripts.engine.process import Engine, free_port
-from scripts.project import BUILD, LOCAL, ZIPS, say
+from scripts.project import BUILD, LOCAL, ZIPS, CommandError, say
 from scripts.tenants import new_item
 from scripts.terraform import Terraform
 
@@ -177,7 +177,9 @@ def _status(clients: Clients, deployment: Deployment, item: dict[str, Any]) -> s
 
 def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not condition():
+        if time.monotonic() > deadline:
+            raise CommandError(f"a tenant did not settle within {seconds:.0f} s")
         time.sleep(0.05)
 
 

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Final
 
 from rich.console import Console
@@ -178,7 +179,7 @@ def _verify(environment: Environment, options: Options) -> int:
         items = iter([environment.record(tenant_id_of(options.id))])
     console = Console(stderr=True)
     found, bad = 0, []
-    with console.status("verifying") if not options.json else _nothing() as status:
+    with console.status("verifying") if not options.json else nullcontext() as status:
         for finding in verifying.verify_all(environment, items, options.stuck_after):
             found += 1
             if finding.problems:
@@ -223,14 +224,6 @@ def _reconcile(environment: Environment, options: Options) -> int:
 
 def _pace(options: Options) -> Pace:
     return Pace(options.rate, visible=not options.json)
-
-
-class _nothing:  # noqa: N801 - a context manager without a content
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 def _print(options: Options, rows: list[dict[str, Any]], columns: Iterable[str]) -> None:

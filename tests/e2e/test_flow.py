@@ -9,13 +9,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts import e2e
+from scripts import e2e, permissions
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.project import REGION
 from tenkacloud.fields import Slug, TenantId
 from tenkacloud.names import pool_marker, silo_bucket
 from tests.conftest import Stack
 from tests.support import wait_for
+
+ONBOARDING = "tenkacloud-local-tenant-onboarding"  # the rules of the two events
+PROVISIONED = "tenkacloud-local-tenant-provisioned"
 
 
 def item(tenant_id: str, tier: str = "PRO", **attributes: Any) -> dict[str, Any]:
@@ -92,29 +95,19 @@ def rejection_of(stack: Stack, service: str, detail: dict[str, Any]) -> dict[str
 @contextmanager
 def without_statement(stack: Stack, service: str, sid: str) -> Iterator[None]:
     """Take one statement out of a function's policy for a while."""
-    iam, role = stack.clients.iam, stack.terraform.outputs()["function_role_names"][service]
-    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    whole: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    rest = [statement for statement in whole["Statement"] if statement["Sid"] != sid]
-    assert len(rest) == len(whole["Statement"]) - 1, f"{role} has no statement {sid}"
-    iam.put_role_policy(
-        RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**whole, "Statement": rest})
-    )
-    try:
+    with permissions.without_statement(stack.clients, stack.deployment.function_role_names[service], sid):
         yield
-    finally:
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
 
 
 @contextmanager
-def application_plane_off(stack: Stack) -> Iterator[None]:
-    """Switch our own application plane off for a while."""
-    rule = "tenkacloud-local-tenant-onboarding"
-    stack.clients.events.disable_rule(Name=rule, EventBusName=stack.deployment.event_bus_name)
+def events_dropped(stack: Stack, rule: str) -> Iterator[None]:
+    """Let every event of a rule fall on the floor for a while."""
+    bus = stack.deployment.event_bus_name
+    stack.clients.events.disable_rule(Name=rule, EventBusName=bus)
     try:
         yield
     finally:
-        stack.clients.events.enable_rule(Name=rule, EventBusName=stack.deployment.event_bus_name)
+        stack.clients.events.enable_rule(Name=rule, EventBusName=bus)
 
 
 def test_one_tenant_of_each_tier_and_the_designs_own(stack: Stack) -> None:
@@ -136,15 +129,8 @@ def test_a_second_apply_changes_nothing(stack: Stack) -> None:
 
 
 def test_a_broken_hop_is_told_with_where_to_look(stack: Stack) -> None:
-    rule: Any = {
-        "Name": "tenkacloud-local-tenant-onboarding",
-        "EventBusName": stack.deployment.event_bus_name,
-    }
-    stack.clients.events.disable_rule(**rule)
-    try:
+    with events_dropped(stack, ONBOARDING):
         report = e2e.run(stack.deployment, stack.clients, timeout=5, keep=False)
-    finally:
-        stack.clients.events.enable_rule(**rule)
     assert not report.ok
     assert {tenant.missing_hop for tenant in report.tenants} == {"resources made"}
     assert all("hop 'resources made' did not happen" in tenant.problems[0] for tenant in report.tenants)
@@ -227,7 +213,7 @@ def test_a_record_without_a_status_onboards_once_it_gets_one(stack: Stack) -> No
 @pytest.mark.parametrize("result", ["COMPLETED", "FAILED"])
 def test_a_second_application_plane_that_sends_only_the_designs_fields(stack: Stack, result: str) -> None:
     tenant_id = f"second-plane-{result}"
-    with application_plane_off(stack):
+    with events_dropped(stack, ONBOARDING):
         put(stack, tenant_id)
         wait_for_status(stack, tenant_id, "PROVISIONING")
         detail = {

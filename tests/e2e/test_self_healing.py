@@ -1,8 +1,6 @@
 """What the reconciler and the operator's tool do on the live engine, which retries nothing by itself."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,22 +14,17 @@ from scripts.operations.environment import Environment
 from tenkacloud.fields import TenantId
 from tenkacloud.names import pool_marker
 from tests.conftest import Stack
-from tests.e2e.test_flow import get, put, status, wait_for_status, without_statement
+from tests.e2e.test_flow import (
+    ONBOARDING,
+    PROVISIONED,
+    events_dropped,
+    get,
+    put,
+    status,
+    wait_for_status,
+    without_statement,
+)
 from tests.support import wait_for
-
-ONBOARDING = "tenkacloud-local-tenant-onboarding"
-PROVISIONED = "tenkacloud-local-tenant-provisioned"
-
-
-@contextmanager
-def events_dropped(stack: Stack, rule: str) -> Iterator[None]:
-    """Let every event of a rule fall on the floor for a while."""
-    bus = stack.deployment.event_bus_name
-    stack.clients.events.disable_rule(Name=rule, EventBusName=bus)
-    try:
-        yield
-    finally:
-        stack.clients.events.enable_rule(Name=rule, EventBusName=bus)
 
 
 def listed(stack: Stack, tenant_id: str) -> bool:

@@ -11,7 +11,7 @@ from unittest import mock
 from provisioning.service import Provisioning
 from reconciler import deciding
 from reconciler import service as reconciler_service
-from tenkacloud import names, onboarding, publisher, records, store
+from tenkacloud import dead_letters, names, onboarding, publisher, records, store
 from tenkacloud.records import ANY_ATTEMPT, Change, Expected
 from tenkacloud.store import NotApplied
 
@@ -146,6 +146,13 @@ def forget_who_could_not_be_asked_for() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def drop_what_breaks_the_contract() -> Iterator[None]:
+    """A rejected event is logged, and kept nowhere."""
+    with mock.patch.object(dead_letters.DeadLetters, "reject"):
+        yield
+
+
 Bug = Callable[[], AbstractContextManager[None]]
 BUGS: Final[tuple[Bug, ...]] = (
     mark_before_publish,
@@ -157,4 +164,5 @@ BUGS: Final[tuple[Bug, ...]] = (
     history_in_a_call_of_its_own,
     resume_without_waiting,
     forget_who_could_not_be_asked_for,
+    drop_what_breaks_the_contract,
 )

@@ -227,10 +227,18 @@ def a_running_attempt_is_left_alone(scenario: Scenario) -> Iterator[str]:
 
 
 def bad_events_are_kept_with_a_reason(scenario: Scenario) -> Iterator[str]:
-    """Nothing that breaks the contract disappears."""
-    for _, kind, letter in scenario.world.letters:
-        if kind == "rejected" and not letter["responsePayload"]["errorMessage"]:
-            yield "a rejected event says no reason"
+    """Nothing that breaks the contract disappears, where what fails is delivered again."""
+    if scenario.world.bare:
+        return
+    kept = [
+        letter["requestPayload"]["detail"]
+        for _, kind, letter in scenario.world.letters
+        if kind == "rejected" and letter["responsePayload"]["errorMessage"]
+    ]
+    known = {tenant.id for tenant in scenario.tenants}
+    for event in scenario.world.published:
+        if event.detail.get("tenantId") not in known and event.detail not in kept:
+            yield f"{event.detail_type} {event.detail} is kept nowhere with a reason"
 
 
 CHECKS: Final[tuple[Check, ...]] = (

@@ -86,7 +86,6 @@ def main(arguments: list[str]) -> int:
             progress.advance(task, played)
     for failure in failures[:3]:
         print(failure)
-    sys.stdout.flush()
     print(f"{options.seeds} seeds from {options.first}: {len(failures)} broke an invariant")
     return 1 if failures else 0
 

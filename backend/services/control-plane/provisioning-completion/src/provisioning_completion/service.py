@@ -42,7 +42,14 @@ class Completion:
                 raise InvalidField("detail.tenantId", f"{result.tenant_id!r} is no tenant of this table")
             match decide(outcome.item, result, self.clock()):
                 case Done(reason):
-                    self.logger.info("Result not recorded", result=result.status, reason=reason)
+                    # A repair that failed is seen here and nowhere else: its tenant stays COMPLETED.
+                    tell = self.logger.warning if result.failure_reason else self.logger.info
+                    tell(
+                        "Result not recorded",
+                        result=result.status,
+                        reason=reason,
+                        failure_reason=result.failure_reason,
+                    )
                     self.metrics.add_metric("ResultIgnored", MetricUnit.Count, 1)
                     return
                 case WithMark(change):
