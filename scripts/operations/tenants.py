@@ -41,7 +41,7 @@ def listed(
         since = item.get(records.IN_FLIGHT_SINCE, {}).get("S")
         if since:
             tenant["inFlightSeconds"] = round(
-                (now - datetime.fromisoformat(records.in_flight_since(since))).total_seconds()
+                (now - datetime.fromisoformat(records.in_flight_since(since, now))).total_seconds()
             )
         yield tenant
 

@@ -79,7 +79,8 @@ def _of_indexes(item: dict[str, Any], status: str) -> Iterator[str]:
 def _of_age(item: dict[str, Any], stuck_after: float) -> Iterator[str]:
     since = item.get(records.IN_FLIGHT_SINCE, {}).get("S")
     if since:
-        age = (datetime.now(UTC) - datetime.fromisoformat(records.in_flight_since(since))).total_seconds()
+        now = datetime.now(UTC)
+        age = (now - datetime.fromisoformat(records.in_flight_since(since, now))).total_seconds()
         if age > stuck_after:
             yield f"stuck: in flight for {age:.0f} s"
 

@@ -180,6 +180,107 @@ def test_a_record_written_anew_before_its_turn_is_asked_for_as_it_is_now(cloud: 
     assert cloud.published()[-1]["detail"]["provisioningAttempt"] == 1
 
 
+#: A value of each of DynamoDB's types.
+VALUES: dict[str, Any] = {
+    "S": {"S": "?"},
+    "empty S": {"S": ""},
+    "N": {"N": "-1.5"},
+    "B": {"B": b"x"},
+    "SS": {"SS": ["x"]},
+    "NS": {"NS": ["1"]},
+    "BS": {"BS": [b"x"]},
+    "M": {"M": {"x": {"N": "1"}}},
+    "L": {"L": [{"NULL": True}]},
+    "NULL": {"NULL": True},
+    "BOOL": {"BOOL": True},
+}
+#: The keys of an index take strings only: DynamoDB refuses any other put.
+ATTRIBUTES = ("id", "name", "slug", "tier", "status", "provisioningAttempt", "resumptions", "resources")
+OTHER_ATTRIBUTES = ("failureReason", "createdAt", "updatedAt", "EntityType", "elsewhere")
+
+
+@pytest.mark.parametrize("attribute", [*ATTRIBUTES, *OTHER_ATTRIBUTES])
+def test_whatever_an_attribute_holds_the_tenant_is_asked_for_or_fails_with_a_reason(
+    cloud: Cloud, attribute: str
+) -> None:
+    """And nobody else waits for it."""
+    # GIVEN tenants with each type of value in an attribute, and a good one behind them
+    ids = {kind: f"t-{kind.replace(' ', '-')}" for kind in VALUES}
+    for kind, tenant_id in ids.items():
+        cloud.put(tenant_id, **{attribute: VALUES[kind]})
+    cloud.put("good")
+    tenants = [*ids.values(), "good"]
+    batch = [cloud.stream_record(tenant_id, n) for n, tenant_id in enumerate(tenants)]
+    # WHEN their batch comes as the stream shows it, binary as text
+    response = run(*json.loads(json.dumps(batch, default=lambda value: value.decode())))
+    # THEN nothing is to be delivered again
+    assert response == {"batchItemFailures": []}
+    assert cloud.status("good") == "PROVISIONING"
+    statuses = {tenant_id: cloud.status(tenant_id) for tenant_id in ids.values()}
+    assert set(statuses.values()) <= {"PROVISIONING", "FAILED"}
+    failed = [tenant_id for tenant_id, status in statuses.items() if status == "FAILED"]
+    assert all(cloud.reason(tenant_id).startswith(attribute) for tenant_id in failed)
+    # Each of them is in the index that operators list by
+    listed = {
+        pk
+        for status in ("ACTIVE", "UNKNOWN")
+        for tier in ("PRO", "UNKNOWN")
+        for pk in cloud.keys_in("by-status-tier", "GSI2PK", f"STATUS#{status}#TIER#{tier}")
+    }
+    assert listed == {f"TENANT#{tenant_id}" for tenant_id in tenants}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("status", "SUSPENDED"), ("slug", "own-slug"), ("name", "Another"), ("tier", "ENTERPRISE")],
+)
+def test_the_mark_takes_back_nothing_that_was_written_since(cloud: Cloud, attribute: str, value: str) -> None:
+    cloud.put("a")
+    record = cloud.stream_record("a")
+    cloud.update("a", **{attribute: {"S": value}})
+    assert run(record) == {"batchItemFailures": []}
+    item = cloud.item("a")
+    assert (cloud.status("a"), item[attribute]) == ("PROVISIONING", {"S": value})
+    assert cloud.keys_in("by-status-tier", "GSI2PK", f"STATUS#{item['status']['S']}#TIER#{item['tier']['S']}")
+    if attribute in ("tier", "slug"):
+        assert cloud.published()[-1]["detail"][attribute] == value
+
+
+def test_a_tenant_that_is_deleted_before_its_turn_is_not_onboarded(cloud: Cloud) -> None:
+    cloud.put("a")
+    record = cloud.stream_record("a")
+    cloud.update("a", status={"S": "DELETED"})
+    run(record)
+    assert (cloud.status("a"), cloud.item("a")["status"]) == ("FAILED", {"S": "DELETED"})
+    assert cloud.reason("a") == "status is DELETED: a deleted tenant is not provisioned"
+
+
+def test_a_record_without_room_for_its_mark_fails_with_a_reason(cloud: Cloud) -> None:
+    cloud.put("full", ballast={"S": "x" * (400 * 1024 - 82 - 300)})
+    cloud.put("good")
+    assert run(cloud.stream_record("full", 1), cloud.stream_record("good", 2)) == {"batchItemFailures": []}
+    assert (cloud.status("full"), cloud.status("good")) == ("FAILED", "PROVISIONING")
+    assert cloud.reason("full").startswith("DynamoDB takes no change of the record TENANT#full as it is")
+
+
+def test_a_refusal_that_can_not_be_written_is_listed_as_in_flight(cloud: Cloud) -> None:
+    cloud.put("a", tier={"S": "GOLD"})
+    record = cloud.stream_record("a")
+    store = _service().control_plane.store
+    whole = store._write
+    denied = ClientError({"Error": {"Code": "ThrottlingException"}}, "TransactWriteItems")
+
+    def write(changes: list[Any]) -> None:
+        if any(change.history for change in changes):
+            raise denied
+        whole(changes)
+
+    store._write = write  # type: ignore[method-assign]
+    with pytest.raises(BatchProcessingError):
+        run(record)
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#a"]
+
+
 def test_a_refusal_comes_too_late_for_a_mended_record(cloud: Cloud) -> None:
     cloud.put("a", tier={"S": "GOLD"})
     stale = cloud.stream_record("a")

@@ -21,10 +21,10 @@ def run(event: Any) -> None:
     handler(event, Context())
 
 
-def put(cloud: Cloud, status: str, attempt: int | None = 1) -> None:
+def put(cloud: Cloud, status: str, attempt: int | None = 1, **attributes: Any) -> None:
     in_flight = {"GSI3PK": {"S": "IN_FLIGHT"}, "GSI3SK": {"S": "x"}} if status == "PROVISIONING" else {}
     attempts = {} if attempt is None else {"provisioningAttempt": {"N": str(attempt)}}
-    cloud.put("acme", provisioningStatus={"S": status}, **attempts, **in_flight)
+    cloud.put("acme", **{"provisioningStatus": {"S": status}, **attempts, **in_flight, **attributes})
 
 
 def test_a_success_completes_the_tenant(cloud: Cloud) -> None:
@@ -46,7 +46,7 @@ def test_a_failure_is_on_the_record_with_its_reason(cloud: Cloud) -> None:
 
 
 def test_the_designs_fields_alone_are_enough(cloud: Cloud) -> None:
-    put(cloud, "PROVISIONING", 3)
+    put(cloud, "PROVISIONING", 3, tier={"S": "ENTERPRISE"})
     run(golden("tenant_provisioned_design_only"))
     assert cloud.status("acme") == "COMPLETED"
     assert cloud.item("acme")["resources"] == {"M": {"dedicatedBucket": {"S": "acme-bucket"}}}
@@ -150,16 +150,72 @@ def test_a_result_that_can_not_be_told_from_a_stale_one_is_delivered_again(cloud
     assert cloud.status("acme") == "COMPLETED"
 
 
+ECHO = {"tier": "PRO", "slug": "acme-corp"}
+
+
+def test_a_success_of_an_older_attempt_counts_if_the_same_is_still_wanted(cloud: Cloud) -> None:
+    """A backlog longer than the reconciler's patience: attempt 1 is answered when 3 is under way."""
+    put(cloud, "PROVISIONING", 3, slug={"S": "acme-corp"})
+    run(result(**ECHO))
+    assert (cloud.status("acme"), cloud.item("acme")["provisioningAttempt"]) == ("COMPLETED", {"N": "3"})
+
+
+@pytest.mark.parametrize("status", ["PENDING", "PROVISIONING", "FAILED"])
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        ({"tier": {"S": "ENTERPRISE"}}, ECHO),
+        ({"tier": {"S": "FREE"}}, ECHO),
+        ({"slug": {"S": "renamed"}}, ECHO),
+        # The design's fields alone: the kind of the resource tells
+        ({"tier": {"S": "ENTERPRISE"}}, {}),
+        ({}, {"resources": {"dedicatedBucket": "b"}}),
+    ],
+)
+@pytest.mark.parametrize("attempt", [1, None])
+def test_a_success_that_answers_another_request_changes_nothing(
+    cloud: Cloud, status: str, record: dict[str, Any], answer: dict[str, Any], attempt: int | None
+) -> None:
+    put(cloud, status, None if status == "PENDING" else 1, **{"slug": {"S": "acme-corp"}, **record})
+    before = cloud.item("acme")
+    run(result(**answer, provisioningAttempt=attempt))
+    assert cloud.item("acme") == before
+
+
+def test_a_failure_of_another_request_changes_nothing(cloud: Cloud) -> None:
+    put(cloud, "PROVISIONING", tier={"S": "ENTERPRISE"}, slug={"S": "acme-corp"})
+    run(result("tenant_provisioned_failed", **ECHO))
+    assert cloud.status("acme") == "PROVISIONING"
+
+
+def test_a_success_of_the_next_attempt_wins_over_a_failure_that_overtook_its_mark(cloud: Cloud) -> None:
+    """The reconciler asked for attempt 2; before it could say so, attempt 1 failed."""
+    put(cloud, "FAILED", 1, slug={"S": "acme-corp"}, failureReason={"S": "no room"})
+    run(result(**ECHO, provisioningAttempt=2))
+    item = cloud.item("acme")
+    assert (cloud.status("acme"), item["provisioningAttempt"]) == ("COMPLETED", {"N": "2"})
+    assert "failureReason" not in item
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
+        (
+            result(tier="ENTERPRISE"),
+            "detail.resources must name dedicatedBucket, since the tier is ENTERPRISE",
+        ),
+        (
+            result(resources={"s3Prefix": "p", "dedicatedBucket": "b"}),
+            "detail.resources must name one of s3Prefix, dedicatedBucket",
+        ),
+        (result(tier="GOLD"), "detail.tier 'GOLD' is unknown: one of FREE, PRO, ENTERPRISE"),
         ({**golden("tenant_provisioned"), "detail": "text"}, "detail must be an object, not str"),
         (result(tenantId=None), "detail.tenantId is missing"),
         (result(tenantId="nobody"), "detail.tenantId 'nobody' is no tenant of this table"),
         (result(status="DONE"), "detail.status 'DONE' is unknown: one of COMPLETED, FAILED"),
         (result(status=None), "detail.status is missing"),
         (result(resources=None), "detail.resources is missing"),
-        (result(resources={}), "detail.resources names none of s3Prefix, dedicatedBucket"),
+        (result(resources={}), "detail.resources must name one of s3Prefix, dedicatedBucket"),
         (result(resources={"s3Prefix": 1}), "detail.resources.s3Prefix must be a string, not int"),
         (result(timestamp=None), "detail.timestamp is missing"),
         (result(provisioningAttempt="1"), "detail.provisioningAttempt must be a number, not str"),

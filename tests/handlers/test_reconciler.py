@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from reconciler.handler import _service, handler
+from tenkacloud.clock import rfc3339
 from tenkacloud.errors import InvalidField
-from tenkacloud.runtime import rfc3339
 from tests.handlers.conftest import Cloud, LogLines
 from tests.support import Context
 
@@ -61,8 +61,38 @@ def test_an_operator_may_shorten_the_deadline(cloud: Cloud) -> None:
     assert run({"action": "sweep", "olderThanSeconds": 30})["resumed"] == 1
 
 
+@pytest.mark.parametrize(("resumptions", "patience"), [(0, 900), (1, 1800), (2, 3600), (3, 7200), (5, 7200)])
+def test_the_deadline_grows_with_each_resumption(cloud: Cloud, resumptions: int, patience: int) -> None:
+    """A backlog that is asked for again and again only grows."""
+    count = {"resumptions": {"N": str(resumptions)}}
+    put(cloud, "patient", age=patience - 60, **count)
+    assert run()["left"] == (1 if resumptions else 0)
+    assert cloud.published() == []
+    put(cloud, "patient", age=patience + 60, **count)
+    done = run()
+    assert done["resumed"] + done["givenUp"] == 1
+
+
+def test_a_tenant_whose_mark_can_never_be_written_fails_with_a_reason(cloud: Cloud) -> None:
+    put(cloud, "full", age=1000, ballast={"S": "x" * (400 * 1024 - 82 - 66 - 180)})
+    put(cloud, "stuck", age=1000)
+    assert run() == {"resumed": 1, "givenUp": 1, "left": 0, "errors": 0}
+    assert cloud.reason("full").startswith("DynamoDB takes no change of the record TENANT#full as it is")
+
+
+@pytest.mark.parametrize("since", ["9999-99-99T99:99:99Z", "9999-01-01T00:00:00Z", "zzz"])
+def test_an_index_key_that_is_later_than_any_time_stops_no_sweep(
+    cloud: Cloud, logs: LogLines, since: str
+) -> None:
+    put(cloud, "odd", age=0, GSI3SK={"S": since})
+    put(cloud, "stuck", age=1000)
+    put(cloud, "young", age=10)
+    assert run()["resumed"] == 2
+    assert sorted(attempts(cloud)) == ["odd", "stuck"]
+
+
 def test_it_gives_up_after_so_many_with_a_reason(cloud: Cloud) -> None:
-    put(cloud, "hopeless", age=1000, resumptions={"N": "5"})
+    put(cloud, "hopeless", age=8 * 900 + 1, resumptions={"N": "5"})
     assert run()["givenUp"] == 1
     assert cloud.status("hopeless") == "FAILED"
     assert cloud.reason("hopeless").startswith("no result after 6 attempts, the last since ")
@@ -126,7 +156,13 @@ def test_an_empty_index_is_measured_too(cloud: Cloud, logs: LogLines) -> None:
 
 
 def test_a_completed_tenant_is_repaired_by_its_own_event_again(cloud: Cloud) -> None:
-    cloud.put("done", provisioningStatus={"S": "COMPLETED"}, provisioningAttempt={"N": "4"})
+    resources = {"M": {"s3Prefix": {"S": "tenants/done/"}}}
+    cloud.put(
+        "done",
+        provisioningStatus={"S": "COMPLETED"},
+        provisioningAttempt={"N": "4"},
+        resources=resources,
+    )
     cloud.put("failed", provisioningStatus={"S": "FAILED"}, provisioningAttempt={"N": "1"})
     before = cloud.item("done")
     answers = run({"action": "repair", "tenantIds": ["done", "failed", "nobody"]})
@@ -137,6 +173,22 @@ def test_a_completed_tenant_is_repaired_by_its_own_event_again(cloud: Cloud) -> 
     }
     assert attempts(cloud) == {"done": 4}
     assert cloud.item("done") == before
+
+
+def test_a_tenant_with_resources_of_another_tier_is_repaired_by_another_attempt(cloud: Cloud) -> None:
+    cloud.put(
+        "odd",
+        tier={"S": "ENTERPRISE"},
+        provisioningStatus={"S": "COMPLETED"},
+        provisioningAttempt={"N": "4"},
+        resources={"M": {"s3Prefix": {"S": "tenants/odd/"}}},
+    )
+    assert run({"action": "repair", "tenantIds": ["odd"]}) == {"odd": "requested"}
+    assert cloud.status("odd") == "PENDING"
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#odd"]
+    (line,) = cloud.history("odd")
+    assert (line["to"], line["by"]) == ("PENDING", "reconciler")
+    assert line["reason"].startswith("repair: the resources of tier ENTERPRISE are dedicatedBucket")
 
 
 @pytest.mark.parametrize(

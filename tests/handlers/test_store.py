@@ -63,7 +63,9 @@ def test_a_record_that_is_gone_is_not_made_again(cloud: Cloud) -> None:
 
 def test_a_retry_asks_for_the_tenant_and_lists_it(cloud: Cloud) -> None:
     cloud.put("a", provisioningStatus={"S": "FAILED"}, provisioningAttempt={"N": "3"})
-    assert store().apply(records.retry(records.Key.of(TenantId("a")), 3, "mended", NOW)) == Applied()
+    item = records.read(cloud.item("a"))
+    change = records.request_again(records.Key.of(TenantId("a")), item, "mended", NOW)
+    assert store().apply(change) == Applied()
     assert cloud.status("a") == "PENDING"
     assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#a"]
     (line,) = cloud.history("a")

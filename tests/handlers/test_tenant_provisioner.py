@@ -48,6 +48,8 @@ def test_pooled_tiers_get_a_prefix(cloud: Cloud, tier: str) -> None:
         "resources": {"s3Prefix": "tenants/acme/"},
         "provisioningAttempt": 1,
         "correlationId": golden("tenant_onboarding")["detail"]["correlationId"],
+        "tier": tier,
+        "slug": "acme-corp",
     }
 
 

@@ -1,19 +1,73 @@
 """Deliberate bugs, of the kind that are made in such systems. The simulation has to find each of them."""
 
 import contextlib
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 from unittest import mock
 
 from provisioning.service import Provisioning
+from provisioning_completion import deciding as completion_decisions
+from provisioning_completion.deciding import Done
 from reconciler import deciding
 from reconciler import service as reconciler_service
 from tenkacloud import dead_letters, names, onboarding, publisher, records, store
-from tenkacloud.records import ANY_ATTEMPT, Change, Expected
+from tenkacloud.records import Change
 from tenkacloud.store import NotApplied
+
+
+def without(change: Change, *names: str) -> Change:
+    """Return a change that no longer requires anything of some attributes."""
+    expected = tuple(
+        replace(state, requires={name: each for name, each in state.requires.items() if name not in names})
+        for state in change.expected
+    )
+    return replace(change, expected=expected)
+
+
+@contextmanager
+def mark_what_was_not_read() -> Iterator[None]:
+    """The mark requires the status and the attempt only, and writes what the stream showed."""
+    whole = records.begin_attempt
+
+    def begin_attempt(*args: Any, **options: Any) -> Change:
+        return without(whole(*args, **options), "id", "name", "slug", "tier", "status")
+
+    with mock.patch.object(records, "begin_attempt", begin_attempt):
+        yield
+
+
+@contextmanager
+def take_any_result_for_an_answer() -> Iterator[None]:
+    """A result is recorded whatever was asked for when it was made."""
+    whole = records.settle
+
+    def settle(result: Any, now: str) -> Change:
+        return without(whole(result, now), "tier", "slug")
+
+    with (
+        mock.patch.object(records, "settle", settle),
+        mock.patch.object(records, "answers", return_value=True),
+    ):
+        yield
+
+
+@contextmanager
+def forget_a_success_ahead_of_its_mark() -> Iterator[None]:
+    """A success of the next attempt is nothing to a tenant that FAILED."""
+    with mock.patch.object(completion_decisions, "_decide_failed", return_value=Done("it FAILED")):
+        yield
+
+
+@contextmanager
+def be_impatient_with_a_backlog() -> Iterator[None]:
+    """Each resumption waits no longer than the first did."""
+    with mock.patch.object(deciding, "PATIENCE_MAX", 1):
+        yield
 
 
 @contextmanager
@@ -57,9 +111,15 @@ def drop_the_condition() -> Iterator[None]:
         update.pop("ConditionExpression")
         # Values that only the condition named would be refused.
         values = update["ExpressionAttributeValues"]
-        for alias in [alias for alias in values if alias.startswith((":status", ":attempt"))]:
-            if alias.removeprefix(":") not in change.sets:
-                del values[alias]
+        used = f"{update['UpdateExpression']} "
+        update["ExpressionAttributeValues"] = {
+            alias: value for alias, value in values.items() if re.search(f"{alias}\\b", used)
+        }
+        update["ExpressionAttributeNames"] = {
+            alias: name
+            for alias, name in update["ExpressionAttributeNames"].items()
+            if re.search(f"{alias}\\b", used)
+        }
         return update
 
     with mock.patch.object(store, "update_of", update_of):
@@ -84,10 +144,7 @@ def trust_a_stale_attempt() -> Iterator[None]:
     whole = records.settle
 
     def settle(result: Any, now: str) -> Change:
-        change = whole(result, now)
-        return replace(
-            change, expected=tuple(Expected(state.status, ANY_ATTEMPT) for state in change.expected)
-        )
+        return without(whole(result, now), "provisioningAttempt")
 
     with mock.patch.object(records, "settle", settle):
         yield
@@ -126,10 +183,10 @@ def resume_without_waiting() -> Iterator[None]:
     whole = deciding.decide
 
     def decide(key: Any, item: Any, limits: Any, *rest: Any) -> Any:
-        return whole(key, item, replace(limits, stuck_before="9999"), *rest)
+        return whole(key, item, replace(limits, stuck_after=timedelta(0), growing=False), *rest)
 
     def resume(self: Any, _stuck: Any, limits: Any, *rest: Any) -> None:
-        whole_resume(self, next(self.reader.in_flight(), []), limits, *rest)
+        whole_resume(self, next(self.reader.in_flight(limits.now), []), limits, *rest)
 
     whole_resume = reconciler_service.Reconciler._resume
     with (
@@ -165,4 +222,8 @@ BUGS: Final[tuple[Bug, ...]] = (
     resume_without_waiting,
     forget_who_could_not_be_asked_for,
     drop_what_breaks_the_contract,
+    mark_what_was_not_read,
+    take_any_result_for_an_answer,
+    forget_a_success_ahead_of_its_mark,
+    be_impatient_with_a_backlog,
 )

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tenkacloud.fields import Slug, TenantId, derive_slug
+from tenkacloud import records
+from tenkacloud.fields import Slug, TenantId
 from tenkacloud.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.names import pool_marker, silo_bucket
 from tenkacloud.records import HISTORY_PREFIX
@@ -16,7 +17,7 @@ from tests.simulation.cloud import (
     STUCK_AFTER,
 )
 from tests.simulation.scenario import Scenario, Tenant
-from tests.simulation.world import COMPLETION, OPERATOR, RECONCILER, Changed
+from tests.simulation.world import COMPLETION, OPERATOR, PROVISIONING, RECONCILER, Changed
 
 Check = Callable[[Scenario], Iterator[str]]
 
@@ -30,10 +31,25 @@ def nobody_is_lost(scenario: Scenario) -> Iterator[str]:
     """1: settled, or listed as stuck, or in a queue; and everybody settled in the end."""
     yield from (f"{tenant_id} is settled nowhere, and listed nowhere" for tenant_id in scenario.lost)
     for tenant in scenario.tenants:
-        status = _string(scenario.record(tenant), "provisioningStatus")
+        record = scenario.record(tenant)
+        status = _string(record, "provisioningStatus")
         wanted = ProvisioningStatus.FAILED if tenant.reason else ProvisioningStatus.COMPLETED
-        if status != wanted:
+        if status != wanted and not (tenant.status == "DELETED" and status == ProvisioningStatus.FAILED):
             yield f"{tenant.id} is {status} in the end, not {wanted}"
+
+
+def what_was_written_last_holds(scenario: Scenario) -> Iterator[str]:
+    """No writer of ours takes back what somebody else wrote."""
+    for tenant in scenario.good:
+        record = scenario.record(tenant)
+        last = {"tier": tenant.tier, "name": tenant.name, "slug": tenant.slug, "status": tenant.status}
+        for name, value in last.items():
+            if value is not None and _string(record, name) != value:
+                yield f"{tenant.id}: {name} is {_string(record, name)}, but was written {value} last"
+        if _string(record, "provisioningStatus") == ProvisioningStatus.COMPLETED and (
+            wrong := records.misplaced(records.read(record))
+        ):
+            yield f"{tenant.id} is COMPLETED, but {wrong}"
 
 
 def completed_has_its_resources(scenario: Scenario) -> Iterator[str]:
@@ -44,9 +60,9 @@ def completed_has_its_resources(scenario: Scenario) -> Iterator[str]:
             continue
         resources = {name: value["S"] for name, value in item.get("resources", {}).get("M", {}).items()}
         if tenant.tier == "ENTERPRISE":
-            bucket = silo(tenant)
-            if resources != {"dedicatedBucket": bucket}:
-                yield f"{tenant.id} names {resources}, not the bucket {bucket}"
+            bucket = resources.get("dedicatedBucket", "")
+            if bucket not in silos(tenant):
+                yield f"{tenant.id} names {resources}, not one of the buckets {silos(tenant)}"
             yield from (
                 f"{tenant.id}: {problem}" for problem in _bucket_problems(scenario, bucket, tenant.id)
             )
@@ -57,11 +73,19 @@ def completed_has_its_resources(scenario: Scenario) -> Iterator[str]:
                 yield f"{tenant.id} has no marker"
 
 
-def silo(tenant: Tenant) -> str:
-    """Return the name of a tenant's own bucket."""
-    slug: Slug = derive_slug(f"Tenant {tenant.id}", TenantId(tenant.id))
+def silos(tenant: Tenant) -> set[str]:
+    """Return the names of the buckets of a tenant: one for each slug with which a silo was ever wanted."""
     environment = SETTINGS["TENKACLOUD_ENVIRONMENT"]
-    return silo_bucket(environment, slug, TenantId(tenant.id), ACCOUNT, REGION)
+    return {
+        silo_bucket(environment, Slug(slug), TenantId(tenant.id), ACCOUNT, REGION)
+        for tier, slug in tenant.wanted
+        if tier == "ENTERPRISE"
+    }
+
+
+def _once(tenant: Tenant) -> bool:
+    """Whether only one thing was ever wanted of a tenant."""
+    return len(tenant.wanted) == 1
 
 
 def _bucket_problems(scenario: Scenario, name: str, tenant_id: str) -> Iterator[str]:
@@ -102,12 +126,17 @@ def failed_says_why(scenario: Scenario) -> Iterator[str]:
 def each_resource_is_made_once(scenario: Scenario) -> Iterator[str]:
     """4: however often it was asked for, and none for somebody bad."""
     made = set(scenario.world.state.buckets())
-    wanted = {silo(tenant) for tenant in scenario.good if tenant.tier == "ENTERPRISE"}
-    if made != wanted:
-        yield f"the silo buckets are {sorted(made)}, not {sorted(wanted)}"
+    allowed = {bucket for tenant in scenario.good for bucket in silos(tenant)}
+    required = {bucket for tenant in scenario.good if _once(tenant) for bucket in silos(tenant)}
+    if not required <= made <= allowed:
+        yield f"the silo buckets are {sorted(made)}, not {sorted(allowed)}"
     keys = scenario.world.state.pool()
-    pooled = {pool_marker(TenantId(tenant.id)) for tenant in scenario.good if tenant.tier != "ENTERPRISE"}
-    if keys != pooled:
+    pooled = {
+        pool_marker(TenantId(tenant.id))
+        for tenant in scenario.good
+        if any(tier != "ENTERPRISE" for tier, _ in tenant.wanted)
+    }
+    if not keys <= pooled:
         yield f"the data bucket holds {sorted(keys)}, not {sorted(pooled)}"
 
 
@@ -122,7 +151,7 @@ def transitions_are_allowed(scenario: Scenario) -> Iterator[str]:
         allowed = through if change.writer == COMPLETION else TRANSITIONS[old]
         if old != new and new not in allowed:
             yield f"{change.pk}: {old} → {new} by {change.writer} at {change.at:.3f}"
-        if old is ProvisioningStatus.COMPLETED:
+        if old is ProvisioningStatus.COMPLETED and not records.misplaced(records.read(change.old)):
             yield f"{change.pk} was changed by {change.writer} after it was COMPLETED"
         if _attempt(change.new) < _attempt(change.old):
             yield f"{change.pk} went back to attempt {_attempt(change.new)} at {change.at:.3f}"
@@ -153,10 +182,19 @@ def _was_published(scenario: Scenario, change: Changed, detail_type: str, status
         event.detail_type == detail_type
         and event.step <= change.step
         and f"TENANT#{event.detail.get('tenantId')}" == change.pk
-        and event.detail.get("provisioningAttempt") == _attempt(change.new or {})
+        and _is_of(event.detail, change.new or {})
         and event.detail.get("status") == status
         for event in scenario.world.published
     )
+
+
+def _is_of(detail: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Whether an event is of the attempt that a record is at; or, a success, of one that asked the same."""
+    attempt, current = detail.get("provisioningAttempt"), _attempt(record)
+    same = (detail.get("tier"), detail.get("slug")) == (_string(record, "tier"), _string(record, "slug"))
+    if detail.get("status") == "COMPLETED" and same and isinstance(attempt, int):
+        return attempt <= current
+    return attempt == current and (same or detail.get("status") == "FAILED")
 
 
 def indexes_say_what_the_record_says(scenario: Scenario) -> Iterator[str]:
@@ -171,6 +209,9 @@ def indexes_say_what_the_record_says(scenario: Scenario) -> Iterator[str]:
             in_flight != (status is ProvisioningStatus.PROVISIONING)
             and status is not ProvisioningStatus.PENDING
         ) or failed != (status is ProvisioningStatus.FAILED)
+        rejected = status is ProvisioningStatus.FAILED and change.writer == PROVISIONING
+        if rejected and "GSI2PK" not in item:
+            yield f"{change.pk} was rejected, but is in no index by status and tier"
         begun = status in (ProvisioningStatus.PROVISIONING, ProvisioningStatus.COMPLETED)
         if wrong or (begun and not {"GSI1PK", "GSI2PK"} <= set(item)):
             yield f"{change.pk} is {status}, but in the indexes as {sorted(k for k in item if 'GSI' in k)}"
@@ -217,10 +258,13 @@ def a_running_attempt_is_left_alone(scenario: Scenario) -> Iterator[str]:
     for change in _records(scenario):
         if change.writer != RECONCILER or change.old is None or change.new is None:
             continue
+        if _status(change.old) is ProvisioningStatus.COMPLETED:
+            continue  # a repair
         since = datetime.fromisoformat(str(_string(change.old, "GSI3SK")))
         began = _string(change.new, "updatedAt")
         age = (datetime.fromisoformat(str(began)) - since).total_seconds()
-        if age < STUCK_AFTER:
+        patience = STUCK_AFTER * min(2 ** int(change.old.get("resumptions", {}).get("N", "0")), 8)
+        if age < (patience if _status(change.new) is ProvisioningStatus.PROVISIONING else STUCK_AFTER):
             yield f"{change.pk} was resumed after {age:.0f} s"
         if int(change.new.get("resumptions", {}).get("N", "0")) > RESUMPTIONS_MAX:
             yield f"{change.pk} was resumed more than {RESUMPTIONS_MAX} times"
@@ -243,6 +287,7 @@ def bad_events_are_kept_with_a_reason(scenario: Scenario) -> Iterator[str]:
 
 CHECKS: Final[tuple[Check, ...]] = (
     nobody_is_lost,
+    what_was_written_last_holds,
     completed_has_its_resources,
     failed_says_why,
     each_resource_is_made_once,

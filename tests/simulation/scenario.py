@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any, Final
 
 from tenkacloud import records
+from tenkacloud.clock import rfc3339
+from tenkacloud.errors import InvalidField
 from tenkacloud.fields import TenantId
 from tenkacloud.lifecycle import ProvisioningStatus
 from tenkacloud.records import Key
-from tenkacloud.runtime import rfc3339
 from tenkacloud.store import TenantStore
 from tests.simulation.cloud import STUCK_AFTER, TABLE
 from tests.simulation.world import OPERATOR, RECONCILER, Client, World
@@ -50,12 +51,25 @@ _SWEEPS_MAX: Final = 60
 
 @dataclass
 class Tenant:
-    """A tenant of a run. `reason`: how the refusal of a bad one begins."""
+    """A tenant of a run, as it was written last. `reason`: how the refusal of a bad one begins.
+
+    `wanted`: every (tier, slug) that it was ever written with, since each may have been asked for.
+    """
 
     id: str
     tier: str
     reason: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    slug: str | None = None
+    status: str | None = None
+    gone: bool = False
+    wanted: set[tuple[str, str]] = field(default_factory=set)
+    #: Whether somebody changed it by hand where nothing is asked for: only a repair then puts it right.
+    touched: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = self.name or f"Tenant {self.id}"
 
     @property
     def key(self) -> dict[str, Any]:
@@ -63,15 +77,25 @@ class Tenant:
 
     def item(self) -> dict[str, Any]:
         """Return the record as the design writes it, with what is bad about it."""
-        merged = {
+        merged: dict[str, Any] = {
             **self.key,
             "id": {"S": self.id},
-            "name": {"S": f"Tenant {self.id}"},
+            "name": {"S": self.name},
             "tier": {"S": self.tier},
+            "slug": self.slug and {"S": self.slug},
+            "status": self.status and {"S": self.status},
             "provisioningStatus": {"S": "PENDING"},
             **self.overrides,
         }
         return {name: value for name, value in merged.items() if value is not None}
+
+    def asked(self, item: dict[str, Any]) -> None:
+        """Take note of what the record now wants, if that can be asked for."""
+        try:
+            tenant = records.parse_tenant(Key(self.key["PK"]["S"]), records.read(item))
+        except InvalidField:
+            return
+        self.wanted.add((tenant.tier, tenant.slug))
 
 
 class Scenario:
@@ -107,6 +131,7 @@ class Scenario:
                 )
             if world.bare and rng.random() < 0.05:
                 world.silenced.add(tenant.id)
+            self._change_its_mind(tenant)
         if rng.random() < 0.2:
             source, detail_type, detail = rng.choice(_STRAY)
             named = {**detail, "tenantId": self.tenants[0].id} if detail.get("tenantId") == "?" else detail
@@ -123,10 +148,21 @@ class Scenario:
         world.redrive()
         self.come_to_rest()
         world.say("--- who FAILED is retried ---")
-        self.failed_first = {tenant.id: self.record(tenant) for tenant in self.tenants}
         for tenant in self.good:
             self.retry(tenant)
         self.come_to_rest()
+        world.say("--- who was changed by hand is repaired ---")
+        for tenant in self.good:
+            if tenant.touched:
+                world.invoke(RECONCILER, {"action": "repair", "tenantIds": [tenant.id]})
+        self.come_to_rest()
+
+    def _change_its_mind(self, tenant: Tenant) -> None:
+        """Let the tenant be changed, mostly soon: before its turn, or with the first attempt under way."""
+        world, rng = self.world, self.world.rng
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+            at = rng.choice((rng.uniform(0, 3), rng.uniform(0, 60), rng.uniform(0, world.faults.until)))
+            world.later(at, f"change {tenant.id}", partial(self.change, tenant))
 
     def come_to_rest(self) -> None:
         """Let everything happen that is to happen, with the reconciler at work."""
@@ -136,7 +172,8 @@ class Scenario:
                 world.run(world.next_at())
             if not self._listed():
                 return
-            world.now += STUCK_AFTER + 60.0
+            # The deadline grows with each resumption, up to eight times.
+            world.now += 8 * STUCK_AFTER + 60.0
             world.say("sweep")
             self.sweep()
 
@@ -146,20 +183,60 @@ class Scenario:
 
     def put(self, tenant: Tenant) -> None:
         """Write the tenant's record, whatever is there."""
+        if tenant.gone:
+            return
         self.dynamodb.put_item(TableName=TABLE, Item=tenant.item())
+        tenant.asked(tenant.item())
+
+    def change(self, tenant: Tenant) -> None:
+        """Write the tenant anew with something else in it, or change that alone, or delete it for a while."""
+        rng = self.world.rng
+        if tenant.reason or tenant.gone or not self.record(tenant):
+            return
+        what = rng.choice(("tier", "tier", "slug", "name", "status"))
+        match what:
+            case "tier":
+                tenant.tier = rng.choice([tier for tier in TIERS if tier != tenant.tier])
+            case "slug":
+                tenant.slug = f"slug-{rng.randint(0, 9)}"
+            case "name":
+                tenant.name = f"Other {tenant.id} {rng.randint(0, 9)}"
+            case "status":
+                tenant.status = rng.choice(("ACTIVE", "SUSPENDED", "DELETED"))
+        match rng.choice(("put", "update", "update", "delete")):
+            case "put":
+                self.put(tenant)
+            case "update":
+                self._set(tenant, what)
+            case "delete":
+                tenant.gone = True
+                self.dynamodb.delete_item(TableName=TABLE, Key=tenant.key)
+                self.world.later(rng.uniform(0.01, 100), f"put {tenant.id}", partial(self._recreate, tenant))
+
+    def _recreate(self, tenant: Tenant) -> None:
+        tenant.gone = False
+        self.put(tenant)
+
+    def _set(self, tenant: Tenant, what: str) -> None:
+        """Change one attribute and no other: nothing more is asked for by that."""
+        self.dynamodb.update_item(
+            TableName=TABLE,
+            Key=tenant.key,
+            UpdateExpression="SET #what = :value",
+            ExpressionAttributeNames={"#what": what},
+            ExpressionAttributeValues={":value": {"S": getattr(tenant, what)}},
+        )
+        tenant.touched = True
+        tenant.asked(self.record(tenant))
 
     def retry(self, tenant: Tenant) -> None:
         """Set a FAILED tenant to PENDING."""
         item = self.record(tenant)
         if item.get("provisioningStatus") != {"S": ProvisioningStatus.FAILED}:
             return
-        read = records.read(item)
         now = rfc3339(self.world.clock())
-        attempt: Any = read.get("provisioningAttempt")
         self.operator.apply(
-            records.retry(
-                Key.of(TenantId(tenant.id)), None if attempt is None else int(attempt), "tried", now
-            )
+            records.request_again(Key.of(TenantId(tenant.id)), records.read(item), "tried", now)
         )
 
     def record(self, tenant: Tenant) -> dict[str, Any]:
@@ -178,7 +255,7 @@ class Scenario:
         status = self.record(tenant).get("provisioningStatus", {}).get("S")
         if status in (ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED) or tenant.id in self.listed:
             return True
-        return any(
+        return not self.record(tenant) or any(
             tenant.key["PK"] == record["dynamodb"]["Keys"]["PK"]
             for _, kind, payload in self.world.letters
             if kind == "stream"

@@ -1,23 +1,27 @@
 """The tenant record: how it is read, and the changes made to it."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tenkacloud import records
+from tenkacloud.conditions import Absent, AtLeast, Is, OfType, OneOf, StartsWith
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantProvisioned
-from tenkacloud.fields import TenantId
+from tenkacloud.fields import NULL, Opaque, Slug, TenantId, Tier
 from tenkacloud.lifecycle import TRANSITIONS, ProvisioningStatus, allowed_from
-from tenkacloud.records import ANY_ATTEMPT, REASON_MAX, Change, Entry, Expected, Key
+from tenkacloud.records import DECISIVE_ATTRIBUTES, REASON_MAX, Change, Entry, Expected, Key
 
 NOW = "2026-01-02T03:04:05.678Z"
 KEY = Key.of(TenantId("acme"))
 ITEM: dict[str, Any] = {"id": "acme", "name": "Acme Corp.", "tier": "PRO", "provisioningStatus": "PENDING"}
 RESULT = TenantProvisioned(TenantId("acme"), {"s3Prefix": "tenants/acme/"}, NOW, attempt=2)
 FAILURE = replace(RESULT, resources={}, failure_reason="no room")
+ECHO = replace(RESULT, tier=Tier.PRO, slug=Slug("acme-corp"))
+ECHO_OF_FAILURE = replace(ECHO, resources={}, failure_reason="no room")
 
 
 def test_the_bare_record_of_the_design_is_a_tenant() -> None:
@@ -70,7 +74,17 @@ def test_other_records_are_no_tenants(pk: object, sk: object) -> None:
 
 def test_the_first_change_writes_what_a_bare_record_lacks() -> None:
     change = records.begin_attempt(records.parse_tenant(KEY, ITEM), NOW)
-    assert change.expected == (Expected(ProvisioningStatus.PENDING, None),)
+    (expected,) = change.expected
+    assert expected.status is ProvisioningStatus.PENDING
+    assert expected.requires == {
+        "id": Is("acme"),
+        "name": Is("Acme Corp."),
+        "slug": Absent(),
+        "tier": Is("PRO"),
+        "status": Absent(),
+        "provisioningStatus": Is("PENDING"),
+        "provisioningAttempt": Absent(),
+    }
     assert change.sets == {
         "provisioningStatus": "PROVISIONING",
         "provisioningAttempt": 1,
@@ -98,7 +112,8 @@ def test_a_retry_keeps_the_record_and_counts_on() -> None:
         "createdAt": created,
     }
     change = records.begin_attempt(records.parse_tenant(KEY, item), NOW)
-    assert change.expected == (Expected(ProvisioningStatus.PENDING, 3),)
+    assert change.expected[0].requires["provisioningAttempt"] == Is(3)
+    assert change.expected[0].requires["status"] == Is("SUSPENDED")
     assert change.sets["provisioningAttempt"] == 4
     assert change.sets["createdAt"] == created
     assert (change.sets["slug"], change.sets["status"]) == ("own", "SUSPENDED")
@@ -107,37 +122,122 @@ def test_a_retry_keeps_the_record_and_counts_on() -> None:
 
 @pytest.mark.parametrize(
     ("attempt", "expected", "written"),
-    [(None, None, 1), (Decimal(0), 0, 1), (Decimal(3), 3, 4), ("junk", ANY_ATTEMPT, 1)],
+    [
+        (None, Absent(), 1),
+        (Decimal(0), Is(Decimal(0)), 1),
+        (Decimal(3), Is(Decimal(3)), 4),
+        ("junk", Is("junk"), 1),
+        (NULL, OfType("NULL"), 1),
+        (Opaque("B"), OfType("B"), 1),
+        ({"a": "b"}, OfType("M"), 1),
+        ([], OfType("L"), 1),
+        (True, Is(True), 1),
+        ("x" * 5000, StartsWith("x" * 1024), 1),
+    ],
 )
-def test_a_refusal_counts_as_an_attempt(attempt: object, expected: int | None, written: int) -> None:
-    change = records.refuse(KEY, {"provisioningAttempt": attempt}, "x" * 5000, NOW)
+def test_a_refusal_counts_as_an_attempt_of_the_record_as_it_was_read(
+    attempt: object, expected: object, written: int
+) -> None:
+    item = {"provisioningStatus": "PENDING", "provisioningAttempt": attempt}
+    change = records.refuse(KEY, item, "x" * 5000, NOW)
     assert change.to == "FAILED"
-    assert change.expected == (Expected(ProvisioningStatus.PENDING, expected),)
+    assert change.expected[0].requires["provisioningAttempt"] == expected
+    assert set(change.expected[0].requires) == set(DECISIVE_ATTRIBUTES)
     assert change.sets["provisioningAttempt"] == written
     assert change.sets["failureReason"] == "x" * REASON_MAX
     assert change.sets["GSI4PK"] == "FAILED"
 
 
+@pytest.mark.parametrize(
+    ("item", "partition"),
+    [
+        ({}, "STATUS#ACTIVE#TIER#UNKNOWN"),
+        ({"tier": "FREE"}, "STATUS#ACTIVE#TIER#FREE"),
+        ({"tier": "GOLD", "status": "SUSPENDED"}, "STATUS#SUSPENDED#TIER#UNKNOWN"),
+        ({"tier": Opaque("SS"), "status": NULL}, "STATUS#UNKNOWN#TIER#UNKNOWN"),
+    ],
+)
+def test_whoever_is_rejected_is_in_the_index_by_status_and_tier(item: Any, partition: str) -> None:
+    change = records.refuse(KEY, {"provisioningStatus": "PENDING", **item}, "bad", NOW)
+    assert (change.sets["GSI2PK"], change.sets["GSI2SK"]) == (partition, NOW)
+
+
 def test_a_success_also_wins_over_failed_of_its_own_attempt() -> None:
     change = records.settle(RESULT, NOW)
-    assert change.expected == (
-        Expected(ProvisioningStatus.PROVISIONING, 2),
-        Expected(ProvisioningStatus.FAILED, 2),
-    )
+    assert [state.status for state in change.expected] == ["PROVISIONING", "FAILED"]
+    assert {state.requires["provisioningAttempt"] for state in change.expected} == {Is(2)}
     assert change.sets["resources"] == {"s3Prefix": "tenants/acme/"}
     assert set(change.removes) == {"failureReason", "resumptions", "GSI3PK", "GSI3SK", "GSI4PK", "GSI4SK"}
 
 
 def test_a_failure_needs_the_attempt_in_flight_and_leaves_a_reason() -> None:
+    (expected,) = records.settle(ECHO_OF_FAILURE, NOW).expected
+    assert expected.status is ProvisioningStatus.PROVISIONING
+    assert expected.requires["provisioningAttempt"] == Is(2)
     change = records.settle(FAILURE, NOW)
-    assert change.expected == (Expected(ProvisioningStatus.PROVISIONING, 2),)
     assert change.sets["failureReason"] == "no room"
     assert "resources" not in change.sets
 
 
 def test_a_result_without_an_attempt_is_of_the_current_one() -> None:
     change = records.settle(replace(RESULT, attempt=None), NOW)
-    assert {state.attempt for state in change.expected} == {ANY_ATTEMPT}
+    assert all("provisioningAttempt" not in state.requires for state in change.expected)
+
+
+def test_a_success_that_says_what_it_answers_counts_for_any_later_attempt() -> None:
+    for state in records.settle(ECHO, NOW).expected:
+        assert state.requires["provisioningAttempt"] == AtLeast(2)
+        assert (state.requires["tier"], state.requires["slug"]) == (Is("PRO"), Is("acme-corp"))
+
+
+def test_a_success_that_does_not_say_so_is_held_to_the_tiers_kind_of_resource() -> None:
+    pooled, siloed = RESULT, replace(RESULT, resources={"dedicatedBucket": "b"})
+    assert records.settle(pooled, NOW).expected[0].requires["tier"] == OneOf(("FREE", "PRO"))
+    assert records.settle(siloed, NOW).expected[0].requires["tier"] == OneOf(("ENTERPRISE",))
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({}, None),
+        ({"tier": "FREE"}, None),
+        ({"tier": "ENTERPRISE"}, "the resources of tier ENTERPRISE are dedicatedBucket, the record names"),
+        ({"tier": "ENTERPRISE", "resources": {"dedicatedBucket": "b"}}, None),
+        ({"resources": {"dedicatedBucket": "b"}}, "the resources of tier PRO are s3Prefix, the record names"),
+        ({"resources": {"s3Prefix": "tenants/acme2/"}}, "the prefix is 'tenants/acme2/', not tenants/acme/"),
+        (
+            {"resources": {"s3Prefix": "tenants/acme/", "dedicatedBucket": "b"}},
+            "the resources of tier PRO are",
+        ),
+        ({"resources": NULL}, "the resources of tier PRO are s3Prefix, the record names []"),
+        ({"resources": NULL, "provisioningStatus": "PENDING"}, None),
+    ],
+)
+def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | None) -> None:
+    done = {**ITEM, "provisioningStatus": "COMPLETED", "resources": {"s3Prefix": "tenants/acme/"}, **change}
+    told = records.misplaced(done)
+    assert told is None if wrong is None else told is not None and told.startswith(wrong)
+    if told:
+        again = records.request_again(KEY, done, told, NOW)
+        assert (again.to, again.sets["GSI3PK"]) == ("PENDING", "IN_FLIGHT")
+    elif done["provisioningStatus"] == "COMPLETED":
+        with pytest.raises(InvalidField, match="nothing to be mended"):
+            records.request_again(KEY, done, "why not", NOW)
+
+
+@pytest.mark.parametrize(
+    ("key", "since"),
+    [
+        ("2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678Z"),
+        ("2026-01-02T12:04:05.678+09:00", "2026-01-02T03:04:05.678Z"),
+        ("9999-99-99T99:99:99Z", "1970-01-01T00:00:00.000Z"),
+        ("2026-01-02T04:05:00Z", "1970-01-01T00:00:00.000Z"),
+        ("0 o'clock", "1970-01-01T00:00:00.000Z"),
+        (NULL, "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_an_index_key_that_is_no_time_or_still_to_come_is_long_ago(key: object, since: str) -> None:
+    assert records.in_flight_since(key, datetime.fromisoformat(NOW)) == since
 
 
 @pytest.mark.parametrize("source", ProvisioningStatus)
@@ -146,7 +246,7 @@ def test_no_change_leaves_the_transition_table(
     source: ProvisioningStatus, target: ProvisioningStatus
 ) -> None:
     def change() -> Change:
-        return Change(KEY, (Expected(source, None),), {}, (Entry(target, NOW, 1),))
+        return Change(KEY, (Expected(source),), {}, (Entry(target, NOW, 1),))
 
     if target in TRANSITIONS[source]:
         assert source in allowed_from(target)

@@ -1,8 +1,9 @@
 """The two events between the planes (`docs/events.md`; JSON Schemas in `schemas/`).
 
 Producers write exactly the schema's fields. Consumers ignore fields that they don't know, so that a
-plane may add some. Optional additions to the design's fields: `provisioningAttempt`, echoed back so that
-stale results can be told; `correlationId`, carried through all three functions; `failureReason`.
+plane may add some. Optional additions to the design's fields: `provisioningAttempt`, and in the result `tier`
+and `slug`, all echoed back so that a result can be told that answers another request; `correlationId`,
+carried through all three functions; `failureReason`.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Final, TypeVar
 
 from tenkacloud.errors import InvalidField
 from tenkacloud.fields import (
+    RESOURCE_OF,
     Slug,
     TenantId,
     Tier,
@@ -30,7 +32,7 @@ APPLICATION_PLANE_SOURCE: Final = "tenkacloud.application-plane"
 TENANT_ONBOARDING: Final = "TenantOnboarding"
 TENANT_PROVISIONED: Final = "TenantProvisioned"
 CORRELATION_ID_MAX: Final = 256
-RESOURCE_NAMES: Final = ("s3Prefix", "dedicatedBucket")
+RESOURCE_NAMES: Final = tuple(dict.fromkeys(RESOURCE_OF.values()))
 UNEXPLAINED: Final = "the application plane reported FAILED without a reason"
 
 Detail = dict[str, object]
@@ -114,7 +116,8 @@ class TenantProvisioned:
     """Application plane → control plane: what came of it.
 
     `failure_reason` is None for COMPLETED and never None for FAILED. `resources` holds `s3Prefix` or
-    `dedicatedBucket`.
+    `dedicatedBucket`. `tier` and `slug` are those of the request that this answers, None where the sender
+    does not say.
     """
 
     tenant_id: TenantId
@@ -123,18 +126,26 @@ class TenantProvisioned:
     failure_reason: str | None = None
     attempt: int | None = None
     correlation_id: str | None = None
+    tier: Tier | None = None
+    slug: Slug | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is COMPLETED."""
+        return self.failure_reason is None
 
     @property
     def status(self) -> ProvisioningResult:
         """COMPLETED or FAILED."""
-        return ProvisioningResult.COMPLETED if self.failure_reason is None else ProvisioningResult.FAILED
+        return ProvisioningResult.COMPLETED if self.succeeded else ProvisioningResult.FAILED
 
     @classmethod
     def parse(cls, detail: object) -> "TenantProvisioned":
         """Return the event of a `detail`.
 
         Raises:
-            InvalidField: a field is missing or breaks its rule, or COMPLETED names no resource.
+            InvalidField: a field is missing or breaks its rule, or COMPLETED names no resource, or more than
+                one, or not the one of the tier.
         """
         fields = parse_object("detail", detail)
         tenant_id = parse_tenant_id("detail.tenantId", fields.get("tenantId"))
@@ -153,8 +164,11 @@ class TenantProvisioned:
         if status == ProvisioningResult.FAILED:
             reason = fields.get("failureReason")
             failure_reason = reason if isinstance(reason, str) and reason.strip() else UNEXPLAINED
-        elif not resources:
-            raise InvalidField("detail.resources", f"names none of {', '.join(RESOURCE_NAMES)}")
+        elif len(resources) != 1:
+            raise InvalidField("detail.resources", f"must name one of {', '.join(RESOURCE_NAMES)}")
+        tier = parse_tier("detail.tier", fields["tier"]) if "tier" in fields else None
+        if tier and failure_reason is None and RESOURCE_OF[tier] not in resources:
+            raise InvalidField("detail.resources", f"must name {RESOURCE_OF[tier]}, since the tier is {tier}")
         return cls(
             tenant_id=tenant_id,
             resources=resources,
@@ -162,6 +176,8 @@ class TenantProvisioned:
             failure_reason=failure_reason,
             attempt=parse_optional_attempt(fields),
             correlation_id=parse_optional_correlation_id(fields),
+            tier=tier,
+            slug=parse_slug("detail.slug", fields["slug"]) if "slug" in fields else None,
         )
 
     def detail(self) -> Detail:
@@ -172,6 +188,8 @@ class TenantProvisioned:
             "resources": dict(self.resources),
             "timestamp": self.timestamp,
             **({} if self.failure_reason is None else {"failureReason": self.failure_reason}),
+            **({} if self.tier is None else {"tier": self.tier}),
+            **({} if self.slug is None else {"slug": self.slug}),
             **_optional(self.attempt, self.correlation_id),
         }
 

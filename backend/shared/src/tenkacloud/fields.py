@@ -7,6 +7,7 @@ Every parser takes whatever a record or an event held, and either returns the ty
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NewType, TypeVar
@@ -27,12 +28,37 @@ ATTEMPT_MAX: Final = 1_000_000  # far above any honest count; keeps junk out of 
 SHOWN_MAX: Final = 40  # characters of a bad value that a reason repeats
 
 
+@dataclass(frozen=True)
+class Opaque:
+    """A value of a type that no attribute of ours has: binary, or a set. `kind` is DynamoDB's name of it."""
+
+    kind: str
+
+
+class _Null:
+    """DynamoDB's NULL. Many SDKs write it where they have no value; it is not the same as no attribute."""
+
+    def __repr__(self) -> str:
+        return "null"
+
+
+NULL: Final = _Null()
+
+
 class Tier(StrEnum):
     """What a tenant pays for. ENTERPRISE is siloed, the others are pooled."""
 
     FREE = "FREE"
     PRO = "PRO"
     ENTERPRISE = "ENTERPRISE"
+
+
+#: The one resource that a tenant of each tier has, as events and records name it.
+RESOURCE_OF: Final[Mapping[Tier, str]] = {
+    Tier.FREE: "s3Prefix",
+    Tier.PRO: "s3Prefix",
+    Tier.ENTERPRISE: "dedicatedBucket",
+}
 
 
 class TenantStatus(StrEnum):
@@ -49,6 +75,18 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
 
 
+def kind_of(value: object) -> str:
+    """Return what a value of a wrong type is, as a reason may say it."""
+    match value:
+        case Opaque("B"):
+            return "binary"
+        case Opaque():
+            return "set"
+        case _Null():
+            return "null"
+    return type(value).__name__
+
+
 def parse_text(field: str, value: object) -> str:
     """Return a non-empty string.
 
@@ -58,7 +96,7 @@ def parse_text(field: str, value: object) -> str:
     if value is None:
         raise InvalidField(field, "is missing")
     if not isinstance(value, str):
-        raise InvalidField(field, f"must be a string, not {type(value).__name__}")
+        raise InvalidField(field, f"must be a string, not {kind_of(value)}")
     if not value:
         raise InvalidField(field, "is empty")
     return value
@@ -73,7 +111,7 @@ def parse_object(field: str, value: object) -> Mapping[str, object]:
     if value is None:
         raise InvalidField(field, "is missing")
     if not isinstance(value, Mapping):
-        raise InvalidField(field, f"must be an object, not {type(value).__name__}")
+        raise InvalidField(field, f"must be an object, not {kind_of(value)}")
     return value
 
 
@@ -150,7 +188,7 @@ def parse_attempt(field: str, value: object, *, least: int = 1) -> int:
     """
     # DynamoDB numbers arrive as Decimal, JSON's as int or float; a bool is an int in Python.
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise InvalidField(field, f"must be a number, not {type(value).__name__}")
+        raise InvalidField(field, f"must be a number, not {kind_of(value)}")
     if not least <= value <= ATTEMPT_MAX or value != int(value):
         raise InvalidField(field, f"{shown(value)} is no whole number from {least} to {ATTEMPT_MAX}")
     return int(value)

@@ -6,7 +6,7 @@ PENDING → PROVISIONING → COMPLETED
    ↓           ↓            ↑ (a late success of the same attempt)
    └────────→ FAILED ───────┘
                  ↓ (retry, by an operator)
-              PENDING
+              PENDING ← COMPLETED (with resources of another tier: a repair)
 ```
 
 PENDING → FAILED is a record that can't be asked for at all: unknown tier, bad id. Entering PENDING, by
@@ -34,7 +34,7 @@ TRANSITIONS: Final[Mapping[ProvisioningStatus, frozenset[ProvisioningStatus]]] =
         {ProvisioningStatus.PROVISIONING, ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED}
     ),
     ProvisioningStatus.FAILED: frozenset({ProvisioningStatus.PENDING, ProvisioningStatus.COMPLETED}),
-    ProvisioningStatus.COMPLETED: frozenset(),
+    ProvisioningStatus.COMPLETED: frozenset({ProvisioningStatus.PENDING}),
 }
 
 

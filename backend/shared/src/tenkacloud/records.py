@@ -12,7 +12,9 @@ its condition, and no transition without its line in the history.
 | index          | partition key                        | sort key            | holds                       |
 |----------------|--------------------------------------|---------------------|-----------------------------|
 | by-slug        | GSI1PK `SLUG#<slug>`                 | GSI1SK `createdAt`  | tenants once asked for      |
-| by-status-tier | GSI2PK `STATUS#<status>#TIER#<tier>` | GSI2SK `createdAt`  | tenants once asked for      |
+| by-status-tier | GSI2PK `STATUS#<status>#TIER#<tier>` | GSI2SK `createdAt`  | tenants once asked for, and |
+|                |                                      |                     | rejected ones: `UNKNOWN`    |
+|                |                                      |                     | stands for what is invalid  |
 | in-flight      | GSI3PK `IN_FLIGHT`                   | GSI3SK since when   | tenants PROVISIONING, and   |
 |                |                                      |                     | PENDING ones not asked for  |
 | failed         | GSI4PK `FAILED`                      | GSI4SK since when   | only tenants FAILED         |
@@ -23,12 +25,19 @@ The indexes project keys only: an index entry costs a write when its keys change
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
+from tenkacloud.clock import rfc3339
+from tenkacloud.conditions import AtLeast, Is, OneOf, Requirement, Requirements, same
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantProvisioned
 from tenkacloud.fields import (
+    NULL,
+    RESOURCE_OF,
+    Opaque,
     Slug,
     TenantId,
     TenantStatus,
@@ -43,6 +52,7 @@ from tenkacloud.fields import (
     shown,
 )
 from tenkacloud.lifecycle import ProvisioningStatus, allowed_from
+from tenkacloud.names import pool_prefix
 
 TENANT_PREFIX: Final = "TENANT#"
 METADATA: Final = "METADATA"
@@ -66,15 +76,31 @@ READ_ATTRIBUTES: Final = (
     "provisioningStatus",
     "provisioningAttempt",
     "resumptions",
+    "resources",
     "createdAt",
     IN_FLIGHT_SINCE,
 )
+#: What a decision about a record is made from. Whoever acts on one requires all of it to be as it was.
+DECISIVE_ATTRIBUTES: Final = (
+    "id",
+    "name",
+    "slug",
+    "tier",
+    "status",
+    "provisioningStatus",
+    "provisioningAttempt",
+)
+#: In the index by status and tier: what stands for a status or a tier that is not valid.
+UNKNOWN: Final = "UNKNOWN"
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
+#: How far a clock may be ahead of ours.
+CLOCK_SKEW: Final = timedelta(hours=1)
 #: Since when a tenant is in flight whose index key is no time: for so long that somebody looks at it.
 _LONG_AGO: Final = "1970-01-01T00:00:00.000Z"
 
 Item = Mapping[str, object]
+_C = TypeVar("_C", bound=StrEnum)
 
 
 @dataclass(frozen=True)
@@ -95,7 +121,7 @@ class Tenant:
     """A valid tenant record.
 
     `attempt` is the last one begun, None if none was. `resumptions` counts the attempts that the reconciler
-    began since the tenant last entered PENDING.
+    began since the tenant last entered PENDING. `item` is the record that all this was read from.
     """
 
     key: Key
@@ -108,6 +134,7 @@ class Tenant:
     attempt: int | None
     resumptions: int
     created_at: str | None
+    item: Item
 
     @property
     def next_attempt(self) -> int:
@@ -117,16 +144,20 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Expected:
-    """One state of the record in which a change is right.
-
-    `attempt` must equal the record's; None: the record has none; ANY_ATTEMPT: whatever it has.
-    """
+    """One state of the record in which a change is right: its status, and what else is required of it."""
 
     status: ProvisioningStatus
-    attempt: int | None
+    requires: Requirements = field(default_factory=dict)
 
 
-ANY_ATTEMPT: Final = -1
+def as_read(status: ProvisioningStatus, item: Item) -> Expected:
+    """Return the state in which a record was read: each decisive attribute is still what it was."""
+    return Expected(status, {name: same(item.get(name)) for name in DECISIVE_ATTRIBUTES})
+
+
+def is_as_read(item: Item, read_before: Item) -> bool:
+    """Tell whether a record says of each decisive attribute what it said before."""
+    return all(item.get(name) == read_before.get(name) for name in DECISIVE_ATTRIBUTES)
 
 
 @dataclass(frozen=True)
@@ -201,8 +232,8 @@ class Change:
 def read(image: Mapping[str, Any]) -> Item:
     """Return what this code reads of a record in DynamoDB's JSON, as Python values.
 
-    Attributes of other names are not touched, whatever they hold. Types that no attribute of ours has
-    come through as they are: the parsers then say that they are no strings.
+    Attributes of other names are not touched, whatever they hold. No two types become the same, and NULL is
+    not the same as absent: the parsers then say what is wrong, and conditions require what was there.
     """
     return {name: _plain(image[name]) for name in READ_ATTRIBUTES if name in image}
 
@@ -213,16 +244,32 @@ def _plain(attribute: Mapping[str, Any]) -> object:
         case "N":
             return Decimal(value)
         case "NULL":
-            return None
-        case "B":
-            return b""  # a string in streams, bytes from the API; nobody needs to see which
-        case _:
+            return NULL
+        case "M":
+            return {name: _plain(each) for name, each in value.items()}
+        case "L":
+            return [_plain(each) for each in value]
+        case "S" | "BOOL":
             return value
+        case _:
+            return Opaque(
+                kind
+            )  # binary is a string in streams, bytes from the API; nobody needs to see which
 
 
-def in_flight_since(value: object) -> str:
-    """Return the time that the in-flight index has of a tenant: long ago, if what it has is no time."""
-    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else _LONG_AGO
+def in_flight_since(value: object, now: datetime) -> str:
+    """Return the time that the in-flight index has of a tenant, in UTC.
+
+    Long ago, if what it has is no time, or one that is still to come: no writer of ours writes that.
+    """
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        try:
+            since = datetime.fromisoformat(value)
+        except ValueError:
+            return _LONG_AGO  # the 99th of a month
+        if since <= now + CLOCK_SKEW:
+            return rfc3339(since)
+    return _LONG_AGO
 
 
 def parse_key(pk: object, sk: object) -> Key:
@@ -249,7 +296,6 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
     slug = item.get("slug")
     status = item.get("status")
     attempt = item.get("provisioningAttempt")
-    created_at = item.get("createdAt")
     tenant = Tenant(
         key=key,
         id=tenant_id,
@@ -260,7 +306,8 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
         provisioning_status=parse_provisioning_status(item.get("provisioningStatus")),
         attempt=None if attempt is None else parse_attempt("provisioningAttempt", attempt, least=0),
         resumptions=_resumptions(item),
-        created_at=created_at if isinstance(created_at, str) and _RFC3339.fullmatch(created_at) else None,
+        created_at=_created_at(item),
+        item=item,
     )
     if tenant.status is TenantStatus.DELETED:
         raise InvalidField("status", "is DELETED: a deleted tenant is not provisioned")
@@ -277,6 +324,11 @@ def parse_provisioning_status(value: object) -> ProvisioningStatus:
         allowed = ", ".join(ProvisioningStatus)
         raise InvalidField("provisioningStatus", f"{shown(value)} is unknown: one of {allowed}")
     return ProvisioningStatus(value)
+
+
+def _created_at(item: Item) -> str | None:
+    value = item.get("createdAt")
+    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else None
 
 
 def _resumptions(item: Item) -> int:
@@ -299,7 +351,7 @@ def begin_attempt(
     resumption = {"resumptions": tenant.resumptions + 1} if resumed else {}
     return Change(
         key=tenant.key,
-        expected=(Expected(tenant.provisioning_status, tenant.attempt),),
+        expected=(as_read(tenant.provisioning_status, tenant.item),),
         sets={
             "provisioningStatus": ProvisioningStatus.PROVISIONING,
             "provisioningAttempt": tenant.next_attempt,
@@ -310,7 +362,7 @@ def begin_attempt(
             "EntityType": "TENANT",
             **resumption,
             **_index(_SLUG_INDEX, f"SLUG#{tenant.slug}", created_at),
-            **_index(_STATUS_TIER_INDEX, f"STATUS#{tenant.status}#TIER#{tenant.tier}", created_at),
+            **_index(_STATUS_TIER_INDEX, status_tier_key(tenant.status, tenant.tier), created_at),
             **_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
         },
         history=(
@@ -326,11 +378,17 @@ def begin_attempt(
     )
 
 
-def enlist(tenant: Tenant, now: str) -> Change:
-    """Put a tenant that could not be asked for among those in flight, where the reconciler finds it."""
+def status_tier_key(status: TenantStatus | None, tier: Tier | None) -> str:
+    """Return the partition key in the index by status and tier; None: it is not a valid one."""
+    return f"STATUS#{status or UNKNOWN}#TIER#{tier or UNKNOWN}"
+
+
+def enlist(key: Key, item: Item, now: str) -> Change:
+    """Put a tenant whose change could not be made among those in flight, where the reconciler finds it."""
     return Change(
-        key=tenant.key,
-        expected=(Expected(tenant.provisioning_status, tenant.attempt),),
+        key=key,
+        # Whatever else was written since: the tenant is still to be seen to.
+        expected=(_status_alone(item),),
         sets={},
         sets_if_absent=_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
         history=(),
@@ -339,70 +397,195 @@ def enlist(tenant: Tenant, now: str) -> Change:
 
 def refuse(key: Key, item: Item, reason: str, now: str) -> Change:
     """PENDING or PROVISIONING → FAILED: the record can't be asked for. Counts as an attempt."""
-    raw = item.get("provisioningAttempt")
-    try:
-        attempt = None if raw is None else parse_attempt("provisioningAttempt", raw, least=0)
-    except InvalidField:
-        attempt = ANY_ATTEMPT
-    begun = max(attempt or 0, 0) + 1
-    stuck = item.get("provisioningStatus") == ProvisioningStatus.PROVISIONING
+    status = parse_provisioning_status(item.get("provisioningStatus"))
+    begun = _attempts_begun(item) + 1
+    created_at = _created_at(item) or now
     return Change(
         key=key,
-        expected=(
-            Expected(ProvisioningStatus.PROVISIONING if stuck else ProvisioningStatus.PENDING, attempt),
-        ),
+        expected=(as_read(status, item),),
+        sets={
+            "provisioningStatus": ProvisioningStatus.FAILED,
+            "provisioningAttempt": begun,
+            "createdAt": created_at,
+            **_failure(reason, now),
+            **_index(_STATUS_TIER_INDEX, status_tier_key(*_status_and_tier(item)), created_at),
+        },
+        history=(Entry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
+        sets_if_absent={"EntityType": "TENANT"},
+        removes=(*_IN_FLIGHT_INDEX, "resumptions"),
+    )
+
+
+def refuse_as_it_is(key: Key, item: Item, reason: str, now: str) -> Change:
+    """PENDING or PROVISIONING → FAILED, with as little written and required as can be.
+
+    For a record that no other change can be made of, although it is as it was read.
+    """
+    begun = _attempts_begun(item) + 1
+    return Change(
+        key=key,
+        expected=(_status_alone(item),),
         sets={
             "provisioningStatus": ProvisioningStatus.FAILED,
             "provisioningAttempt": begun,
             **_failure(reason, now),
         },
         history=(Entry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
-        sets_if_absent={"createdAt": now, "EntityType": "TENANT"},
-        removes=(*_IN_FLIGHT_INDEX, "resumptions"),
+        removes=_IN_FLIGHT_INDEX,
     )
+
+
+def _status_alone(item: Item) -> Expected:
+    status = parse_provisioning_status(item.get("provisioningStatus"))
+    return Expected(status, {"provisioningStatus": Is(status)})
+
+
+def _attempts_begun(item: Item) -> int:
+    """Return the record's attempt, 0 where it has none that can be counted on from."""
+    try:
+        return parse_attempt("provisioningAttempt", item.get("provisioningAttempt"), least=0)
+    except InvalidField:
+        return 0
+
+
+def _status_and_tier(item: Item) -> tuple[TenantStatus | None, Tier | None]:
+    status, tier = item.get("status"), item.get("tier")
+    return (
+        TenantStatus.ACTIVE if status is None else _choice(TenantStatus, status),
+        _choice(Tier, tier),
+    )
+
+
+def _choice(choices: type[_C], value: object) -> _C | None:
+    return choices(value) if isinstance(value, str) and value in (*choices,) else None
 
 
 def give_up(tenant: Tenant, reason: str, now: str) -> Change:
     """PROVISIONING → FAILED: attempt after attempt brought no result."""
     return Change(
         key=tenant.key,
-        expected=(Expected(tenant.provisioning_status, tenant.attempt),),
+        expected=(as_read(tenant.provisioning_status, tenant.item),),
         sets={"provisioningStatus": ProvisioningStatus.FAILED, **_failure(reason, now)},
         history=(Entry(ProvisioningStatus.FAILED, now, tenant.attempt, reason=reason[:REASON_MAX]),),
         removes=(*_IN_FLIGHT_INDEX, "resumptions"),
     )
 
 
-def retry(key: Key, attempt: int | None, reason: str, now: str) -> Change:
-    """FAILED → PENDING: an operator asks for another attempt."""
+def request_again(key: Key, item: Item, reason: str, now: str) -> Change:
+    """FAILED → PENDING, or COMPLETED with misplaced resources → PENDING: another attempt is wanted.
+
+    `reason` is for the history.
+
+    Raises:
+        InvalidField: the record is neither.
+    """
+    status = parse_provisioning_status(item.get("provisioningStatus"))
+    if status is not ProvisioningStatus.FAILED and misplaced(item) is None:
+        raise InvalidField("provisioningStatus", f"is {status}, with nothing to be mended by another attempt")
+    attempt = _attempts_begun(item)
     return Change(
         key=key,
-        expected=(Expected(ProvisioningStatus.FAILED, attempt),),
+        expected=(as_read(status, item),),
         sets={
             "provisioningStatus": ProvisioningStatus.PENDING,
             "updatedAt": now,
             # From the start: should the stream fail to bring it, the reconciler does.
             **_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
         },
-        history=(Entry(ProvisioningStatus.PENDING, now, attempt, reason=reason[:REASON_MAX]),),
+        history=(Entry(ProvisioningStatus.PENDING, now, attempt or None, reason=reason[:REASON_MAX]),),
         removes=("resumptions", *_FAILED_INDEX),
     )
+
+
+def misplaced(item: Item) -> str | None:
+    """Say how the resources of a COMPLETED record do not fit its tier; None if they do, or it is not so far.
+
+    A silo bucket's name is not compared: it was derived from the slug that the tenant had then.
+    """
+    tier, tenant_id = _choice(Tier, item.get("tier")), item.get("id")
+    if item.get("provisioningStatus") != ProvisioningStatus.COMPLETED or tier is None:
+        return None
+    resources = item.get("resources")
+    names = sorted(resources) if isinstance(resources, Mapping) else []
+    if names != [RESOURCE_OF[tier]]:
+        return f"the resources of tier {tier} are {RESOURCE_OF[tier]}, the record names {names}"
+    place = resources[RESOURCE_OF[tier]] if isinstance(resources, Mapping) else None
+    wanted = pool_prefix(TenantId(str(tenant_id)))
+    if tier is not Tier.ENTERPRISE and place != wanted:
+        return f"the prefix is {shown(place)}, not {wanted}"
+    return None
 
 
 def settle(result: TenantProvisioned, now: str) -> Change:
     """PROVISIONING → COMPLETED or FAILED: the application plane's result of an attempt.
 
-    A success that comes late for the current attempt wins over FAILED. A result without an attempt (an
-    application plane that knows only the design's fields) is taken for the current one.
+    The record must still be what the result answers (`_answered`). A failure counts for the attempt in flight
+    only. A success that says which request it answers counts for any later attempt, too: they all ask for
+    the same; so a backlog that is longer than the reconciler's patience is no reason to fail. A success that
+    comes late wins over FAILED. A result without an attempt (an application plane that knows only the
+    design's fields) is taken for the current one.
     """
-    attempt = ANY_ATTEMPT if result.attempt is None else result.attempt
-    in_flight = Expected(ProvisioningStatus.PROVISIONING, attempt)
-    late = () if result.failure_reason is not None else (Expected(ProvisioningStatus.FAILED, attempt),)
+    attempt: Requirements
+    if result.attempt is None:
+        attempt = {}
+    elif result.succeeded and result.tier:
+        attempt = {"provisioningAttempt": AtLeast(result.attempt)}
+    else:
+        attempt = {"provisioningAttempt": Is(result.attempt)}
+    requires = {**_answered(result), **attempt}
+    statuses = (ProvisioningStatus.PROVISIONING, *((ProvisioningStatus.FAILED,) if result.succeeded else ()))
     return Change(
         key=Key.of(result.tenant_id),
-        expected=(in_flight, *late),
+        expected=tuple(
+            Expected(status, {"provisioningStatus": Is(status), **requires}) for status in statuses
+        ),
         sets=_settled(result, now),
         history=(_outcome(result, result.attempt, now),),
+        removes=_unsettled(result),
+    )
+
+
+def _answered(result: TenantProvisioned) -> Requirements:
+    """Return what the record must be for a result to be an answer to what is wanted of it.
+
+    The result echoes the tier and the slug of its request. Where it does not, the kind of the resource has to
+    be the one of the tier.
+    """
+    requires: dict[str, Requirement] = {}
+    if result.tier:
+        requires["tier"] = Is(result.tier)
+    elif result.succeeded:
+        requires["tier"] = OneOf(tuple(tier for tier in Tier if RESOURCE_OF[tier] in result.resources))
+    if result.slug:
+        requires["slug"] = Is(result.slug)
+    return requires
+
+
+def answers(result: TenantProvisioned, tenant: Tenant) -> bool:
+    """Tell whether a result answers what the record asks for now."""
+    tier, slug = result.tier, result.slug
+    fits = (
+        tier is tenant.tier if tier else not result.succeeded or RESOURCE_OF[tenant.tier] in result.resources
+    )
+    return fits and (slug is None or slug == tenant.slug)
+
+
+def counts_for(result: TenantProvisioned, attempt: int | None) -> bool:
+    """Tell whether a result counts for the attempt that a record is at, or for any later one (`settle`)."""
+    if result.attempt is None or attempt is None:
+        return result.attempt is None
+    return result.attempt == attempt or (
+        result.succeeded and result.tier is not None and result.attempt < attempt
+    )
+
+
+def settle_ahead(tenant: Tenant, result: TenantProvisioned, now: str) -> Change:
+    """FAILED → COMPLETED: a success of the next attempt, whose mark the failure of the last one overtook."""
+    return Change(
+        key=tenant.key,
+        expected=(as_read(tenant.provisioning_status, tenant.item),),
+        sets={**_settled(result, now), "provisioningAttempt": tenant.next_attempt},
+        history=(_outcome(result, tenant.next_attempt, now),),
         removes=_unsettled(result),
     )
 
@@ -440,7 +623,7 @@ def _settled(result: TenantProvisioned, now: str) -> dict[str, object]:
 def _unsettled(result: TenantProvisioned) -> tuple[str, ...]:
     """Return what a result removes from the record."""
     gone = (*_IN_FLIGHT_INDEX, "resumptions")
-    return gone if result.failure_reason is not None else ("failureReason", *gone, *_FAILED_INDEX)
+    return gone if not result.succeeded else ("failureReason", *gone, *_FAILED_INDEX)
 
 
 def _failure(reason: str, now: str) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Final
 
 from botocore.config import Config
 
+from tenkacloud.clock import rfc3339
+
 METRICS_NAMESPACE: Final = "TenkaCloud/Tenants"
 
 #: Every client: 3 tries of at most 2 + 5 s each, with waits between, end well before the functions'
@@ -37,8 +39,3 @@ def now() -> datetime:
 def utc_now() -> str:
     """Return the time as `rfc3339` writes it."""
     return rfc3339(now())
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a time in UTC as RFC 3339 with milliseconds: such times sort as text."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

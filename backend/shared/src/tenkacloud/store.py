@@ -4,13 +4,15 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tenkacloud.errors import NotYet, PermanentFailure
-from tenkacloud.records import ANY_ATTEMPT, Change, Expected, Item, Key, read
+from tenkacloud.records import Change, Expected, Item, Key, read
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -210,18 +212,20 @@ def update_of(change: Change) -> dict[str, Any]:
         update += f" REMOVE {', '.join(map(name, change.removes))}"
 
     def condition(number: int, state: Expected) -> str:
-        in_status = f"{name('provisioningStatus')} = {value(f'status{number}', state.status)}"
-        if state.attempt == ANY_ATTEMPT:
-            return in_status
-        attempt = name("provisioningAttempt")
-        if state.attempt is None:
-            return f"{in_status} AND attribute_not_exists({attempt})"
-        return f"{in_status} AND {attempt} = {value(f'attempt{number}', state.attempt)}"
+        return " AND ".join(
+            requirement.expression(name(attribute), partial(compared, f"{attribute}{number}"))
+            for attribute, requirement in state.requires.items()
+        )
+
+    def compared(label: str, content: object) -> str:
+        # Some requirements compare with several values.
+        free = (f"{label}_{n}" for n in count() if f":{label}_{n}" not in values)
+        return value(next(free), content)
 
     return {
         "Key": {"PK": {"S": change.key.pk}, "SK": {"S": change.key.sk}},
         "UpdateExpression": update,
-        # AND binds tighter than OR. No record has a status without existing: this makes none.
+        # AND binds tighter than OR. Each state requires a status, which no record has without existing.
         "ConditionExpression": " OR ".join(condition(*state) for state in enumerate(change.expected)),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,

@@ -52,4 +52,6 @@ class TenantProvisioner:
             failure_reason=reason,
             attempt=tenant.attempt,
             correlation_id=tenant.correlation_id,
+            tier=tenant.tier,
+            slug=tenant.slug,
         )

@@ -42,14 +42,29 @@ def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
     status = item.get("provisioningStatus")
     if status not in (*ProvisioningStatus,):
         return Done(f"the record's provisioningStatus {shown(status)} is unknown")
-    if status in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING):
-        try:
-            return _decide_in_flight(records.parse_tenant(Key.of(result.tenant_id), item), result, now)
-        except InvalidField as error:
-            return Done(f"the record can't be provisioned as it is: {error}")
-    if result.attempt not in (None, item.get("provisioningAttempt")):
-        return Done(_of_another_attempt(result, item.get("provisioningAttempt")))
-    return Done(f"the record is already {status}")
+    if status == ProvisioningStatus.COMPLETED:
+        return Done(f"the record is already {status}")
+    try:
+        tenant = records.parse_tenant(Key.of(result.tenant_id), item)
+    except InvalidField as error:
+        return Done(f"the record can't be provisioned as it is: {error}")
+    if not records.answers(result, tenant):
+        asked = f"tier {result.tier}, slug {result.slug}" if result.tier else f"{', '.join(result.resources)}"
+        return Done(
+            f"it answers another request ({asked}): the record is of tier {tenant.tier}, slug {tenant.slug}"
+        )
+    if status == ProvisioningStatus.FAILED:
+        return _decide_failed(tenant, result, now)
+    return _decide_in_flight(tenant, result, now)
+
+
+def _decide_failed(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
+    if result.succeeded and result.attempt == tenant.next_attempt:
+        # Asked for by the reconciler; before its mark was written, the attempt before it failed.
+        return WithMark(records.settle_ahead(tenant, result, now))
+    if result.attempt in (None, tenant.attempt):
+        return Done(f"the record is already {tenant.provisioning_status}")
+    return Done(_of_another_attempt(result, tenant.attempt))
 
 
 def _decide_in_flight(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
@@ -60,7 +75,7 @@ def _decide_in_flight(tenant: Tenant, result: TenantProvisioned, now: str) -> De
     if result.attempt is None:
         # Of the attempt before the retry, or of the retry? Once the retry is marked, it is the current.
         return Again("it does not say of which attempt it is, and another one is about to begin")
-    if not pending and result.attempt == tenant.attempt:
+    if not pending and records.counts_for(result, tenant.attempt):
         return Again("the record changed while its result was written")
     return Done(_of_another_attempt(result, tenant.attempt))
 

@@ -43,7 +43,7 @@ class Completion:
             match decide(outcome.item, result, self.clock()):
                 case Done(reason):
                     # A repair that failed is seen here and nowhere else: its tenant stays COMPLETED.
-                    tell = self.logger.warning if result.failure_reason else self.logger.info
+                    tell = self.logger.info if result.succeeded else self.logger.warning
                     tell(
                         "Result not recorded",
                         result=result.status,
@@ -60,7 +60,7 @@ class Completion:
 
     def _tell(self, result: TenantProvisioned) -> None:
         self.metrics.add_metric(f"Tenant{result.status.capitalize()}", MetricUnit.Count, 1)
-        if result.failure_reason is None:
+        if result.succeeded:
             self.logger.info("Tenant completed", attempt=result.attempt, resources=dict(result.resources))
         else:
             self.logger.warning("Tenant failed", attempt=result.attempt, reason=result.failure_reason)

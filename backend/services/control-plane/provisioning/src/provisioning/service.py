@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.planning import Ignore, Plan, Refuse, is_pending, plan, plan_again
+from provisioning.planning import Ignore, Plan, Refuse, is_pending, list_in_flight, plan, plan_again
 from tenkacloud import records
 from tenkacloud.errors import NotYet, PermanentFailure, PublishFailed
 from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
@@ -46,16 +46,20 @@ class Provisioning:
             Unlisted: a record failed, and its tenant could not even be listed as in flight.
         """
         plans = {_sequence(record): _plan(record, now) for record in DynamoDBStreamEvent(event).records}
-        outcomes = self._carry_out(plans, context)
-        # PENDING, but not as the stream showed it: written anew before this. Such a write wakes nobody.
-        renewed = {
-            sequence: plan_again(plans[sequence], outcome.item, now)
-            for sequence, outcome in outcomes.items()
-            if _is_outdated(outcome)
-        }
-        plans |= renewed
-        for sequence, outcome in self._carry_out(renewed, context).items():
-            outcomes[sequence] = _CHANGES_QUICKLY if _is_outdated(outcome) else outcome
+        outcomes: dict[str, Outcome | Exception] = {}
+        to_do = {sequence: step for sequence, step in plans.items() if not isinstance(step, Ignore)}
+        for _ in range(_ROUNDS):
+            done = self._carry_out(to_do, context)
+            outcomes |= done
+            to_do = {
+                sequence: again
+                for sequence, outcome in done.items()
+                if (again := plan_again(to_do[sequence], outcome, now))
+            }
+            if not to_do:
+                break
+            plans |= to_do
+        outcomes |= dict.fromkeys((each for each in to_do if _is_pending(outcomes[each])), _CHANGES_QUICKLY)
         unlisted = self._list_those_who_failed(plans, outcomes, now)
 
         def on_record(record: DynamoDBRecord) -> None:
@@ -81,7 +85,9 @@ class Provisioning:
             raise Unlisted(f"{unlisted} tenants are known to the stream only: it is to deliver them again")
         return response
 
-    def _carry_out(self, plans: Mapping[str, Plan], context: LambdaContext) -> dict[str, Outcome | Exception]:
+    def _carry_out(
+        self, plans: Mapping[str, Ask | Refuse], context: LambdaContext
+    ) -> dict[str, Outcome | Exception]:
         asks = {sequence: step for sequence, step in plans.items() if isinstance(step, Ask)}
         refusals = {sequence: step.change for sequence, step in plans.items() if isinstance(step, Refuse)}
         sequences = iter(asks)
@@ -106,14 +112,14 @@ class Provisioning:
     def _list_those_who_failed(
         self, plans: Mapping[str, Plan], outcomes: Mapping[str, Outcome | Exception], now: str
     ) -> int:
-        """Put tenants that were not asked for among those in flight; return how many could not be put there.
+        """List tenants that were neither asked for nor refused as in flight; return how many could not be.
 
         AWS delivers their records again, a bounded number of times. After that the reconciler knows of them.
         """
         failed = {
-            sequence: records.enlist(step.tenant, now)
+            sequence: list_in_flight(step, now)
             for sequence, step in plans.items()
-            if isinstance(step, Ask) and isinstance(outcomes.get(sequence), Exception)
+            if not isinstance(step, Ignore) and isinstance(outcomes.get(sequence), Exception)
         }
         # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
         return sum(
@@ -129,7 +135,7 @@ class Provisioning:
             case Refuse(), NotApplied():
                 self.logger.info("Refusal not written", reason=why_not_marked(outcome))
                 self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-            case Refuse(_, reason, _), _:
+            case Refuse(_, _, reason, _), _:
                 self.metrics.add_metric("TenantRefused", MetricUnit.Count, 1)
                 self.logger.warning("Tenant refused: FAILED", reason=reason)
             case Ask(), NotApplied():
@@ -140,11 +146,13 @@ class Provisioning:
                 self.logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
 
 
+#: A record that is written again and again is planned so often; after that AWS delivers it again.
+_ROUNDS: Final = 3
 _CHANGES_QUICKLY: Final = NotYet("the record is written again and again")
 _NO_TIME: Final = NotYet("too little time is left in this invocation")
 
 
-def _is_outdated(outcome: Outcome | Exception) -> TypeGuard[NotApplied]:
+def _is_pending(outcome: Outcome | Exception) -> bool:
     return isinstance(outcome, NotApplied) and is_pending(outcome.item)
 
 

@@ -2,9 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from tenkacloud.records import IN_FLIGHT, IN_FLIGHT_SINCE, READ_ATTRIBUTES, Item, Key, in_flight_since, read
+from tenkacloud.clock import rfc3339
+from tenkacloud.records import (
+    CLOCK_SKEW,
+    IN_FLIGHT,
+    IN_FLIGHT_SINCE,
+    READ_ATTRIBUTES,
+    Item,
+    Key,
+    in_flight_since,
+    read,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,23 +38,32 @@ class TenantReader:
     client: "DynamoDBClient"
     table_name: str
 
-    def in_flight(self) -> Iterator[list[InFlight]]:
+    def in_flight(self, now: datetime) -> Iterator[list[InFlight]]:
         """Yield the tenants in flight, the longest first, in pages. The table itself is not read.
+
+        First those whose index key is later than any honest one: sorted by it they would be the last, for
+        ever, whatever is behind them.
 
         Raises:
             botocore.exceptions.ClientError: worth a retry.
         """
+        latest = {":latest": {"S": rfc3339(now + CLOCK_SKEW)}}
+        yield from self._query(now, f"GSI3PK = :in_flight AND {IN_FLIGHT_SINCE} > :latest", latest)
+        yield from self._query(now, f"GSI3PK = :in_flight AND {IN_FLIGHT_SINCE} <= :latest", latest)
+
+    def _query(self, now: datetime, condition: str, values: dict[str, Any]) -> Iterator[list[InFlight]]:
         start: dict[str, Any] = {}
         while True:
             page = self.client.query(
                 TableName=self.table_name,
                 IndexName="in-flight",
-                KeyConditionExpression="GSI3PK = :in_flight",
-                ExpressionAttributeValues={":in_flight": {"S": IN_FLIGHT}},
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues={":in_flight": {"S": IN_FLIGHT}, **values},
                 Limit=PAGE,
                 **start,
             )
-            yield [_entry(item) for item in page["Items"]]
+            if page["Items"]:
+                yield [_entry(item, now) for item in page["Items"]]
             if not page.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -71,5 +91,5 @@ class TenantReader:
         return {Key(item["PK"]["S"], item["SK"]["S"]): read(item) for item in items}
 
 
-def _entry(item: Any) -> InFlight:
-    return InFlight(Key(item["PK"]["S"], item["SK"]["S"]), in_flight_since(item[IN_FLIGHT_SINCE]["S"]))
+def _entry(item: Any, now: datetime) -> InFlight:
+    return InFlight(Key(item["PK"]["S"], item["SK"]["S"]), in_flight_since(item[IN_FLIGHT_SINCE]["S"], now))

@@ -9,14 +9,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reconciler.deciding import Fail, Leave, Limits, decide, repair
+from reconciler.deciding import Fail, Leave, Limits, RequestAgain, decide, fail_as_it_is, repair
 from reconciler.reading import InFlight, TenantReader
 from reconciler.requests import Repair, Sweep
+from tenkacloud.clock import rfc3339
 from tenkacloud.errors import PublishFailed
 from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
 from tenkacloud.publisher import ENTRIES_MAX
-from tenkacloud.records import TENANT_PREFIX, Key
-from tenkacloud.runtime import rfc3339
+from tenkacloud.records import TENANT_PREFIX, Change, Key
 from tenkacloud.store import NotApplied, Outcome
 
 #: What one page can take when AWS does not answer at all: a read, and the two calls after which it gives up.
@@ -59,13 +59,13 @@ class Reconciler:
         """
         sums = Sums()
         now = self.clock()
-        older_than = self.stuck_after if request.older_than is None else request.older_than
-        limits = Limits(rfc3339(now - timedelta(seconds=older_than)), self.resumptions_max)
+        limits = self._limits(request, now)
+        stuck_before = limits.stuck_before(0)
         oldest: str | None = None
         down: PublishFailed | None = None
-        for page in self.reader.in_flight():
-            oldest = oldest or next((each.since for each in page), None)
-            stuck = [each for each in page if each.since <= limits.stuck_before]
+        for page in self.reader.in_flight(now):
+            oldest = min(oldest or page[0].since, *(each.since for each in page))
+            stuck = [each for each in page if each.since <= stuck_before]
             try:
                 self._resume(stuck, limits, context.aws_request_id, sums)
             except PublishFailed as failure:
@@ -83,6 +83,12 @@ class Reconciler:
             "errors": sums.errors,
         }
 
+    def _limits(self, request: Sweep, now: datetime) -> Limits:
+        if request.older_than is None:
+            return Limits(now, timedelta(seconds=self.stuck_after), self.resumptions_max)
+        # An operator who names an age means it.
+        return Limits(now, timedelta(seconds=request.older_than), self.resumptions_max, growing=False)
+
     def _measure(self, oldest: str | None, now: datetime, sums: Sums) -> None:
         age = 0.0 if oldest is None else (now - datetime.fromisoformat(oldest)).total_seconds()
         self.metrics.add_metric("OldestInFlight", MetricUnit.Seconds, max(age, 0.0))
@@ -96,12 +102,20 @@ class Reconciler:
         decisions = {key: decide(key, item, limits, request_id, now) for key, item in found.items()}
         sums.left += sum(isinstance(decision, Leave) for decision in decisions.values())
         failures = {key: fail for key, fail in decisions.items() if isinstance(fail, Fail)}
+        self._fail(failures, sums)
+        for chunk in chunks([ask for ask in decisions.values() if isinstance(ask, Ask)]):
+            hopeless = {}
+            for ask, outcome in zip(chunk, self.control_plane.ask(chunk), strict=True):
+                if fail := fail_as_it_is(ask, outcome, now):
+                    hopeless[ask.tenant.key] = fail
+                else:
+                    self._tell(ask.tenant.key, "Tenant resumed", outcome, sums, attempt=ask.event.attempt)
+            self._fail(hopeless, sums)
+
+    def _fail(self, failures: Mapping[Key, Fail], sums: Sums) -> None:
         written = self.control_plane.store.apply_all([fail.change for fail in failures.values()])
         for (key, fail), outcome in zip(failures.items(), written, strict=True):
             self._tell(key, "Tenant given up: FAILED", outcome, sums, reason=fail.reason)
-        for chunk in chunks([ask for ask in decisions.values() if isinstance(ask, Ask)]):
-            for ask, outcome in zip(chunk, self.control_plane.ask(chunk), strict=True):
-                self._tell(ask.tenant.key, "Tenant resumed", outcome, sums, attempt=ask.event.attempt)
 
     def _tell(self, key: Key, message: str, outcome: Outcome | Exception, sums: Sums, **details: Any) -> None:
         with self.logger.append_context_keys(tenant_id=key.pk.removeprefix(TENANT_PREFIX)):
@@ -119,7 +133,9 @@ class Reconciler:
                     sums.resumed += 1
 
     def repair(self, request: Repair, context: LambdaContext) -> Mapping[str, Any]:
-        """Ask for the resources of tenants once more; return `{tenantId: "asked" or why not}`.
+        """Ask for the resources of tenants once more; return `{tenantId: "asked", "requested" or why not}`.
+
+        "requested": its resources were of another tier, so it is PENDING again.
 
         Raises:
             PublishFailed: EventBridge took none of some.
@@ -134,6 +150,8 @@ class Reconciler:
             match repair(key, found.get(key), context.aws_request_id, now):
                 case Leave(reason):
                     answers[tenant_id] = reason
+                case RequestAgain(change):
+                    answers[tenant_id] = self._request_again(change)
                 case event:
                     events.append(event)
         for start in range(0, len(events), ENTRIES_MAX):
@@ -143,3 +161,11 @@ class Reconciler:
         self.metrics.add_metric("RepairRequested", MetricUnit.Count, len(events))
         self.logger.info("Repairs asked for", asked=len(events), left=len(request.tenant_ids) - len(events))
         return answers
+
+    def _request_again(self, change: Change) -> str:
+        match self.control_plane.store.apply_all([change])[0]:
+            case Exception() as error:
+                return f"it can't be written now: {error}"
+            case NotApplied():
+                return "the record changed meanwhile"
+        return "requested"
