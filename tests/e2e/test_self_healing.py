@@ -164,7 +164,19 @@ def test_drift_is_found_and_put_right(
     s3.delete_bucket_policy(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     s3.delete_public_access_block(Bucket=bucket)
-    for tenant_id, problems in (("drift-pool", 1), ("drift-silo", 3)):
+
+    def lose_the_tag() -> None:
+        """Replace the tags, of a bucket that holds data: only its policy still says whose it is."""
+        s3.put_object(Bucket=bucket, Key="data", Body=b"precious")
+        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "billing"}]})
+
+    for harm, tenant_id, problems in (
+        (None, "drift-pool", 1),
+        (None, "drift-silo", 3),
+        (lose_the_tag, "drift-silo", 1),
+    ):
+        if harm:
+            harm()
         assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 1
         (finding,) = printed(capsys)["findings"]
         assert len(finding["problems"]) == problems
@@ -172,6 +184,8 @@ def test_drift_is_found_and_put_right(
         capsys.readouterr()
         assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 0
         capsys.readouterr()
+    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "billing", "tenantId": "drift-silo"}
 
 
 def test_tenants_are_listed_by_status_and_tier(
