@@ -21,6 +21,8 @@ _SERVICES: Final = ("dynamodb", "events", "s3", "sqs", "sts")
 #: Operations whose IAM action has another name (Service Authorization Reference).
 _ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "s3:DeleteObjects": ("s3:DeleteObject",),
+    "s3:GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
+    "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
     "s3:PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
     # A transaction is allowed by its parts: the store's are these.

@@ -6,6 +6,7 @@ is a failure. That no statement is missing is what the flow itself shows; that n
 is compared in `tests/contract`.
 """
 
+import json
 import sys
 import time
 import uuid
@@ -110,6 +111,38 @@ def _complaint(deployment: Deployment, clients: Clients, service: str, tenants: 
     return "a tenant is not COMPLETED"
 
 
+def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: str) -> str:
+    """Onboard, and then have the onboarding of a pooled tenant replayed."""
+    if said := _onboarding(deployment, clients, service):
+        return said
+    (tenant,) = _new("FREE")
+    try:
+        # On the record as COMPLETED, so that nobody else takes it up.
+        tenant.item["provisioningStatus"] = {"S": "COMPLETED"}
+        tenant.write(deployment, clients)
+        detail = {
+            "tenantId": tenant.id,
+            "tenantName": tenant.item["name"]["S"],
+            "tier": tenant.tier,
+            "slug": tenant.slug,
+            "timestamp": "2026-01-01T00:00:00Z",
+        }
+        event = {
+            "id": uuid.uuid4().hex,
+            "replay-name": "least-privilege",
+            "source": "tenkacloud.control-plane",
+            "detail-type": "TenantOnboarding",
+            "detail": detail,
+        }
+        answer = clients.lambda_.invoke(
+            FunctionName=deployment.lambda_function_names[service], Payload=json.dumps(event).encode()
+        )
+        said = answer["Payload"].read().decode() if answer.get("FunctionError") else ""
+        return said.replace("\n", " ")[:90]
+    finally:
+        remove(deployment, clients, tenant)
+
+
 def _is_completed(record: dict[str, Any]) -> bool:
     return bool(record.get("provisioningStatus") == {"S": "COMPLETED"})
 
@@ -156,7 +189,7 @@ def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
 
 _FLOWS: Final = {
     PROVISIONING: _onboarding,
-    PROVISIONER: _onboarding,
+    PROVISIONER: _onboarding_and_replay,
     COMPLETION: _onboarding,
     RECONCILER: _resumption,
     PROBLEM_DATA: _requests,

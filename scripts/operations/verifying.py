@@ -123,14 +123,15 @@ def _of_bucket(environment: Environment, bucket: str, tenant_id: TenantId) -> It
     target: dict[str, Any] = {"Bucket": bucket, "ExpectedBucketOwner": environment.deployment.account_id}
     policy = policies.silo_bucket_policy(bucket, tenant_id, environment.deployment.tenant_access_role_arn)
     checks = (
-        ("tags", lambda: {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(**target)["TagSet"]}),
+        # Others may have tags of theirs on it.
+        ("tags", lambda: dict(_tags(s3.get_bucket_tagging(**target))).get(policies.TENANT_TAG)),
         ("public access", lambda: s3.get_public_access_block(**target)["PublicAccessBlockConfiguration"]),
         ("versioning", lambda: s3.get_bucket_versioning(**target).get("Status")),
         ("encryption", lambda: _algorithm(s3.get_bucket_encryption(**target))),
         ("policy", lambda: json.loads(s3.get_bucket_policy(**target)["Policy"])),
     )
     wanted = {
-        "tags": {policies.TENANT_TAG: tenant_id},
+        "tags": tenant_id,
         "public access": _CLOSED,
         "versioning": "Enabled",
         "encryption": "AES256",
@@ -144,6 +145,10 @@ def _of_bucket(environment: Environment, bucket: str, tenant_id: TenantId) -> It
             continue
         if value != wanted[what]:
             yield f"bucket {bucket}: {what} differs from what provisioning sets"
+
+
+def _tags(answer: Any) -> Iterator[tuple[str, str]]:
+    return ((tag["Key"], tag["Value"]) for tag in answer["TagSet"])
 
 
 def _algorithm(answer: Any) -> str:

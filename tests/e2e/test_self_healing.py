@@ -11,8 +11,9 @@ from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
 from scripts.operations import letters
 from scripts.operations.__main__ import main
 from scripts.operations.environment import Environment
+from scripts.tenants import Tenant, new_item, onboarded
 from tenkacloud.fields import TenantId
-from tenkacloud.names import pool_marker
+from tenkacloud.names import pool_marker, pool_prefix
 from tests.conftest import Stack
 from tests.e2e.test_flow import (
     ONBOARDING,
@@ -163,7 +164,19 @@ def test_drift_is_found_and_put_right(
     s3.delete_bucket_policy(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     s3.delete_public_access_block(Bucket=bucket)
-    for tenant_id, problems in (("drift-pool", 1), ("drift-silo", 3)):
+
+    def lose_the_tag() -> None:
+        """Replace the tags, of a bucket that holds data: only its policy still says whose it is."""
+        s3.put_object(Bucket=bucket, Key="data", Body=b"precious")
+        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "billing"}]})
+
+    for harm, tenant_id, problems in (
+        (None, "drift-pool", 1),
+        (None, "drift-silo", 3),
+        (lose_the_tag, "drift-silo", 1),
+    ):
+        if harm:
+            harm()
         assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 1
         (finding,) = printed(capsys)["findings"]
         assert len(finding["problems"]) == problems
@@ -171,6 +184,8 @@ def test_drift_is_found_and_put_right(
         capsys.readouterr()
         assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 0
         capsys.readouterr()
+    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "billing", "tenantId": "drift-silo"}
 
 
 def test_tenants_are_listed_by_status_and_tier(
@@ -310,6 +325,13 @@ def test_a_time_range_is_replayed(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = datetime.now(UTC) - timedelta(seconds=2)
+    gone = [
+        Tenant(new_item(f"replay-gone-{tier.lower()}", tier, "Replay Gone"))
+        for tier in ("FREE", "ENTERPRISE")
+    ]
+    # Removed again, with all that it had, when the block ends
+    with onboarded(stack.deployment, stack.clients, gone, seconds=60):
+        pass
     with events_dropped(stack, ONBOARDING):
         put(stack, "replayed")
         wait_for_status(stack, "replayed", "PROVISIONING")
@@ -318,6 +340,18 @@ def test_a_time_range_is_replayed(
     assert operate(stack, monkeypatch, "replay", "--json", *arguments) == 0
     assert printed(capsys)[0]["state"] == "COMPLETED"
     wait_for_status(stack, "replayed", "COMPLETED")
+    # and nothing of a tenant that is gone comes back
+    ignored = {tenant.id for tenant in gone}
+    wait_for(
+        "the replayed events of those who are gone",
+        lambda: ignored <= _messages(stack, PROVISIONER, "Replayed event ignored"),
+    )
+    s3, bucket = stack.clients.s3, stack.deployment.data_bucket_name
+    for tenant in gone:
+        assert get(stack, tenant.id) == {}
+        assert s3.list_objects_v2(Bucket=bucket, Prefix=pool_prefix(tenant.id))["KeyCount"] == 0
+    names = [found["Name"] for found in s3.list_buckets()["Buckets"]]
+    assert not [name for name in names if "-silo-replay-gone-" in name]
 
 
 def test_a_load_with_faults_loses_nobody(stack: Stack) -> None:

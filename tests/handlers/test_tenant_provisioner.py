@@ -1,13 +1,18 @@
 """TenantOnboarding → resources → TenantProvisioned."""
 
 import json
+import threading
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from tenant_provisioner.handler import handler
+from tenant_provisioner.side_by_side import one_by_one, side_by_side
 from tenkacloud.fields import Slug, TenantId
 from tenkacloud.names import silo_bucket
 from tenkacloud.policies import silo_bucket_policy
@@ -159,10 +164,14 @@ def test_a_bucket_of_another_account_fails_the_tenant(cloud: Cloud, monkeypatch:
 def make_bucket(cloud: Cloud, tags: dict[str, str] | None = None, *, empty: bool = True) -> None:
     cloud.s3.create_bucket(Bucket=SILO, CreateBucketConfiguration={"LocationConstraint": REGION})
     if tags:
-        tag_set = [{"Key": key, "Value": value} for key, value in tags.items()]
-        cloud.s3.put_bucket_tagging(Bucket=SILO, Tagging={"TagSet": tag_set})
+        make_tags(cloud, tags)
     if not empty:
         cloud.s3.put_object(Bucket=SILO, Key="data", Body=b"precious")
+
+
+def make_tags(cloud: Cloud, tags: dict[str, str]) -> None:
+    tag_set = [{"Key": key, "Value": value} for key, value in tags.items()]
+    cloud.s3.put_bucket_tagging(Bucket=SILO, Tagging={"TagSet": tag_set})
 
 
 @pytest.mark.parametrize(
@@ -179,6 +188,7 @@ def test_a_bucket_of_somebody_else_in_this_account_is_not_adopted(
     # and nothing about it has changed
     with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
         cloud.s3.get_bucket_policy(Bucket=SILO)
+    assert tags_of(cloud) == (tags or {})
 
 
 @pytest.mark.parametrize(
@@ -189,8 +199,279 @@ def test_a_bucket_left_by_a_crash_is_finished(cloud: Cloud, tags: Any, empty: bo
     run(onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
     assert cloud.s3.get_bucket_versioning(Bucket=SILO)["Status"] == "Enabled"
-    kept = {tag["Key"]: tag["Value"] for tag in cloud.s3.get_bucket_tagging(Bucket=SILO)["TagSet"]}
-    assert kept == {**(tags or {}), "tenantId": "acme"}
+    assert tags_of(cloud) == {**(tags or {}), "tenantId": "acme"}
+
+
+@pytest.mark.parametrize("tags", [{}, {"team": "billing", "cost": "1"}])
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_bucket_that_lost_its_tag_is_known_by_its_policy(
+    cloud: Cloud, tags: dict[str, str], empty: bool
+) -> None:
+    make_bucket(cloud, tags, empty=empty)
+    policy = silo_bucket_policy(SILO, TenantId("acme"), ROLE)
+    cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
+    run(onboarding(tier="ENTERPRISE"))
+    assert only(cloud.published())["status"] == "COMPLETED"
+    assert tags_of(cloud) == {**tags, "tenantId": "acme"}
+    assert cloud.s3.get_bucket_versioning(Bucket=SILO)["Status"] == "Enabled"
+
+
+@pytest.mark.parametrize(
+    ("tags", "named"), [({"tenantId": "other"}, "acme"), ({}, "other"), ({"team": "billing"}, "other")]
+)
+def test_a_policy_shows_nothing_against_a_tag_or_for_another_tenant(
+    cloud: Cloud, tags: dict[str, str], named: str
+) -> None:
+    make_bucket(cloud, tags, empty=False)
+    policy = silo_bucket_policy(SILO, TenantId(named), ROLE)
+    cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
+    run(onboarding(tier="ENTERPRISE"))
+    assert only(cloud.published())["status"] == "FAILED"
+    assert tags_of(cloud) == tags
+    assert json.loads(cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"]) == policy
+
+
+def test_the_reason_says_which_tag_shows_whose_a_bucket_is(cloud: Cloud) -> None:
+    make_bucket(cloud, {"team": "billing"}, empty=False)
+    run(onboarding(tier="ENTERPRISE"))
+    reason = only(cloud.published())["failureReason"]
+    assert "add the tag tenantId=acme to it, then retry" in reason
+    # and that is all there is to do
+    make_tags(cloud, {"team": "billing", "tenantId": "acme"})
+    run(onboarding(tier="ENTERPRISE"))
+    assert only(cloud.published())["status"] == "COMPLETED"
+
+
+def tags_of(cloud: Cloud) -> dict[str, str]:
+    try:
+        found = cloud.s3.get_bucket_tagging(Bucket=SILO)["TagSet"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchTagSet":
+            raise
+        return {}
+    return {tag["Key"]: tag["Value"] for tag in found}
+
+
+@dataclass
+class Calls:
+    """The AWS calls of the functions, some of them answered otherwise than moto would."""
+
+    names: list[str] = field(default_factory=list)
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+
+    def refuse(self, operation: str, *codes: str) -> None:
+        """Answer the next calls of an operation with these errors."""
+        self.answers[operation] = [ClientError({"Error": {"Code": code}}, operation) for code in codes]
+
+    def of(self, event: Any) -> list[str]:
+        """Return the calls that an event causes, by name."""
+        self.names.clear()
+        run(event)
+        return sorted(self.names)
+
+
+@pytest.fixture
+def calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls()
+    whole = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def make(client: Any, operation: str, arguments: Any) -> Any:
+        calls.names.append(operation)
+        if not calls.answers.get(operation):
+            return whole(client, operation, arguments)
+        answer = calls.answers[operation].pop(0)
+        if isinstance(answer, ClientError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", make)
+    return calls
+
+
+CLOSED = {
+    "PublicAccessBlockConfiguration": {
+        "BlockPublicAcls": True,
+        "IgnorePublicAcls": True,
+        "BlockPublicPolicy": True,
+        "RestrictPublicBuckets": True,
+    }
+}
+ENCRYPTED = {
+    "ServerSideEncryptionConfiguration": {
+        "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+    }
+}
+NEEDED = ["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "PutBucketVersioning", "PutEvents"]
+
+
+def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: Cloud, calls: Calls) -> None:
+    # GIVEN an account in which S3 gives new buckets what it has given them since 2023; moto's has not
+    calls.answers = {"GetPublicAccessBlock": [CLOSED], "GetBucketEncryption": [ENCRYPTED]}
+    looked = calls.of(onboarding(tenantId="first", tier="ENTERPRISE"))
+    assert looked == sorted([*NEEDED, "GetBucketEncryption", "GetPublicAccessBlock"])
+    assert calls.of(onboarding(tenantId="second", tier="ENTERPRISE")) == NEEDED
+    # BUT a bucket that was there may have been changed
+    adopted = calls.of(onboarding(tenantId="second", tier="ENTERPRISE"))
+    assert {"PutPublicAccessBlock", "PutBucketEncryption", "PutBucketVersioning", "PutBucketPolicy"} <= set(
+        adopted
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "default", "write"),
+    [
+        (
+            "GetPublicAccessBlock",
+            {
+                "PublicAccessBlockConfiguration": {
+                    **CLOSED["PublicAccessBlockConfiguration"],
+                    "BlockPublicAcls": False,
+                }
+            },
+            "PutPublicAccessBlock",
+        ),
+        ("GetBucketEncryption", {"ServerSideEncryptionConfiguration": {"Rules": []}}, "PutBucketEncryption"),
+    ],
+)
+def test_a_weaker_default_is_no_default(
+    cloud: Cloud, calls: Calls, read: str, default: Any, write: str
+) -> None:
+    calls.answers = {read: [default, default]}
+    for tenant_id in ("first", "second"):
+        made = calls.of(onboarding(tenantId=tenant_id, tier="ENTERPRISE"))
+        assert (made.count(read), made.count(write)) == (1, 1)
+
+
+@pytest.mark.parametrize("operation", ["PutBucketPolicy", "PutPublicAccessBlock", "PutBucketTagging"])
+def test_settings_that_are_in_each_others_way_are_made_one_by_one(
+    cloud: Cloud, calls: Calls, operation: str
+) -> None:
+    calls.refuse(operation, "OperationAborted")
+    assert calls.of(onboarding(tier="ENTERPRISE")).count(operation) == 2
+    assert only(cloud.published())["status"] == "COMPLETED"
+    assert tags_of(cloud) == {"tenantId": "acme"}
+    assert all(cloud.s3.get_public_access_block(Bucket=SILO)["PublicAccessBlockConfiguration"].values())
+    assert json.loads(cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"]) == silo_bucket_policy(
+        SILO, TenantId("acme"), ROLE
+    )
+
+
+@pytest.mark.parametrize("codes", [("OperationAborted", "OperationAborted"), ("SlowDown",)])
+def test_a_setting_that_fails_leaves_the_tenant_to_a_retry(cloud: Cloud, calls: Calls, codes: Any) -> None:
+    calls.refuse("PutBucketPolicy", *codes)
+    with pytest.raises(ClientError, match=codes[-1]):
+        run(onboarding(tier="ENTERPRISE"))
+    assert cloud.published() == []
+    run(onboarding(tier="ENTERPRISE"))
+    assert only(cloud.published())["status"] == "COMPLETED"
+
+
+def test_calls_side_by_side_are_under_way_at_the_same_time_and_have_all_ended() -> None:
+    before = threading.active_count()
+    meeting = threading.Barrier(3)
+    ended = []
+
+    def call(number: int) -> None:
+        meeting.wait(timeout=30)
+        ended.append(number)
+        if number:
+            raise ValueError(number)
+
+    errors = side_by_side([partial(call, number) for number in range(3)])
+    assert [str(error) for error in errors] == ["None", "1", "2"]
+    assert sorted(ended) == [0, 1, 2]
+    assert threading.active_count() == before
+
+
+def test_calls_one_by_one_keep_their_order_and_one_that_fails_stops_none() -> None:
+    made = []
+
+    def call(number: int) -> None:
+        made.append(number)
+        if number == 1:
+            raise ValueError(number)
+
+    errors = one_by_one([partial(call, number) for number in range(3)])
+    assert [str(error) for error in errors] == ["None", "1", "None"]
+    assert made == [0, 1, 2]
+
+
+def replayed(**fields: Any) -> dict[str, Any]:
+    """Return an onboarding as a replay brings it from the archive."""
+    return {**onboarding(**fields), "replay-name": "tenkacloud-1"}
+
+
+def nothing_was_made(cloud: Cloud) -> bool:
+    buckets = [bucket["Name"] for bucket in cloud.s3.list_buckets()["Buckets"]]
+    return buckets == [DATA_BUCKET] and not cloud.s3.list_objects_v2(Bucket=DATA_BUCKET)["KeyCount"]
+
+
+@pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        {"status": {"S": "DELETED"}},
+        {"status": {"S": "GONE"}},
+        {"status": {"NULL": True}},
+        {"tier": {"S": "PRO"}},
+        {"tier": None},
+        {"slug": {"S": "another"}},
+    ],
+)
+def test_a_replay_builds_nothing_that_no_record_asks_for(
+    cloud: Cloud, logs: LogLines, tier: str, record: dict[str, Any] | None
+) -> None:
+    if record is not None:
+        cloud.put("acme", **{"tier": {"S": tier}, **record})
+    run(replayed(tier=tier))
+    assert nothing_was_made(cloud)
+    assert cloud.published() == []
+    assert cloud.rejected() == []
+    lines = logs.all()
+    (said,) = [line for line in lines if line.get("message") == "Replayed event ignored"]
+    assert (said["tenant_id"], said["replay"]) == ("acme", "tenkacloud-1")
+    assert [line["ReplayIgnored"] for line in lines if "ReplayIgnored" in line] == [[1.0]]
+
+
+@pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"status": {"S": "ACTIVE"}, "slug": {"S": "acme-corp"}},
+        {"status": {"S": "SUSPENDED"}, "provisioningStatus": {"S": "COMPLETED"}},
+    ],
+)
+def test_a_replay_builds_what_is_missing(cloud: Cloud, tier: str, record: dict[str, Any]) -> None:
+    cloud.put("acme", tier={"S": tier}, **record)
+    run(replayed(tier=tier))
+    assert only(cloud.published())["status"] == "COMPLETED"
+    assert not nothing_was_made(cloud)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_replay_reports_a_bad_event_only_if_there_is_somebody_to_report_on(
+    cloud: Cloud, exists: bool
+) -> None:
+    if exists:
+        cloud.put("acme")
+    run(replayed(tier="GOLD"))
+    assert [event["detail"]["status"] for event in cloud.published()] == ["FAILED"] * exists
+    assert cloud.rejected() == []
+
+
+def test_a_replay_is_tried_again_if_the_record_cannot_be_read(cloud: Cloud, calls: Calls) -> None:
+    calls.refuse("GetItem", "ProvisionedThroughputExceededException")
+    with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
+        run(replayed())
+    assert nothing_was_made(cloud)
+
+
+def test_only_a_replay_looks_at_the_record(cloud: Cloud, calls: Calls) -> None:
+    assert calls.of(onboarding()) == ["PutEvents", "PutObject"]
+    cloud.put("acme")
+    assert calls.of(replayed()) == ["GetItem", "PutEvents", "PutObject"]
 
 
 def test_a_transient_error_is_raised_so_that_aws_retries(cloud: Cloud) -> None:

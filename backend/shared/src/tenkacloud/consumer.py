@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -13,6 +13,9 @@ from tenkacloud.dead_letters import DeadLetters
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import Envelope, Event, TenantOnboarding, TenantProvisioned, correlated
 from tenkacloud.runtime import CLIENT_CONFIG, utc_now
+
+#: What EventBridge adds to the envelope of an event that a replay brings from the archive.
+REPLAY_NAME: Final = "replay-name"
 
 _T = TypeVar("_T", TenantOnboarding, TenantProvisioned, Event)
 
@@ -32,12 +35,14 @@ class EventConsumer(Generic[_T]):
     queue_url: str
     logger: Logger
     metrics: Metrics
+    #: Asked of a replayed event only, so that it costs the others nothing: is it still to be handled?
+    is_wanted: Callable[[_T], bool] = lambda _message: True
 
     def consume(self, event: dict[str, Any], context: LambdaContext) -> None:
         """Handle one event as EventBridge delivers it.
 
         Raises:
-            Exception: whatever `handle` raises, but for `InvalidField`.
+            Exception: whatever `handle` or `is_wanted` raises, but for `InvalidField`.
         """
         try:
             envelope = Envelope.open(event, self.source, self.detail_type)
@@ -45,6 +50,10 @@ class EventConsumer(Generic[_T]):
             # An event from elsewhere may lack a correlation id; its own id then serves as one.
             message = correlated(self.parse(envelope.detail), envelope.id)
             self.logger.append_keys(tenant_id=message.tenant_id, correlation_id=message.correlation_id)
+            if REPLAY_NAME in event and not self.is_wanted(message):
+                self.metrics.add_metric("ReplayIgnored", MetricUnit.Count, 1)
+                self.logger.info("Replayed event ignored", replay=event[REPLAY_NAME])
+                return
             self.handle(message)
         except InvalidField as error:
             # Made here, since hardly any invocation needs it: a client costs a cold start some 50 ms.

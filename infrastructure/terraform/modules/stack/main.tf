@@ -96,6 +96,7 @@ module "tenant_provisioner" {
   environment            = var.environment
   name_prefix            = local.name_prefix
   zip_path               = "${var.artifacts_dir}/tenant-provisioner.zip"
+  table_name             = module.tenant_table.name
   event_bus_name         = module.event_bus.name
   data_bucket_name       = module.data_bucket.name
   tenant_access_role_arn = module.tenant_access.role_arn

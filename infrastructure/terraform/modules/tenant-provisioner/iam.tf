@@ -1,6 +1,7 @@
 locals {
   event_bus_arn   = "arn:${var.partition}:events:${var.region}:${var.account_id}:event-bus/${var.event_bus_name}"
   data_bucket_arn = "arn:${var.partition}:s3:::${var.data_bucket_name}"
+  table_arn       = "arn:${var.partition}:dynamodb:${var.region}:${var.account_id}:table/${var.table_name}"
   silo_bucket_arn = "arn:${var.partition}:s3:::${var.name_prefix}-silo-*"
 }
 
@@ -22,7 +23,10 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid = "HardenSiloBucket"
     actions = [
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock",
       "s3:GetBucketTagging",
+      "s3:GetEncryptionConfiguration",
       "s3:ListBucket",
       "s3:PutBucketPolicy",
       "s3:PutBucketPublicAccessBlock",
@@ -37,6 +41,13 @@ data "aws_iam_policy_document" "this" {
       variable = "aws:ResourceAccount"
       values   = [var.account_id]
     }
+  }
+
+  # Before it builds what a replayed event asks for: is the tenant still there?
+  statement {
+    sid       = "ReadTenantOfReplay"
+    actions   = ["dynamodb:GetItem"]
+    resources = [local.table_arn]
   }
 
   # On AWS both keys are always there; IfExists only serves engines that do not fill them.

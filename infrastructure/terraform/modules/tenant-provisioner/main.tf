@@ -20,6 +20,7 @@ module "function" {
   partition               = var.partition
 
   environment_variables = {
+    TABLE_NAME             = var.table_name
     EVENT_BUS_NAME         = var.event_bus_name
     DATA_BUCKET_NAME       = var.data_bucket_name
     TENKACLOUD_ENVIRONMENT = var.environment

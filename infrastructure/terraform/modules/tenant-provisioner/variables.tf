@@ -30,6 +30,16 @@ variable "zip_path" {
   }
 }
 
+variable "table_name" {
+  description = "Name of the tenant table."
+  type        = string
+
+  validation {
+    condition     = can(regex("^TenkaCloud-[a-z][a-z0-9]{1,11}$", var.table_name))
+    error_message = "table_name must be TenkaCloud-<environment>."
+  }
+}
+
 variable "event_bus_name" {
   description = "Name of the bus that carries the tenant events."
   type        = string

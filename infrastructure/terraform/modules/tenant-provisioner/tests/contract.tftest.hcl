@@ -12,6 +12,7 @@ variables {
   environment            = "dev"
   name_prefix            = "tenkacloud-dev"
   zip_path               = "main.tf"
+  table_name             = "TenkaCloud-dev"
   event_bus_name         = "tenkacloud-dev-tenant-events"
   data_bucket_name       = "tenkacloud-data-dev-123456789012"
   tenant_access_role_arn = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
@@ -30,6 +31,7 @@ run "wrong_values_are_refused" {
   variables {
     environment            = "data"
     zip_path               = ""
+    table_name             = "Tenants"
     event_bus_name         = "default"
     data_bucket_name       = "tenkacloud-data"
     tenant_access_role_arn = "arn:aws:iam::123456789012:role/admin"
@@ -43,6 +45,7 @@ run "wrong_values_are_refused" {
   expect_failures = [
     var.environment,
     var.zip_path,
+    var.table_name,
     var.event_bus_name,
     var.data_bucket_name,
     var.tenant_access_role_arn,

@@ -12,6 +12,7 @@ variables {
   environment            = "dev"
   name_prefix            = "tenkacloud-dev"
   zip_path               = "main.tf"
+  table_name             = "TenkaCloud-dev"
   event_bus_name         = "tenkacloud-dev-tenant-events"
   data_bucket_name       = "tenkacloud-data-dev-123456789012"
   tenant_access_role_arn = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
@@ -39,6 +40,7 @@ run "provisions_tenants" {
 
   assert {
     condition = module.function.environment_variables == tomap({
+      TABLE_NAME             = "TenkaCloud-dev"
       EVENT_BUS_NAME         = "tenkacloud-dev-tenant-events"
       DATA_BUCKET_NAME       = "tenkacloud-data-dev-123456789012"
       TENKACLOUD_ENVIRONMENT = "dev"
@@ -74,10 +76,19 @@ run "provisions_tenants" {
             "s3:PutBucketPublicAccessBlock",
             "s3:PutBucketPolicy",
             "s3:ListBucket",
+            "s3:GetEncryptionConfiguration",
             "s3:GetBucketTagging",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketPolicy",
           ]
           Resource  = "arn:aws:s3:::tenkacloud-dev-silo-*"
           Condition = { StringEquals = { "aws:ResourceAccount" = "123456789012" } }
+        },
+        {
+          Sid      = "ReadTenantOfReplay"
+          Effect   = "Allow"
+          Action   = "dynamodb:GetItem"
+          Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev"
         },
         {
           Sid      = "ReportResult"
@@ -111,7 +122,7 @@ run "provisions_tenants" {
         },
       ]
     }
-    error_message = "The function must mark prefixes, make dedicated buckets and report, and nothing else."
+    error_message = "The function must mark prefixes, make dedicated buckets, look at tenants and report, and nothing else."
   }
 
   assert {

@@ -10,8 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tenant_provisioner.provisioners.pool import PoolProvisioner
 from tenant_provisioner.provisioners.silo import SiloProvisioner
+from tenant_provisioner.replays import TenantRecords
 from tenant_provisioner.requests import parse_request
 from tenant_provisioner.service import TenantProvisioner
+from tenant_provisioner.side_by_side import side_by_side
 from tenkacloud.consumer import EventConsumer
 from tenkacloud.events import CONTROL_PLANE_SOURCE, TENANT_ONBOARDING, Event
 from tenkacloud.fields import Tier
@@ -33,6 +35,7 @@ def _consumer() -> EventConsumer[Event]:
         account_id=account_id,
         region=required(os.environ, "AWS_REGION"),
         tenant_access_role_arn=required(os.environ, "TENANT_ACCESS_ROLE_ARN"),
+        run_all=side_by_side,
     )
     service = TenantProvisioner(
         provisioners={Tier.FREE: pool, Tier.PRO: pool, Tier.ENTERPRISE: silo},
@@ -41,6 +44,7 @@ def _consumer() -> EventConsumer[Event]:
         metrics=metrics,
         clock=utc_now,
     )
+    records = TenantRecords(required(os.environ, "TABLE_NAME"))
     return EventConsumer(
         source=CONTROL_PLANE_SOURCE,
         detail_type=TENANT_ONBOARDING,
@@ -49,6 +53,7 @@ def _consumer() -> EventConsumer[Event]:
         queue_url=required(os.environ, "DEAD_LETTER_QUEUE_URL"),
         logger=logger,
         metrics=metrics,
+        is_wanted=records.ask_for,
     )
 
 

@@ -1,21 +1,26 @@
 """Silo: a bucket of its own for each ENTERPRISE tenant."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from tenant_provisioner.provisioners.bucket import Bucket
+from tenant_provisioner.side_by_side import Call, one_by_one
 from tenant_provisioner.types import Resources
 from tenkacloud import names, policies
 from tenkacloud.errors import PermanentFailure
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.policies import TENANT_TAG
+from tenkacloud.fields import TenantId
+from tenkacloud.policies import TENANT_TAG, Policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _NO_LOCATION: Final = "us-east-1"  # S3 refuses this region as a LocationConstraint
+_CONFLICT: Final = "OperationAborted"  # S3's answer to two changes of one bucket at the same time
 
 #: CreateBucket's answers that a retry can't change, and what an operator is told.
 _PERMANENT: Final = {
@@ -27,9 +32,10 @@ _PERMANENT: Final = {
 
 @dataclass(frozen=True)
 class SiloProvisioner:
-    """Creates and hardens a tenant's bucket.
+    """Creates and hardens a tenant's bucket (`docs/decisions/0004-silo-buckets.md`).
 
-    The bucket is tagged first: the tag is what says, after a crash between any two calls, whose it is.
+    `run_all` makes calls that do not depend on each other. `defaults` holds the settings that a new bucket of
+    this account was seen to begin with, and that need not be made: each process of the function looks once.
     """
 
     s3: "S3Client"
@@ -37,36 +43,29 @@ class SiloProvisioner:
     account_id: str
     region: str
     tenant_access_role_arn: str
+    run_all: Callable[[Sequence[Call]], list[BaseException | None]] = one_by_one
+    defaults: set[str] = field(default_factory=set)
 
     def provision(self, tenant: TenantOnboarding) -> Resources:
         """Create the bucket, or adopt it if it is this tenant's; then harden it."""
-        bucket = names.silo_bucket(
+        name = names.silo_bucket(
             self.environment, tenant.slug, tenant.tenant_id, self.account_id, self.region
         )
-        target: dict[str, Any] = {"Bucket": bucket, "ExpectedBucketOwner": self.account_id}
-        if self._create(bucket) or self._is_unclaimed(target, tenant.tenant_id):
-            self.s3.put_bucket_tagging(
-                **target, Tagging={"TagSet": [{"Key": TENANT_TAG, "Value": tenant.tenant_id}]}
-            )
-        self.s3.put_public_access_block(
-            **target,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            },
-        )
-        self.s3.put_bucket_encryption(
-            **target,
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-            },
-        )
-        self.s3.put_bucket_versioning(**target, VersioningConfiguration={"Status": "Enabled"})
-        policy = policies.silo_bucket_policy(bucket, tenant.tenant_id, self.tenant_access_role_arn)
-        self.s3.put_bucket_policy(**target, Policy=json.dumps(policy))
-        return {"dedicatedBucket": bucket}
+        bucket = Bucket(self.s3, name, self.account_id)
+        policy = policies.silo_bucket_policy(name, tenant.tenant_id, self.tenant_access_role_arn)
+        settings: list[Call] = [bucket.keep_versions, partial(bucket.set_policy, policy)]
+        if self._create(name):
+            tags: dict[str, str] = {}
+            settings += self._unless_default(bucket)
+        else:
+            tags = _tags_of_own(bucket, tenant.tenant_id, policy)
+            # Whatever it began with, somebody may have changed it.
+            settings += [bucket.close, bucket.encrypt]
+        if tags.get(TENANT_TAG) != tenant.tenant_id:
+            # Setting tags replaces them all, and some may be others'.
+            settings.insert(0, partial(bucket.set_tags, {**tags, TENANT_TAG: tenant.tenant_id}))
+        self._make(settings)
+        return {"dedicatedBucket": name}
 
     def _create(self, bucket: str) -> bool:
         """Create the bucket; return whether it is certainly new."""
@@ -87,25 +86,57 @@ class SiloProvisioner:
         # There S3 also says yes to a bucket that this account has had before.
         return self.region != _NO_LOCATION
 
-    def _is_unclaimed(self, target: dict[str, Any], tenant_id: str) -> bool:
-        """Tell whether a bucket of this account is still to be tagged; False if it is this tenant's.
+    def _unless_default(self, bucket: Bucket) -> Iterator[Call]:
+        """Yield the calls that make a new bucket have what S3 has given all new ones since 2023."""
 
-        Raises:
-            PermanentFailure: it is somebody else's.
-        """
-        try:
-            tags = self.s3.get_bucket_tagging(**target)["TagSet"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchTagSet":
-                raise
-            tags = []
-        owner = next((tag["Value"] for tag in tags if tag["Key"] == TENANT_TAG), None)
-        if owner == tenant_id:
-            return False
-        # A crash right after CreateBucket leaves one without tags and contents. Any other is not ours.
-        if tags or self.s3.list_objects_v2(**target, MaxKeys=1)["KeyCount"]:
-            raise PermanentFailure(
-                f"bucket {target['Bucket']} exists in this AWS account, but its tag {TENANT_TAG} "
-                f"is {owner!r}, not {tenant_id!r}"
-            )
-        return True
+        def see(name: str, is_set: Callable[[], bool], setting: Call) -> None:
+            if is_set():
+                self.defaults.add(name)
+            else:
+                setting()
+
+        for name, is_set, setting in (
+            ("closed", bucket.is_closed, bucket.close),
+            ("encrypted", bucket.is_encrypted, bucket.encrypt),
+        ):
+            if name not in self.defaults:
+                yield partial(see, name, is_set, setting)
+
+    def _make(self, settings: Sequence[Call]) -> None:
+        """Make the settings, whatever becomes of the others; raise the first error, once all have ended."""
+        errors = self.run_all(settings)
+        # S3 may refuse a change while it makes another of the same bucket, the policy's above all.
+        conflicting = [call for call, error in zip(settings, errors, strict=True) if _is_conflict(error)]
+        failed = [error for error in errors if not _is_conflict(error)] + one_by_one(conflicting)
+        for error in failed:
+            if error is not None:
+                raise error
+
+
+def _tags_of_own(bucket: Bucket, tenant_id: TenantId, policy: Policy) -> dict[str, str]:
+    """Return the tags of a bucket of this account that is this tenant's, or nobody's yet.
+
+    Raises:
+        PermanentFailure: it is somebody else's, or nothing says whose.
+    """
+    tags = bucket.tags()
+    owner = tags.get(TENANT_TAG)
+    if owner == tenant_id:
+        return tags
+    if owner is not None:
+        raise PermanentFailure(
+            f"bucket {bucket.name} exists in this AWS account, but its tag {TENANT_TAG} is {owner!r}, "
+            f"not {tenant_id!r}"
+        )
+    # A crash right after CreateBucket leaves one without tags and objects. Of any other that has lost its
+    # tag, our policy still says whose it is: it names the tenant.
+    if (not tags and bucket.is_empty()) or bucket.policy() == policy:
+        return tags
+    raise PermanentFailure(
+        f"bucket {bucket.name} exists in this AWS account, but neither its tag {TENANT_TAG} nor its policy "
+        f"says whose it is; if it is this tenant's, add the tag {TENANT_TAG}={tenant_id} to it, then retry"
+    )
+
+
+def _is_conflict(error: BaseException | None) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] == _CONFLICT
