@@ -2,21 +2,50 @@
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Final
+
+from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.deployment import PROVISIONING
 from scripts.operations.environment import Environment, plain
 from scripts.operations.pace import Pace
-from tenkacloud import records
-from tenkacloud.fields import TenantId, TenantStatus, Tier
+from tenkacloud import names, records
+from tenkacloud.errors import InvalidField, TenkaCloudError
+from tenkacloud.fields import TenantId, TenantStatus, Tier, parse_attempt, parse_tenant_id
 from tenkacloud.lifecycle import ProvisioningStatus
-from tenkacloud.records import Key
+from tenkacloud.records import ANY_ATTEMPT, METADATA, TENANT_PREFIX, Entry, Key
 from tenkacloud.runtime import utc_now
 from tenkacloud.store import Applied
 
 PENDING: Final = {"S": ProvisioningStatus.PENDING.value}
+#: What the index by status and tier has in place of a status or a tier that is not a valid one.
+UNKNOWN: Final = "UNKNOWN"
+_IN_FLIGHT: Final = (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING)
+_KEYS: Final = ("PK", "SK", "EntityType")
+_REASON: Final = "an operator asked for another attempt"
+
+_serialize = TypeSerializer().serialize
+
+
+def everyone(environment: Environment, tiers: Iterable[str] = Tier) -> Iterator[dict[str, Any]]:
+    """Yield the records of all tenants that any index knows, each once, in DynamoDB's JSON.
+
+    The index by status and tier comes first, with the records in it whose status or tier is not a valid one.
+    Records that were rejected before they were put there are in the index of the failed ones only, and those
+    that could not be requested in that of those in flight. With `tiers`, other tiers may come from the latter
+    two. A PENDING record that nobody has handled yet is in no index.
+    """
+    seen = set[str]()
+    by_tier = environment.by_tier([*tiers, UNKNOWN], [*TenantStatus, UNKNOWN])
+    for item in chain(by_tier, environment.failed(), environment.in_flight()):
+        pk = item["PK"]["S"]
+        if pk not in seen:
+            seen.add(pk)
+            yield item
 
 
 def listed(
@@ -27,57 +56,232 @@ def listed(
     `stuck`: in flight, with `inFlightSeconds` each. PENDING tenants are known to an index only where they
     could not be asked for, or were retried; any other is PENDING for less than a second.
     """
-    if stuck or status in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING):
+    if stuck or status in _IN_FLIGHT:
         found = environment.in_flight()
     elif status is ProvisioningStatus.FAILED:
         found = environment.failed()
     else:
-        found = environment.by_tier([tier] if tier else Tier, TenantStatus)
+        found = everyone(environment, [tier] if tier else Tier)
     now = datetime.now(UTC)
     for item in found:
-        tenant = plain(item, hidden=("PK", "SK", "EntityType"))
+        tenant = plain(item, hidden=_KEYS)
         if (status and tenant.get("provisioningStatus") != status) or (tier and tenant.get("tier") != tier):
             continue
-        since = item.get(records.IN_FLIGHT_SINCE, {}).get("S")
-        if since:
-            tenant["inFlightSeconds"] = round(
-                (now - datetime.fromisoformat(records.in_flight_since(since))).total_seconds()
-            )
-        yield tenant
+        # A record that was rejected may have no id of its own, or another one.
+        row = {"id": item["PK"]["S"].removeprefix(TENANT_PREFIX), **tenant}
+        seconds = seconds_in_flight(item, now)
+        yield row if seconds is None else {**row, "inFlightSeconds": round(seconds)}
+
+
+def page(
+    environment: Environment,
+    status: ProvisioningStatus | None,
+    tier: Tier | None,
+    limit: int,
+    *,
+    stuck: bool,
+) -> tuple[list[dict[str, Any]], int]:
+    """Return at most `limit` tenants of a list, and how many there are in the whole list.
+
+    The whole list is counted by the keys in the indexes where they suffice. Otherwise the records are read,
+    too: of those in flight or FAILED, or of all if a list of other tenants is asked for that is longer than
+    `limit`.
+    """
+    found = listed(environment, status, tier, stuck=stuck)
+    rows: list[dict[str, Any]] = []
+    for row in found:
+        if len(rows) == limit:
+            break
+        rows.append(row)
+    else:
+        return rows, len(rows)
+    if status is None and tier is None and not stuck:
+        return rows, len(set(_known(environment)))
+    return rows, limit + 1 + sum(1 for _ in found)
+
+
+def _known(environment: Environment) -> Iterator[str]:
+    """Yield the partition keys of all tenants that any index knows; of those in several more than once."""
+    statuses, tiers = (*TenantStatus, UNKNOWN), (*Tier, UNKNOWN)
+    partitions = [
+        *(
+            ("by-status-tier", "GSI2PK", f"STATUS#{status}#TIER#{tier}")
+            for status in statuses
+            for tier in tiers
+        ),
+        ("failed", "GSI4PK", records.FAILED),
+        ("in-flight", "GSI3PK", records.IN_FLIGHT),
+    ]
+    paginator = environment.clients.dynamodb.get_paginator("query")
+    for index, attribute, value in partitions:
+        for found in paginator.paginate(
+            TableName=environment.deployment.table_name,
+            IndexName=index,
+            KeyConditionExpression="#partition = :value",
+            ExpressionAttributeNames={"#partition": attribute},
+            ExpressionAttributeValues={":value": {"S": value}},
+        ):
+            for item in found["Items"]:
+                yield item["PK"]["S"]
+
+
+def seconds_in_flight(item: dict[str, Any], now: datetime) -> float | None:
+    """Return for how long a tenant is in flight, None if it is not; since 1970 if no valid time is there."""
+    attribute = item.get(records.IN_FLIGHT_SINCE)
+    if attribute is None:
+        return None
+    try:
+        since = datetime.fromisoformat(records.in_flight_since(attribute.get("S")))
+    except ValueError:
+        since = datetime.fromtimestamp(0, UTC)
+    return (now - since).total_seconds()
 
 
 def shown(environment: Environment, tenant_id: TenantId) -> dict[str, Any]:
     """Return a tenant with its whole history: `{"tenant": {…}, "history": [{"at", "to", "attempt", …}]}`."""
     return {
-        "tenant": plain(environment.record(tenant_id), hidden=("PK", "SK", "EntityType")),
+        "tenant": plain(environment.record(tenant_id), hidden=_KEYS),
         "history": environment.history(tenant_id),
     }
+
+
+def named_resources(item: dict[str, Any]) -> dict[str, str | None]:
+    """Return what a record names as its tenant's resources; None for a name that is no string."""
+    return {name: value.get("S") for name, value in item.get("resources", {}).get("M", {}).items()}
+
+
+def misfit(item: dict[str, Any]) -> str | None:
+    """Say why the resources that a COMPLETED record names can't be those of its tier; None if they can.
+
+    FREE and PRO have exactly the prefix of their id, ENTERPRISE exactly a bucket of its own. A record whose
+    id or tier is not a valid one has other troubles.
+    """
+    named = named_resources(item)
+    tier = item.get("tier", {}).get("S")
+    try:
+        tenant_id = parse_tenant_id("id", item["PK"]["S"].removeprefix(TENANT_PREFIX))
+    except InvalidField:
+        return None
+    if tier == Tier.ENTERPRISE:
+        fits = set(named) == {"dedicatedBucket"} and bool(named["dedicatedBucket"])
+    elif tier in (Tier.FREE, Tier.PRO):
+        fits = named == {"s3Prefix": names.pool_prefix(tenant_id)}
+    else:
+        return None
+    return None if fits else f"resources do not fit tier {tier}: the record names {named or 'none'}"
 
 
 def retry(environment: Environment, item: dict[str, Any]) -> str:
     """Have one tenant tried again; return what was done.
 
-    FAILED becomes PENDING, which asks for it. A tenant that is PENDING already is handed to the function
-    once more, as it is now: that is safe at any time.
+    FAILED becomes PENDING, which asks for it; so does COMPLETED with resources that do not fit its tier. A
+    tenant that is PENDING already is handed to the function once more, as it is now: that is safe at any
+    time.
+
+    Raises:
+        TenkaCloudError: the record can't be changed, now or as it is.
+        botocore.exceptions.ClientError: AWS refuses the call.
     """
     read = records.read(item)
     status = read.get("provisioningStatus")
     key = Key(item["PK"]["S"])
     if status == ProvisioningStatus.PENDING:
         return ask_again(environment, item)
+    if status == ProvisioningStatus.COMPLETED and misfit(item):
+        requested = _request_again(environment, key, item, str(misfit(item)), utc_now())
+        return "retried" if requested else "left alone: it has changed meanwhile"
     if status != ProvisioningStatus.FAILED:
         return f"left alone: it is {status}, not FAILED"
-    raw: Any = read.get("provisioningAttempt")
-    attempt = None if raw is None else int(raw)
-    change = records.retry(key, attempt, "an operator asked for another attempt", utc_now())
-    outcome = environment.store(f"operator:{getpass.getuser()}").apply(change)
+    change = records.retry(key, _attempt(read), _REASON, utc_now())
+    outcome = environment.store(_writer()).apply(change)
     return "retried" if isinstance(outcome, Applied) else "left alone: it is no longer FAILED"
 
 
+def _attempt(read: records.Item) -> int | None:
+    """Return the attempt that a change must find: whatever the record has, if that is not a valid one."""
+    raw = read.get("provisioningAttempt")
+    try:
+        return None if raw is None else parse_attempt("provisioningAttempt", raw, least=0)
+    except InvalidField:
+        return ANY_ATTEMPT
+
+
+def _writer() -> str:
+    return f"operator:{getpass.getuser()}"
+
+
+def _request_again(environment: Environment, key: Key, item: dict[str, Any], reason: str, now: str) -> bool:
+    """COMPLETED → PENDING: ask for the resources that fit the tier. Return whether the record was as read.
+
+    The one place that writes this transition.
+    """
+    attempt = _attempt(records.read(item))
+    entry = Entry(
+        ProvisioningStatus.PENDING, now, attempt if attempt != ANY_ATTEMPT else None, f"{_REASON}: {reason}"
+    )
+    line = {name: _serialize(value) for name, value in entry.attributes(_writer()).items()}
+    # On all that the decision was made by.
+    same = {"provisioningStatus": item["provisioningStatus"], "tier": item["tier"]} | {
+        name: item[name] for name in ("provisioningAttempt", "resources") if name in item
+    }
+    missing = [name for name in ("provisioningAttempt", "resources") if name not in item]
+    conditions = [f"#{name} = :{name}" for name in same]
+    conditions += [f"attribute_not_exists(#{name})" for name in missing]
+    table = environment.deployment.table_name
+    dynamodb = environment.clients.dynamodb
+    try:
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {
+                    "Update": {
+                        "TableName": table,
+                        "Key": {"PK": {"S": key.pk}, "SK": {"S": METADATA}},
+                        # Should the stream fail to bring it, the reconciler does.
+                        "UpdateExpression": "SET #provisioningStatus = :pending, updatedAt = :now, "
+                        "GSI3PK = :inFlight, GSI3SK = :now REMOVE resumptions, GSI4PK, GSI4SK",
+                        "ConditionExpression": " AND ".join(conditions),
+                        "ExpressionAttributeNames": {f"#{name}": name for name in (*same, *missing)},
+                        "ExpressionAttributeValues": {
+                            **{f":{name}": value for name, value in same.items()},
+                            ":pending": PENDING,
+                            ":now": {"S": now},
+                            ":inFlight": {"S": records.IN_FLIGHT},
+                        },
+                    }
+                },
+                {
+                    "Put": {
+                        "TableName": table,
+                        "Item": {"PK": {"S": key.pk}, "SK": {"S": entry.sort_key}, **line},
+                    }
+                },
+            ]
+        )
+    except dynamodb.exceptions.TransactionCanceledException as cancelled:
+        codes = {each.get("Code") for each in cancelled.response.get("CancellationReasons", [])}
+        if "ConditionalCheckFailed" not in codes:
+            raise
+        return False
+    return True
+
+
+def tried(environment: Environment, item: dict[str, Any]) -> str:
+    """Have one tenant tried again; return what was done, or `failed: ` and what was in the way."""
+    try:
+        return retry(environment, item)
+    except (TenkaCloudError, BotoCoreError) as error:
+        return f"failed: {error}"
+    except ClientError as error:
+        return f"failed: {error.response['Error']['Code']}"
+
+
 def retry_all(environment: Environment, pace: Pace) -> dict[str, str]:
-    """Have every FAILED tenant tried again; return `{tenantId: what was done}`."""
+    """Have every FAILED tenant tried again; return `{tenantId: what was done}`.
+
+    One that can't be tried stops none of the others: what is wrong stands in its place.
+    """
     return {
-        item["PK"]["S"].removeprefix(records.TENANT_PREFIX): retry(environment, item)
+        item["PK"]["S"].removeprefix(TENANT_PREFIX): tried(environment, item)
         for item in pace.over("retrying", list(environment.failed()))
     }
 
@@ -95,7 +299,7 @@ def ask_again(environment: Environment, item: dict[str, Any]) -> str:
             "SequenceNumber": "1",
         },
     }
-    answer = environment.clients.lambda_.invoke(
+    answer = environment.clients.lambda_once.invoke(
         FunctionName=name, Payload=json.dumps({"Records": [record]}, default=str).encode()
     )
     failed = answer.get("FunctionError") or json.loads(answer["Payload"].read())["batchItemFailures"]

@@ -266,7 +266,7 @@ def test_dead_letters_are_brought_back(
         sqs.send_message(QueueUrl=urls[service], MessageBody=json.dumps(body))
     found = {
         letter.tenant_id: letter
-        for letter in letters.look(Environment(stack.deployment, stack.clients), None)
+        for letter in letters.look(Environment(stack.deployment, stack.clients), None)[0]
     }
     assert found["letter-invocation"].reason == "SlowDown"
     assert found["letter-event"].kind == "event"
