@@ -27,7 +27,7 @@ REPAIRED: Final = "repaired"
 #: How long a repair may bring nothing new, in seconds. Each tenant that is repaired begins it anew.
 REPAIR_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.5
-_POOL: Final = names.pool_prefix(TenantId("")).removesuffix("/")  # where the prefixes of tenants are
+_POOL: Final = names.pool_prefix(TenantId("")).removesuffix("//")  # where the prefixes of tenants are
 _REQUESTED: Final = ("asked", "requested")  # the reconciler's answers where a repair was begun
 _CLOSED: Final = {
     "BlockPublicAcls": True,
