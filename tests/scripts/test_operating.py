@@ -32,7 +32,8 @@ BUCKET = "tenkacloud-data-test"
 
 
 def client_error(code: str, **more: Any) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}, **more}, "Call")
+    response: Any = {"Error": {"Code": code, "Message": code}, **more}
+    return ClientError(response, "Call")
 
 
 class Lambda:
@@ -124,7 +125,8 @@ class Cloud:
         return Environment(deployment, clients)
 
     def bucket(self, name: str, tenant_id: str | None = None) -> None:
-        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        place: Any = {"LocationConstraint": REGION}
+        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration=place)
         if tenant_id:
             tags: Any = {"TagSet": [{"Key": "tenantId", "Value": tenant_id}]}
             self.s3.put_bucket_tagging(Bucket=name, Tagging=tags)
@@ -190,7 +192,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     # moto would wait for the whole of it
     monkeypatch.setattr(letters, "_WAIT_SECONDS", 0)
-    monkeypatch.setattr(letters.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("scripts.operations.letters.time.sleep", lambda seconds: None)
     with mock_aws():
         made = Cloud()
         monkeypatch.setattr(Environment, "of", classmethod(lambda cls, name: made.environment()))
@@ -372,7 +374,7 @@ def test_messages_are_hidden_briefly_and_for_as_long_as_work_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(letters.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("scripts.operations.letters.time.monotonic", lambda: now[0])
     sqs: Any = SlowQueue([[MESSAGE]], [0])
     queue = letters.Queue(sqs, PROVISIONER, "url")
     queue.take()
@@ -675,17 +677,24 @@ def test_a_completed_tenant_whose_resources_fit_is_left_alone(cloud: Cloud, oper
         assert (code, rows[0]["outcome"]) == (1, "left alone: it is COMPLETED, not FAILED")
 
 
-@pytest.mark.parametrize("changed", ["provisioningStatus", "tier", "provisioningAttempt", "resources"])
+CHANGES = {
+    "provisioningStatus": {"S": "PROVISIONING"},
+    "tier": {"S": "PRO"},
+    "provisioningAttempt": {"N": "2"},
+    "resources": {"M": OWN},
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
 def test_a_record_that_changed_since_it_was_read_is_not_requested_again(cloud: Cloud, changed: str) -> None:
     cloud.put("x", tier="ENTERPRISE", resources={"M": PREFIX})
     read = cloud.environment().record(TenantId("x"))
-    now = {
-        "provisioningStatus": {"S": "PROVISIONING"},
-        "tier": {"S": "PRO"},
-        "provisioningAttempt": {"N": "2"},
-        "resources": {"M": OWN},
-    }[changed]
-    cloud.put("x", **{"tier": "ENTERPRISE", "resources": {"M": PREFIX}, changed: now})
+    changes: dict[str, Any] = {
+        "tier": "ENTERPRISE",
+        "resources": {"M": PREFIX},
+        changed: CHANGES[changed],
+    }
+    cloud.put("x", **changes)
     before = cloud.environment().record(TenantId("x"))
     assert tenants.retry(cloud.environment(), read) == "left alone: it has changed meanwhile"
     assert cloud.environment().record(TenantId("x")) == before
