@@ -534,7 +534,7 @@ def test_a_long_run_is_invoked_once(monkeypatch: pytest.MonkeyPatch) -> None:
                 except OSError:
                     return
 
-        thread = threading.Thread(target=accept)
+        thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         clients = Clients("local", REGION)
