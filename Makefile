@@ -14,7 +14,7 @@ SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:ba
 RUN := PYTHONPATH=$(SOURCES) $(BIN)/python -m
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: bench load-faults help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive replay verify reconcile
+.PHONY: bench load-faults help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,8 +100,11 @@ retry: $(VENV)/.done ## try a FAILED tenant again (ID=acme, or ALL=1; RATE=10 a 
 letters: $(VENV)/.done ## list what lies in the dead-letter queues (SERVICE=provisioning; LETTER=id shows one)
 	@$(OPERATE) letters $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(LETTER),--letter $(LETTER)) $(ENV)
 
-redrive: $(VENV)/.done ## bring that back (SERVICE=provisioning, REJECTED=1, RATE=10 a second)
-	@$(OPERATE) redrive $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(REJECTED),--rejected) $(if $(RATE),--rate $(RATE)) $(ENV)
+redrive: $(VENV)/.done ## bring that back (SERVICE=provisioning, REJECTED=1, FORCE=1, RATE=10 a second)
+	@$(OPERATE) redrive $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(REJECTED),--rejected) $(if $(FORCE),--force) $(if $(RATE),--rate $(RATE)) $(ENV)
+
+discard: $(VENV)/.done ## remove some of that for good (LETTER=id or REASON=text; EXPORT=file or NO_EXPORT=1)
+	@$(OPERATE) discard $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(LETTER),--letter "$(LETTER)") $(if $(REASON),--reason "$(REASON)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(NO_EXPORT),--no-export) $(ENV)
 
 replay: $(VENV)/.done ## send archived events once more (FROM=2026-01-31T09:00:00Z TO=2026-01-31T10:00:00Z)
 	@$(OPERATE) replay $(JSON_FLAG) --from "$(FROM)" --to "$(TO)" $(ENV)

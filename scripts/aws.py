@@ -39,6 +39,11 @@ _ROOT: Final[dict[str, Any]] = {
 }
 #: Every client of scripts and tests.
 CLIENT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
+#: For calls that wait for what a function answers. Longer than any function that is called so may run (300
+#: s), and sent once: a call that was sent again because nobody answered yet would do the work twice.
+INVOKE: Final = Config(
+    connect_timeout=5, read_timeout=310, retries={"total_max_attempts": 1}, tcp_keepalive=True
+)
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,14 @@ class Clients:
     def lambda_(self) -> "LambdaClient":
         """Lambda."""
         client: LambdaClient = self._client("lambda")
+        return client
+
+    @property
+    def lambda_once(self) -> "LambdaClient":
+        """Lambda, to wait for a function's answer: one attempt, with time for the longest run."""
+        if "lambda_once" not in self._made:
+            self._made["lambda_once"] = self._session.client("lambda", config=INVOKE)
+        client: LambdaClient = self._made["lambda_once"]
         return client
 
     @property

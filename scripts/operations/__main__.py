@@ -7,9 +7,10 @@ standard error. Exit codes: 0 all is well; 1 something is not (the output says w
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -17,14 +18,15 @@ from rich.table import Table
 
 from scripts import reconciling
 from scripts.operations import letters, replaying, tenants, verifying
-from scripts.operations.environment import Environment, first, tenant_id_of
+from scripts.operations.environment import Environment, tenant_id_of
 from scripts.operations.pace import Pace
-from scripts.project import LOCAL, CommandError
-from tenkacloud.fields import TenantStatus, Tier
+from scripts.project import LOCAL, CommandError, say
+from tenkacloud.fields import Tier
 from tenkacloud.lifecycle import ProvisioningStatus
 
 _WIDTH: Final = 160
-_REPAIR_SECONDS: Final = 60.0
+#: How long `reconcile` waits for another sweep to end, in seconds: those with nothing to do end within that.
+_SWEEP_PATIENCE: Final = 5.0
 
 Options = argparse.Namespace
 
@@ -68,7 +70,19 @@ def _parser() -> argparse.ArgumentParser:
     added = command("redrive", _redrive, "bring back what lies in the dead-letter queues")
     added.add_argument("--service")
     added.add_argument("--rejected", action="store_true", help="also what broke the contract")
+    added.add_argument("--force", action="store_true", help="even if it would be rejected again")
     added.add_argument("--rate", type=_positive, default=10, help="at most so many a second (10)")
+
+    added = command("discard", _discard, "remove dead-letter messages for good")
+    added.add_argument("--service")
+    which = added.add_mutually_exclusive_group(required=True)
+    which.add_argument("--letter", help="the message of this id")
+    which.add_argument("--reason", help="those whose reason holds this text")
+    kept = added.add_mutually_exclusive_group(required=True)
+    kept.add_argument(
+        "--export", type=Path, metavar="FILE", help="append them there first, a line of JSON each"
+    )
+    kept.add_argument("--no-export", action="store_true", help="keep nothing of them")
 
     added = command("replay", _replay, "send the events of a time range to the bus once more")
     added.add_argument("--from", dest="start", required=True, help="RFC 3339")
@@ -109,11 +123,15 @@ def _seconds(text: str) -> int:
 
 
 def _tenants(environment: Environment, options: Options) -> int:
-    found = tenants.listed(environment, options.status, options.tier, stuck=options.stuck)
-    rows = list(first(options.limit, found))
+    rows, known = tenants.page(environment, options.status, options.tier, options.limit, stuck=options.stuck)
     columns = ("id", "tier", "status", "provisioningStatus", "provisioningAttempt", "updatedAt")
     more = ("inFlightSeconds",) if options.stuck else ("failureReason",)
     _print(options, rows, (*columns, *more))
+    counted = f"{len(rows)} of {known}"
+    if options.json:
+        say(counted)
+    else:
+        print(counted)
     return 0
 
 
@@ -136,32 +154,61 @@ def _retry(environment: Environment, options: Options) -> int:
         outcomes = tenants.retry_all(environment, _pace(options))
     else:
         tenant_id = tenant_id_of(options.id)
-        outcomes = {tenant_id: tenants.retry(environment, environment.record(tenant_id))}
+        outcomes = {tenant_id: tenants.tried(environment, environment.record(tenant_id))}
     rows = [{"id": tenant_id, "outcome": outcome} for tenant_id, outcome in outcomes.items()]
     _print(options, rows, ("id", "outcome"))
-    return 0 if all(outcome in ("retried", "asked for") for outcome in outcomes.values()) else 1
+    bad = {each: outcome for each, outcome in outcomes.items() if outcome not in ("retried", "asked for")}
+    if options.all and bad:
+        say(f"{len(bad)} of {len(outcomes)} were not retried:")
+        for each, outcome in bad.items():
+            say(f"{each}: {outcome}")
+    return 1 if bad else 0
 
 
 def _letters(environment: Environment, options: Options) -> int:
-    found = letters.look(environment, options.service)
+    found, others = letters.look(environment, options.service)
     if options.letter:
         wanted = [letter for letter in found if letter.id == options.letter]
         if not wanted:
+            _tell_others(others)
             raise CommandError(f"there is no letter {options.letter}")
-        print(json.dumps({**wanted[0].summary(), "body": wanted[0].body}, indent=2))
+        shown = {**wanted[0].summary(), "attributes": wanted[0].attributes, "body": wanted[0].body}
+        print(json.dumps(shown, indent=2))
         return 0
     _print(options, [letter.summary() for letter in found], _LETTER)
-    return 0
+    return _tell_others(others)
 
 
 _LETTER: Final = ("service", "id", "kind", "tenantId", "reason")
 
 
+def _tell_others(others: dict[str, int]) -> int:
+    """Say how many messages a command did not see; return the exit code for that."""
+    for service, count in others.items():
+        say(f"{service}: about {count} more: another reader holds them, try again in a minute")
+    return 1 if others else 0
+
+
 def _redrive(environment: Environment, options: Options) -> int:
-    done = letters.redrive(environment, options.service, _pace(options), rejected=options.rejected)
-    _print(options, done, (*_LETTER, "outcome"))
-    left = [row for row in done if not row["outcome"].startswith("redriven") and row["kind"] != "rejected"]
-    return 1 if left else 0
+    done = letters.redrive(
+        environment, options.service, _pace(options), rejected=options.rejected, force=options.force
+    )
+    _print(options, done.rows, (*_LETTER, "outcome"))
+    left = [row for row in done.rows if not row["outcome"].startswith("redriven")]
+    wanted = [row for row in left if options.rejected or row["kind"] != "rejected"]
+    return _tell_others(done.others) or (1 if wanted else 0)
+
+
+def _discard(environment: Environment, options: Options) -> int:
+    def wanted(letter: letters.Letter) -> bool:
+        return letter.id == options.letter if options.letter else options.reason in letter.reason
+
+    done = letters.discard(environment, options.service, wanted, options.export)
+    _print(options, done.rows, (*_LETTER, "outcome"))
+    if not done.rows:
+        _tell_others(done.others)
+        raise CommandError("there is no such dead-letter message")
+    return _tell_others(done.others)
 
 
 def _replay(environment: Environment, options: Options) -> int:
@@ -174,7 +221,7 @@ def _replay(environment: Environment, options: Options) -> int:
 
 def _verify(environment: Environment, options: Options) -> int:
     if options.all:
-        items = environment.by_tier(Tier, TenantStatus)
+        items = tenants.everyone(environment)
     else:
         items = iter([environment.record(tenant_id_of(options.id))])
     console = Console(stderr=True)
@@ -186,38 +233,32 @@ def _verify(environment: Environment, options: Options) -> int:
                 bad.append(finding)
             if status:
                 status.update(f"verifying: {found} tenants, {len(bad)} with problems")
-    if options.repair:
-        bad = _repaired(environment, bad, options)
+    if options.repair and bad:
+        bad = verifying.repair(environment, bad, options.stuck_after, say)
+    if options.all:
+        # After the repairs: what lies beside a record that was put right is found then, too.
+        bad += _orphans(environment, options)
+    left = [finding for finding in bad if finding.repair != verifying.REPAIRED]
     rows = [finding.as_json() for finding in bad]
     if options.json:
         print(json.dumps({"verified": found, "findings": rows}, indent=2))
     else:
         lines = [{**row, "problems": "\n".join(row["problems"])} for row in rows]
-        _print(options, lines, ("tenantId", "status", "problems"))
-        print(f"{found} verified, {len(bad)} with problems")
-    return 1 if bad else 0
+        repair = ("repair",) if options.repair else ()
+        _print(options, lines, ("tenantId", "status", "problems", *repair))
+        repaired = f", {len(bad) - len(left)} repaired" if options.repair else ""
+        print(f"{found} tenants verified, {len(bad)} findings{repaired}")
+    return 1 if left else 0
 
 
-def _repaired(
-    environment: Environment, bad: list[verifying.Finding], options: Options
-) -> list[verifying.Finding]:
-    """Have completed tenants put right; return what is still wrong when the time is up."""
-    broken = {finding.tenant_id: finding for finding in bad}
-    ids = [finding.tenant_id for finding in bad if finding.status == ProvisioningStatus.COMPLETED]
-    answers = reconciling.repair(environment.deployment, environment.clients, ids)
-    asked = [tenant_id for tenant_id, answer in answers.items() if answer == "asked"]
-    deadline = time.monotonic() + _REPAIR_SECONDS
-    while asked and time.monotonic() < deadline:
-        time.sleep(0.5)
-        for tenant_id in asked:
-            item = environment.record(tenant_id_of(tenant_id))
-            broken[tenant_id] = verifying.verify(environment, item, options.stuck_after)
-        asked = [tenant_id for tenant_id in asked if broken[tenant_id].problems]
-    return [finding for finding in broken.values() if finding.problems]
+def _orphans(environment: Environment, options: Options) -> list[verifying.Finding]:
+    """Return the resources that no record names. They are told of, and never touched."""
+    untouched = "not repaired: resources are never deleted" if options.repair else None
+    return [replace(finding, repair=untouched) for finding in verifying.orphans(environment)]
 
 
 def _reconcile(environment: Environment, options: Options) -> int:
-    sums = reconciling.sweep(environment.deployment, environment.clients, options.older_than)
+    sums = reconciling.sweep(environment.deployment, environment.clients, options.older_than, _SWEEP_PATIENCE)
     _print(options, [dict(sums)], ("resumed", "givenUp", "left", "errors"))
     return 1 if sums["errors"] else 0
 

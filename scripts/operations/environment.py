@@ -10,7 +10,7 @@ from scripts.deployment import Deployment
 from scripts.project import CommandError
 from scripts.terraform import Terraform
 from tenkacloud.errors import InvalidField
-from tenkacloud.fields import TenantId, TenantStatus, Tier, parse_tenant_id
+from tenkacloud.fields import TenantId, parse_tenant_id
 from tenkacloud.records import FAILED, HISTORY_PREFIX, IN_FLIGHT, METADATA, TENANT_PREFIX
 from tenkacloud.store import TenantStore
 
@@ -73,7 +73,7 @@ class Environment:
         """Yield the records of those that FAILED, the oldest failure first."""
         return self._indexed("failed", "GSI4PK", FAILED)
 
-    def by_tier(self, tiers: Iterable[Tier], statuses: Iterable[TenantStatus]) -> Iterator[dict[str, Any]]:
+    def by_tier(self, tiers: Iterable[str], statuses: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Yield the records of tiers that were once asked for, newest first within each."""
         for status in statuses:
             for tier in tiers:

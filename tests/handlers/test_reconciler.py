@@ -64,7 +64,7 @@ def test_an_operator_may_shorten_the_deadline(cloud: Cloud) -> None:
 @pytest.mark.parametrize(("resumptions", "patience"), [(0, 900), (1, 1800), (2, 3600), (3, 7200), (5, 7200)])
 def test_the_deadline_grows_with_each_resumption(cloud: Cloud, resumptions: int, patience: int) -> None:
     """A backlog that is asked for again and again only grows."""
-    count = {"resumptions": {"N": str(resumptions)}}
+    count: dict[str, Any] = {"resumptions": {"N": str(resumptions)}}
     put(cloud, "patient", age=patience - 60, **count)
     assert run()["left"] == (1 if resumptions else 0)
     assert cloud.published() == []
@@ -74,7 +74,7 @@ def test_the_deadline_grows_with_each_resumption(cloud: Cloud, resumptions: int,
 
 
 def test_a_tenant_whose_mark_can_never_be_written_fails_with_a_reason(cloud: Cloud) -> None:
-    put(cloud, "full", age=1000, ballast={"S": "x" * (400 * 1024 - 82 - 66 - 180)})
+    put(cloud, "full", age=1000, ballast={"S": "x" * (405_000 - 82 - 66 - 180)})
     put(cloud, "stuck", age=1000)
     assert run() == {"resumed": 1, "givenUp": 1, "left": 0, "errors": 0}
     assert cloud.reason("full").startswith("DynamoDB takes no change of the record TENANT#full as it is")
@@ -188,7 +188,7 @@ def test_a_tenant_with_resources_of_another_tier_is_repaired_by_another_attempt(
     assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#odd"]
     (line,) = cloud.history("odd")
     assert (line["to"], line["by"]) == ("PENDING", "reconciler")
-    assert line["reason"].startswith("repair: the resources of tier ENTERPRISE are dedicatedBucket")
+    assert line["reason"].startswith("repair: resources do not fit tier ENTERPRISE: ")
 
 
 @pytest.mark.parametrize(

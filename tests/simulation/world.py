@@ -33,6 +33,7 @@ import provisioning.handler
 import provisioning_completion.handler
 import reconciler.handler
 import tenant_provisioner.handler
+from tenant_provisioner.side_by_side import one_by_one
 from tenkacloud import runtime
 from tenkacloud.store import TenantStore
 from tests.simulation.cloud import State
@@ -396,6 +397,8 @@ class Stage:
         self._patches = [
             mock.patch.object(boto3, "client", client),
             mock.patch.object(runtime, "datetime", virtual),
+            # Threads would take their turns by chance.
+            mock.patch.object(tenant_provisioner.handler, "side_by_side", one_by_one),
             mock.patch.object(TenantStore.__init__, "__defaults__", (lambda _seconds: None,)),
         ]
         for patch in self._patches:

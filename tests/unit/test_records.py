@@ -201,22 +201,20 @@ def test_a_success_that_does_not_say_so_is_held_to_the_tiers_kind_of_resource() 
     [
         ({}, None),
         ({"tier": "FREE"}, None),
-        ({"tier": "ENTERPRISE"}, "the resources of tier ENTERPRISE are dedicatedBucket, the record names"),
+        ({"tier": "ENTERPRISE"}, "tier ENTERPRISE: the record names {'s3Prefix': 'tenants/acme/'}"),
         ({"tier": "ENTERPRISE", "resources": {"dedicatedBucket": "b"}}, None),
-        ({"resources": {"dedicatedBucket": "b"}}, "the resources of tier PRO are s3Prefix, the record names"),
-        ({"resources": {"s3Prefix": "tenants/acme2/"}}, "the prefix is 'tenants/acme2/', not tenants/acme/"),
-        (
-            {"resources": {"s3Prefix": "tenants/acme/", "dedicatedBucket": "b"}},
-            "the resources of tier PRO are",
-        ),
-        ({"resources": NULL}, "the resources of tier PRO are s3Prefix, the record names []"),
+        ({"tier": "ENTERPRISE", "resources": {"dedicatedBucket": NULL}}, "tier ENTERPRISE: the record names"),
+        ({"resources": {"dedicatedBucket": "b"}}, "tier PRO: the record names {'dedicatedBucket': 'b'}"),
+        ({"resources": {"s3Prefix": "tenants/acme2/"}}, "tier PRO: the record names"),
+        ({"resources": {"s3Prefix": "tenants/acme/", "dedicatedBucket": "b"}}, "tier PRO: the record names"),
+        ({"resources": NULL}, "tier PRO: the record names none"),
         ({"resources": NULL, "provisioningStatus": "PENDING"}, None),
     ],
 )
 def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | None) -> None:
     done = {**ITEM, "provisioningStatus": "COMPLETED", "resources": {"s3Prefix": "tenants/acme/"}, **change}
     told = records.misplaced(done)
-    assert told is None if wrong is None else told is not None and told.startswith(wrong)
+    assert told is None if wrong is None else told is not None and wrong in told
     if told:
         again = records.request_again(KEY, done, told, NOW)
         assert (again.to, again.sets["GSI3PK"]) == ("PENDING", "IN_FLIGHT")

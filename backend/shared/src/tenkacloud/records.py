@@ -506,14 +506,13 @@ def misplaced(item: Item) -> str | None:
     if item.get("provisioningStatus") != ProvisioningStatus.COMPLETED or tier is None:
         return None
     resources = item.get("resources")
-    names = sorted(resources) if isinstance(resources, Mapping) else []
-    if names != [RESOURCE_OF[tier]]:
-        return f"the resources of tier {tier} are {RESOURCE_OF[tier]}, the record names {names}"
-    place = resources[RESOURCE_OF[tier]] if isinstance(resources, Mapping) else None
-    wanted = pool_prefix(TenantId(str(tenant_id)))
-    if tier is not Tier.ENTERPRISE and place != wanted:
-        return f"the prefix is {shown(place)}, not {wanted}"
-    return None
+    named = dict(resources) if isinstance(resources, Mapping) else {}
+    kind = RESOURCE_OF[tier]
+    place = named.get(kind)
+    fits = list(named) == [kind] and isinstance(place, str) and bool(place)
+    if tier is not Tier.ENTERPRISE:
+        fits = fits and place == pool_prefix(TenantId(str(tenant_id)))
+    return None if fits else f"resources do not fit tier {tier}: the record names {named or 'none'}"
 
 
 def settle(result: TenantProvisioned, now: str) -> Change:

@@ -46,6 +46,11 @@ output "environment_variables" {
   value       = var.environment_variables
 }
 
+output "reserved_concurrent_executions" {
+  description = "How many invocations may run at a time; -1 if the account's limit alone counts."
+  value       = aws_lambda_function.this.reserved_concurrent_executions
+}
+
 output "role_path" {
   description = "Path of the function's role."
   value       = aws_iam_role.this.path

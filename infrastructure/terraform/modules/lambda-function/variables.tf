@@ -94,6 +94,18 @@ variable "memory_size" {
   }
 }
 
+variable "reserved_concurrent_executions" {
+  description = "How many invocations may run at a time, taken from the account's; -1 for no limit of its own."
+  type        = number
+  default     = -1
+
+  # Not 0: it would switch the function off.
+  validation {
+    condition     = var.reserved_concurrent_executions == -1 || (var.reserved_concurrent_executions >= 1 && var.reserved_concurrent_executions <= 1000 && floor(var.reserved_concurrent_executions) == var.reserved_concurrent_executions)
+    error_message = "reserved_concurrent_executions must be -1 or a whole number from 1 to 1000."
+  }
+}
+
 variable "architecture" {
   description = "Processor architecture. The zips are pure Python and run on either."
   type        = string

@@ -14,6 +14,10 @@ module "function" {
   role_path     = "/tenkacloud/${var.environment}/control-plane/"
   timeout       = 300
 
+  # One sweep at a time: two would resume the same tenants, and use up their attempts. A scheduled run that meets
+  # another is put off for a minute, then dropped (see the invoke config below).
+  reserved_concurrent_executions = var.reserved_concurrent_executions
+
   # No queue: what a run did not do, the next one finds by itself, and an operator's call waits.
   synchronous        = true
   log_retention_days = var.log_retention_days

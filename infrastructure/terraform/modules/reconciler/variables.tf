@@ -70,6 +70,17 @@ variable "resumptions_max" {
   }
 }
 
+variable "reserved_concurrent_executions" {
+  description = "1: one sweep at a time. -1 only for an account that has no 101 executions to reserve from."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = contains([-1, 1], var.reserved_concurrent_executions)
+    error_message = "reserved_concurrent_executions must be 1 or -1."
+  }
+}
+
 variable "log_retention_days" {
   description = "How long logs are kept, in days."
   type        = number

@@ -29,22 +29,23 @@ run "wrong_values_are_refused" {
   command = plan
 
   variables {
-    function_name           = "provisioning"
-    description             = ""
-    zip_path                = ""
-    handler                 = "handler"
-    environment_variables   = { DEAD_LETTER_QUEUE_URL = "https://example.com/queue" }
-    policy_json             = "{}"
-    role_path               = "/"
-    log_retention_days      = 0
-    log_level               = "TRACE"
-    account_id              = "12345678901"
-    region                  = "tokyo"
-    partition               = "azure"
-    timeout                 = 901
-    memory_size             = 64
-    architecture            = "i386"
-    dead_letter_source_arns = ["arn:aws:sns:ap-northeast-1:123456789012:anything"]
+    function_name                  = "provisioning"
+    description                    = ""
+    zip_path                       = ""
+    handler                        = "handler"
+    environment_variables          = { DEAD_LETTER_QUEUE_URL = "https://example.com/queue" }
+    policy_json                    = "{}"
+    role_path                      = "/"
+    log_retention_days             = 0
+    log_level                      = "TRACE"
+    account_id                     = "12345678901"
+    region                         = "tokyo"
+    partition                      = "azure"
+    timeout                        = 901
+    memory_size                    = 64
+    reserved_concurrent_executions = 0
+    architecture                   = "i386"
+    dead_letter_source_arns        = ["arn:aws:sns:ap-northeast-1:123456789012:anything"]
   }
 
   expect_failures = [
@@ -62,6 +63,7 @@ run "wrong_values_are_refused" {
     var.partition,
     var.timeout,
     var.memory_size,
+    var.reserved_concurrent_executions,
     var.architecture,
     var.dead_letter_source_arns,
   ]

@@ -56,6 +56,7 @@ run "function_of_its_own" {
       && aws_lambda_function.this.handler == "example.handler.handler"
       && aws_lambda_function.this.timeout == 60
       && aws_lambda_function.this.memory_size == 256
+      && aws_lambda_function.this.reserved_concurrent_executions == -1
       && aws_lambda_function.this.tracing_config[0].mode == "Active"
       && aws_lambda_function.this.source_code_hash == filebase64sha256("main.tf")
     )
@@ -162,12 +163,15 @@ run "other_limits" {
     memory_size  = 512
     architecture = "x86_64"
     log_level    = "DEBUG"
+
+    reserved_concurrent_executions = 3
   }
 
   assert {
     condition = (
       aws_lambda_function.this.timeout == 30
       && aws_lambda_function.this.memory_size == 512
+      && output.reserved_concurrent_executions == 3
       && aws_lambda_function.this.architectures == tolist(["x86_64"])
       && aws_lambda_function.this.environment[0].variables["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
     )

@@ -29,17 +29,18 @@ run "wrong_values_are_refused" {
   command = plan
 
   variables {
-    environment         = "data"
-    zip_path            = ""
-    table_name          = "Tenants"
-    stuck_after_seconds = 59
-    resumptions_max     = 0
-    event_bus_name      = "default"
-    log_retention_days  = 0
-    log_level           = "TRACE"
-    account_id          = "12345678901"
-    region              = "tokyo"
-    partition           = "azure"
+    environment                    = "data"
+    zip_path                       = ""
+    table_name                     = "Tenants"
+    stuck_after_seconds            = 59
+    resumptions_max                = 0
+    reserved_concurrent_executions = 2
+    event_bus_name                 = "default"
+    log_retention_days             = 0
+    log_level                      = "TRACE"
+    account_id                     = "12345678901"
+    region                         = "tokyo"
+    partition                      = "azure"
   }
 
   expect_failures = [
@@ -48,6 +49,7 @@ run "wrong_values_are_refused" {
     var.table_name,
     var.stuck_after_seconds,
     var.resumptions_max,
+    var.reserved_concurrent_executions,
     var.event_bus_name,
     var.log_retention_days,
     var.log_level,

@@ -112,7 +112,16 @@ run "resumes_the_stuck" {
   }
 
   assert {
-    condition     = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 0
-    error_message = "A run that failed must not be repeated beside the next one."
+    condition     = module.function.reserved_concurrent_executions == 1
+    error_message = "There must be one sweep at a time."
+  }
+
+  # Without the age, runs that met a long sweep would wait for six hours, and then come one after the other.
+  assert {
+    condition = (
+      aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 0
+      && aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds == 60
+    )
+    error_message = "A run that failed or had to wait must not be made up for: the next one is a minute away."
   }
 }
