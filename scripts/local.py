@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from scripts.aws import Clients, Endpoint
 from scripts.engine.process import EDITION, Engine
-from scripts.project import BUILD, LOCAL, REGION, CommandError, UsageError, exclusively, run, say
+from scripts.project import BUILD, LOCAL, REGION, ROOT, CommandError, UsageError, exclusively, run, say
 from scripts.terraform import KilledError, Terraform
 
 
@@ -119,7 +119,7 @@ def ensure_engine(endpoint: Endpoint) -> bool:
         raise CommandError(f"{endpoint.url} does not answer; an engine is started on http://127.0.0.1 only")
     engine = Engine(endpoint.port)
     engine.start()
-    say(f"engine started at {endpoint.url} (log: {engine.log.relative_to(BUILD.parent)})")
+    say(f"engine started at {endpoint.url} (log: {engine.log.relative_to(ROOT)})")
     return True
 
 
