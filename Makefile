@@ -1,51 +1,46 @@
 # TenkaCloud tenants. `make help` lists the targets.
 
-SHELL := /bin/sh
+# What the user gives is data: taken to the letter, `$` included, and handed over through the environment. No recipe
+# and no shell reads a value; scripts/targets.py does, and says which target takes which variables.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+export MAKECMDGOALS
+
+override SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= python3
-ENV ?= local
-
-VENV := .venv
-ENGINE_VENV := build/engine-venv
-BIN := $(VENV)/bin
-SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:backend/services/control-plane/provisioning-completion/src:backend/services/control-plane/reconciler/src:backend/services/application-plane/tenant-provisioner/src:backend/services/application-plane/problem-data/src
-RUN := PYTHONPATH=$(SOURCES) $(BIN)/python -m
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+# Constants; `override`, so that none can be given.
+override VENV := .venv
+override ENGINE_VENV := build/engine-venv
+override BIN := $(VENV)/bin
+override RUN := scripts/run scripts.targets
 
 .PHONY: bench load-faults help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.done $(ENGINE_VENV)/.done ## make the virtual environments (each other target does, too)
 
 $(VENV)/.done: requirements/dev.txt scripts/check-tools.sh
-	@scripts/check-tools.sh "$(PYTHON)"
-	@echo "  setting up $(VENV)" >&2
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python $(PIP_INSTALL) -r requirements/dev.txt
-	@touch $@
+	@scripts/check-tools.sh "$${PYTHON:-python3}"
+	@"$${PYTHON:-python3}" -m scripts.virtualenv $(VENV) requirements/dev.txt scripts/check-tools.sh
 
 # The engine's Lambdas can import what is in its environment, so nothing else is.
 $(ENGINE_VENV)/.done: requirements/engine.txt scripts/check-tools.sh
-	@scripts/check-tools.sh "$(PYTHON)"
-	@echo "  setting up the local AWS engine" >&2
-	@$(PYTHON) -m venv --clear $(ENGINE_VENV)
-	@$(ENGINE_VENV)/bin/python $(PIP_INSTALL) -r requirements/engine.txt
-	@touch $@
+	@scripts/check-tools.sh "$${PYTHON:-python3}"
+	@"$${PYTHON:-python3}" -m scripts.virtualenv $(ENGINE_VENV) requirements/engine.txt scripts/check-tools.sh
 
 build: $(VENV)/.done ## build the Lambda zips, and prepare the roots for plain terraform
-	@$(RUN) scripts.build
-	@$(RUN) scripts.terraform mirror
+	@$(RUN) build
+	@$(RUN) mirror
 
 lint: $(VENV)/.done ## ruff, mypy --strict, terraform fmt, shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@terraform fmt -check -recursive infrastructure
-	@$(BIN)/shellcheck scripts/*.sh .ci/run
+	@$(BIN)/shellcheck scripts/*.sh scripts/run .ci/run
 
 format: $(VENV)/.done ## let ruff and terraform fmt rewrite the sources
 	@$(BIN)/ruff check --fix .
@@ -53,91 +48,88 @@ format: $(VENV)/.done ## let ruff and terraform fmt rewrite the sources
 	@terraform fmt -recursive infrastructure
 
 test: setup build ## all tests, with one run of the flow on an engine of their own
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(RUN) test
 
 deploy-local: setup build ## bring up the local stack and leave it running
-	@$(RUN) scripts.local deploy
+	@$(RUN) deploy-local
 
-ifeq ($(ENV),local)
-E2E_NEEDS := deploy-local-quietly
+override E2E_NEEDS :=
+ifeq ($(or $(value ENV),local),local)
+override E2E_NEEDS := deploy-local-quietly
 endif
 
 .PHONY: deploy-local-quietly
 deploy-local-quietly: setup build
-	@$(RUN) scripts.local deploy --quiet
+	@$(RUN) deploy-local-quietly
 
 e2e: $(VENV)/.done $(E2E_NEEDS) ## the main job, end to end (ENV=dev: on AWS; ARGS="--keep --json")
-	@$(RUN) scripts.e2e $(ARGS) $(ENV)
+	@$(RUN) e2e
 
 simulate: $(VENV)/.done ## simulate delivery with faults (SEEDS=100000; FIRST=7 SEEDS=1 replays a seed)
-	@$(RUN) tests.simulation.run --first $(or $(FIRST),0) --seeds $(or $(SEEDS),2000)
+	@$(RUN) simulate
 
 load-faults: deploy-local-quietly ## onboard many while the stack is broken and mended (TENANTS=2000; local)
-	@$(RUN) scripts.faults $(if $(TENANTS),--tenants $(TENANTS)) $(if $(SEED),--seed $(SEED))
+	@$(RUN) load-faults
 
 bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
-	@$(RUN) scripts.bench $(if $(BURSTS),--bursts $(BURSTS))
+	@$(RUN) bench
 
 prove: setup build ## prove tenant isolation from Terraform's plan (ENV=dev; ARGS="--json")
-	@$(RUN) scripts.prove $(ARGS) $(ENV)
+	@$(RUN) prove
 
 least-privilege: deploy-local-quietly ## take each statement of each role away in turn, and see the flow fail (local)
-	@$(RUN) scripts.least_privilege $(ENV)
-
-OPERATE := $(RUN) scripts.operations
-JSON_FLAG := $(if $(JSON),--json)
-ONE_OR_ALL = $(if $(ALL),--all,--id "$(ID)")
+	@$(RUN) least-privilege
 
 tenants: $(VENV)/.done ## list tenants (STATUS=FAILED, TIER=FREE, STUCK=1, LIMIT=50; all of these: ENV=dev, JSON=1)
-	@$(OPERATE) tenants $(JSON_FLAG) $(if $(STATUS),--status $(STATUS)) $(if $(TIER),--tier $(TIER)) $(if $(STUCK),--stuck) $(if $(LIMIT),--limit $(LIMIT)) $(ENV)
+	@$(RUN) tenants
 
 tenant: $(VENV)/.done ## show one tenant with its whole history (ID=acme)
-	@$(OPERATE) tenant $(JSON_FLAG) --id "$(ID)" $(ENV)
+	@$(RUN) tenant
 
 retry: $(VENV)/.done ## try a FAILED tenant again (ID=acme, or ALL=1; RATE=10 a second)
-	@$(OPERATE) retry $(JSON_FLAG) $(ONE_OR_ALL) $(if $(RATE),--rate $(RATE)) $(ENV)
+	@$(RUN) retry
 
 letters: $(VENV)/.done ## list what lies in the dead-letter queues (SERVICE=provisioning; LETTER=id shows one)
-	@$(OPERATE) letters $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(LETTER),--letter $(LETTER)) $(ENV)
+	@$(RUN) letters
 
 redrive: $(VENV)/.done ## bring that back (SERVICE=provisioning, REJECTED=1, FORCE=1, RATE=10 a second)
-	@$(OPERATE) redrive $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(REJECTED),--rejected) $(if $(FORCE),--force) $(if $(RATE),--rate $(RATE)) $(ENV)
+	@$(RUN) redrive
 
 discard: $(VENV)/.done ## remove some of that for good (LETTER=id or REASON=text; EXPORT=file or NO_EXPORT=1)
-	@$(OPERATE) discard $(JSON_FLAG) $(if $(SERVICE),--service $(SERVICE)) $(if $(LETTER),--letter "$(LETTER)") $(if $(REASON),--reason "$(REASON)") $(if $(EXPORT),--export "$(EXPORT)") $(if $(NO_EXPORT),--no-export) $(ENV)
+	@$(RUN) discard
 
 replay: $(VENV)/.done ## send archived events once more (FROM=2026-01-31T09:00:00Z TO=2026-01-31T10:00:00Z)
-	@$(OPERATE) replay $(JSON_FLAG) --from "$(FROM)" --to "$(TO)" $(ENV)
+	@$(RUN) replay
 
 verify: $(VENV)/.done ## compare records, resources and policies (ID=acme, or ALL=1; REPAIR=1 puts right)
-	@$(OPERATE) verify $(JSON_FLAG) $(ONE_OR_ALL) $(if $(REPAIR),--repair) $(ENV)
+	@$(RUN) verify
 
 reconcile: $(VENV)/.done ## have stuck tenants resumed now (OLDER_THAN=60 seconds)
-	@$(OPERATE) reconcile $(JSON_FLAG) $(if $(OLDER_THAN),--older-than $(OLDER_THAN)) $(ENV)
+	@$(RUN) reconcile
 
 stop-local: $(VENV)/.done ## stop the local engine
-	@$(RUN) scripts.local stop
+	@$(RUN) stop-local
 
 destroy-local: $(VENV)/.done ## destroy the local stack and stop the engine
-	@$(RUN) scripts.local destroy
+	@$(RUN) destroy-local
 
 plan: build ## terraform plan (ENV=dev STATE_BUCKET=...)
-	@$(RUN) scripts.terraform plan $(ENV) $(ARGS)
+	@$(RUN) plan
 
 apply: build ## terraform apply (ENV=dev STATE_BUCKET=...)
-	@$(RUN) scripts.terraform apply $(ENV) $(ARGS)
+	@$(RUN) apply
 
 destroy: build ## terraform destroy (ENV=dev STATE_BUCKET=...)
-	@$(RUN) scripts.terraform destroy $(ENV) $(ARGS)
+	@$(RUN) destroy
 
 output: $(VENV)/.done ## terraform's outputs as JSON (ENV=dev)
-	@$(RUN) scripts.terraform output $(ENV)
+	@$(RUN) output
 
 state-bucket: $(VENV)/.done ## create the bucket for Terraform's state (STATE_BUCKET=... STATE_REGION=...)
-	@$(RUN) scripts.state_bucket
+	@$(RUN) state-bucket
 
 lock: ## pin the requirements anew, with hashes
-	@$(PYTHON) -m venv --clear build/lock-venv
+	@"$${PYTHON:-python3}" -m venv --clear build/lock-venv
 	@build/lock-venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@for name in lambda engine dev; do \
 	  build/lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

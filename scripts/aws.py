@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from localstack_client.session import Session as LocalSession
 
-from scripts.project import LOCAL, REGION, CommandError
+from scripts.project import LOCAL, REGION, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -57,7 +57,7 @@ class Endpoint:
         """Return the endpoint that `AWS_ENDPOINT_URL` names.
 
         Raises:
-            CommandError: it is no http(s) URL.
+            UsageError: it is no http(s) URL.
         """
         url = os.environ.get("AWS_ENDPOINT_URL") or DEFAULT_URL
         endpoint = cls(url.rstrip("/"))
@@ -66,7 +66,7 @@ class Endpoint:
         except ValueError:
             valid = False
         if not valid:
-            raise CommandError(f"AWS_ENDPOINT_URL={url} is no http(s) URL with a host")
+            raise UsageError(f"AWS_ENDPOINT_URL={url} is no http(s) URL with a host")
         return endpoint
 
     @property

@@ -5,6 +5,7 @@ The same inputs give the same bytes: fixed order, dates, permissions and compres
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from scripts.project import BUILD, REQUIREMENTS, ROOT, ZIPS, CommandError, say
+from scripts.project import BUILD, REQUIREMENTS, ROOT, ZIPS, CommandError, exclusively, run, say
+from scripts.virtualenv import last_error
 
 SHARED: Final = ROOT / "backend" / "shared" / "src"
 SERVICES: Final = ROOT / "backend" / "services"
@@ -22,7 +24,7 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold
 _LEFT_OUT: Final = {"__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
-def main() -> None:
+def main(_arguments: list[str]) -> None:
     """Build every zip and print its size."""
     for name, path in build(ZIPS).items():
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
@@ -49,11 +51,23 @@ def build(target: Path) -> dict[str, Path]:
 
 
 def vendor() -> Path:
-    """Install the pinned dependencies into a folder named after the pins; return it."""
+    """Install the pinned dependencies into a folder named after the pins; return it.
+
+    Raises:
+        CommandError: pip could not.
+    """
     pins = REQUIREMENTS / "lambda.txt"
     target = BUILD / "vendor" / hashlib.sha256(pins.read_bytes()).hexdigest()[:16]
     if target.is_dir():
         return target
+    with exclusively("vendor", "installing the functions' dependencies"):
+        if not target.is_dir():
+            _install(pins, target)
+    return target
+
+
+def _install(pins: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -61,10 +75,11 @@ def vendor() -> Path:
     # Wheels of no platform only: one zip for every architecture and Python.
     command += ["--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none"]
     command += ["--python-version", "3.11", "--requirement", str(pins)]
-    if subprocess.run(command, check=False).returncode:
-        raise CommandError(f"pip could not install {pins.relative_to(ROOT)}; its message is above")
+    log = BUILD / "vendor.log"
+    with log.open("w") as output:
+        if subprocess.run(command, stdout=output, stderr=output, check=False).returncode:
+            raise CommandError(f"pip could not install {pins.relative_to(ROOT)}: {last_error(log)}")
     unfinished.rename(target)
-    return target
 
 
 def write_zip(path: Path, folders: list[Path]) -> None:
@@ -79,14 +94,18 @@ def write_zip(path: Path, folders: list[Path]) -> None:
             if name in files:
                 raise CommandError(f"{file} and {files[name]} would be the same file in {path.name}")
             files[name] = file
-    unfinished = path.with_suffix(".unfinished")
-    with zipfile.ZipFile(unfinished, "w") as archive:
-        for name in sorted(files):
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.create_system = 3  # Unix, wherever it is built
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, files[name].read_bytes(), zipfile.ZIP_DEFLATED, 9)
-    unfinished.replace(path)
+    # A name of our own: another build may run beside this one.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        with zipfile.ZipFile(unfinished, "w") as archive:
+            for name in sorted(files):
+                info = zipfile.ZipInfo(name, _EPOCH)
+                info.create_system = 3  # Unix, wherever it is built
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, files[name].read_bytes(), zipfile.ZIP_DEFLATED, 9)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -97,4 +116,4 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -20,10 +20,11 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
+from scripts import project
 from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 from scripts.isolation import matrix
-from scripts.project import LOCAL, CommandError
+from scripts.project import LOCAL, CommandError, exclusively
 from scripts.tenants import Tenant, new_item, remove
 from scripts.terraform import Terraform
 from tenkacloud.names import pool_marker, pool_prefix
@@ -74,16 +75,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--timeout", type=float, help="seconds until the tenants must be COMPLETED")
     options = parser.parse_args(arguments)
 
-    terraform = Terraform.of(options.environment)
-    if options.environment != LOCAL:
-        terraform.init()  # maybe applied elsewhere: a checkout that only tests needs its state, too
-    deployment = Deployment.of(terraform)
+    deployment = Deployment.of(Terraform.of(options.environment))
     timeout = options.timeout or (TIMEOUT_LOCAL if options.environment == LOCAL else TIMEOUT_AWS)
     console = Console(stderr=options.json, highlight=False, width=None if sys.stdout.isatty() else 120)
     clients = Clients(options.environment, deployment.region)
-    report = run(deployment, clients, timeout, keep=options.keep)
-    if report.ok:  # a flow that is broken onboards no tenants to try with
-        report.isolation = matrix.run(deployment, clients, timeout)
+    with exclusively(
+        f"e2e-{options.environment}", f"testing {options.environment}"
+    ):  # both write test-tenant
+        report = run(deployment, clients, timeout, keep=options.keep)
+        if report.ok:  # a flow that is broken onboards no tenants to try with
+            report.isolation = matrix.run(deployment, clients, timeout)
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
     else:
@@ -400,4 +401,4 @@ def _since_written(tenant: TimedTenant) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    project.run(main)

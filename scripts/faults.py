@@ -8,7 +8,6 @@ do their work, and every tenant has to be COMPLETED, once.
 import argparse
 import json
 import random
-import sys
 import threading
 import time
 import uuid
@@ -21,13 +20,13 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from scripts import reconciling
+from scripts import project, reconciling
 from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.operations import tenants as operating
 from scripts.operations.environment import Environment
 from scripts.permissions import statements, without_statement
-from scripts.project import LOCAL, ZIPS, CommandError
+from scripts.project import LOCAL, ZIPS, CommandError, exclusively
 from scripts.tenants import new_item
 from scripts.terraform import Terraform
 from tenkacloud.fields import TenantId
@@ -68,9 +67,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=900)
     options = parser.parse_args(arguments)
     deployment = Deployment.of(Terraform.of(LOCAL))
-    outcome = run(
-        deployment, Clients(LOCAL, deployment.region), options.tenants, options.seconds, options.seed, True
-    )
+    clients = Clients(LOCAL, deployment.region)
+    with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
+        outcome = run(deployment, clients, options.tenants, options.seconds, options.seed, True)
     print(json.dumps(vars(outcome), indent=2))
     return 0 if outcome.ok else 1
 
@@ -255,4 +254,4 @@ def _until(condition: Callable[[], bool], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    project.run(main)

@@ -18,11 +18,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from scripts import reconciling
+from scripts import project, reconciling
 from scripts.aws import Clients
 from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.permissions import statements, without_statement
-from scripts.project import LOCAL, CommandError, say
+from scripts.project import LOCAL, CommandError, UsageError, exclusively, say
 from scripts.tenant_api import TenantApi, user_of
 from scripts.tenants import Tenant, new_item, onboarded, remove
 from scripts.terraform import Terraform
@@ -47,9 +47,10 @@ class Finding:
 def main(arguments: list[str]) -> int:
     """Run it; return the exit code."""
     if arguments != [LOCAL]:
-        raise CommandError("least-privilege changes the roles of the stack: it runs locally only")
+        raise UsageError("least-privilege changes the roles of the stack: it runs locally only")
     deployment = Deployment.of(Terraform.of(LOCAL))
-    findings = list(run(deployment, Clients(LOCAL, deployment.region)))
+    with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
+        findings = list(run(deployment, Clients(LOCAL, deployment.region)))
     table = Table(title="Without the statement")
     for column in ("role", "statement", "verdict", "what was said"):
         table.add_column(column)
@@ -202,4 +203,4 @@ def _new(*tiers: str) -> list[Tenant]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    project.run(main)

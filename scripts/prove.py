@@ -7,17 +7,16 @@ Exit code: 0 proved, 1 refused, 2 something can't be read.
 
 import argparse
 import json
-import shutil
-import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from scripts.engine.process import Engine
-from scripts.project import BUILD, LOCAL
+from scripts.engine.process import Engine, free_port
+from scripts.project import BUILD, LOCAL, UsageError, run
 from scripts.proof.plan import read
 from scripts.proof.policy import Unreadable
 from scripts.proof.properties import Result, prove
@@ -31,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--plan", type=Path, help="a plan as `terraform show -json` prints it")
     options = parser.parse_args(arguments)
-    plan = json.loads(options.plan.read_text()) if options.plan else plan_of(options.environment)
+    plan = _read(options.plan) if options.plan else plan_of(options.environment)
     console = Console(stderr=options.json, highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         results = prove(read(plan))
@@ -64,18 +63,18 @@ def show(console: Console, results: list[Result]) -> None:
 
 def plan_of(environment: str) -> dict[str, Any]:
     """Return the plan of an environment, in JSON; of `local` from nothing, with an engine of its own."""
-    folder = BUILD / "proof" / environment
-    shutil.rmtree(folder, ignore_errors=True)
-    if environment != LOCAL:
-        terraform = Terraform(environment)
-        terraform.init()
-        return terraform.plan_json(folder)
-    engine = Engine(_free_port())
-    engine.start()
-    try:
-        return local_plan(engine, folder)
-    finally:
-        engine.stop()
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="proof-") as folder:
+        if environment != LOCAL:
+            terraform = Terraform.of(environment)
+            terraform.init()
+            return terraform.plan_json(Path(folder))
+        engine = Engine(free_port())
+        engine.start()
+        try:
+            return local_plan(engine, Path(folder))
+        finally:
+            engine.stop()
 
 
 def local_plan(engine: Engine, folder: Path) -> dict[str, Any]:
@@ -90,11 +89,12 @@ def local_plan(engine: Engine, folder: Path) -> dict[str, Any]:
     return terraform.plan_json(folder)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        plan: dict[str, Any] = json.loads(file.read_text())
+    except (FileNotFoundError, IsADirectoryError, ValueError) as error:
+        raise UsageError(f"{file} can't be read as a plan: {error}") from error
+    return plan
 
 
 def _as_json(result: Result) -> dict[str, Any]:
@@ -117,4 +117,4 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

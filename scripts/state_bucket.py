@@ -11,14 +11,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from scripts.project import REGION, CommandError, say
+from scripts.project import REGION, CommandError, UsageError, run, say
 
 
-def main() -> None:
+def main(_arguments: list[str]) -> None:
     """Create the bucket that the settings name."""
     bucket = os.environ.get("STATE_BUCKET")
     if not bucket:
-        raise CommandError("say how the bucket is to be called: STATE_BUCKET=<globally unique name>")
+        raise UsageError("say how the bucket is to be called: STATE_BUCKET=<globally unique name>")
     region = os.environ.get("STATE_REGION") or REGION
     create(bucket, region)
     say(f"state bucket {bucket} is ready in {region}")
@@ -75,4 +75,4 @@ def create(bucket: str, region: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

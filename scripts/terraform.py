@@ -16,14 +16,24 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from scripts.aws import Endpoint
-from scripts.project import BUILD, ENVIRONMENTS, LOCAL, REGION, CommandError, environment_root, say
+from scripts.project import (
+    BUILD,
+    ENVIRONMENTS,
+    LOCAL,
+    REGION,
+    CommandError,
+    UsageError,
+    environment_root,
+    exclusively,
+    run,
+    say,
+)
 
 OLDEST: Final = (1, 11)  # the S3 backend's native locking
 _PLACES: Final = ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib", "/opt", "/var/lib", "/srv")
@@ -79,9 +89,12 @@ def cli_environment(environment: Mapping[str, str]) -> dict[str, str]:
         return result
     config = BUILD / "terraform.tfrc"
     config.parent.mkdir(exist_ok=True)
-    config.write_text(
+    text = (
         f"provider_installation {{\n  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n}}\n"
     )
+    unfinished = config.with_name(f"{config.name}.{os.getpid()}")  # another Terraform may be reading it
+    unfinished.write_text(text)
+    unfinished.replace(config)
     return {**result, "TF_CLI_CONFIG_FILE": str(config)}
 
 
@@ -90,7 +103,7 @@ def _mirror_to_use(environment: Mapping[str, str]) -> Path | None:
     if use == "always":
         return None
     if use not in ("auto", "never"):
-        raise CommandError(f"TENKACLOUD_TERRAFORM_REGISTRY={use}: one of auto, never, always")
+        raise UsageError(f"TENKACLOUD_TERRAFORM_REGISTRY={use}: one of auto, never, always")
     mirror = find_mirror(environment, _PLACES)
     if mirror is None and use == "never":
         raise CommandError("the registry is not to be used, and no mirror of hashicorp/aws was found")
@@ -105,12 +118,19 @@ def link_mirror(environment: Mapping[str, str]) -> Path | None:
     mirror = _mirror_to_use(environment)
     for main in ENVIRONMENTS.glob("*/main.tf"):
         link = main.parent / "terraform.d" / "plugins"
-        if link.is_symlink():
-            link.unlink()
-        if mirror and not link.exists():
+        if mirror is None:
+            if link.is_symlink():
+                link.unlink(missing_ok=True)
+        elif link.is_symlink() or not link.exists():
             link.parent.mkdir(exist_ok=True)
-            link.symlink_to(mirror)
+            unfinished = link.with_name(f"plugins.{os.getpid()}")  # another build may run beside this one
+            unfinished.symlink_to(mirror)
+            unfinished.replace(link)
     return mirror
+
+
+class KilledError(CommandError):
+    """Terraform had no time to write down what it did."""
 
 
 @dataclass(frozen=True)
@@ -156,19 +176,43 @@ class Terraform:
         Raises:
             CommandError: an AWS environment was not told its state bucket, or Terraform failed.
         """
-        options = ["-input=false", "-lockfile=readonly"]
+        options = ["-input=false", "-no-color", "-lockfile=readonly"]
         if self.environment != LOCAL:
             options += self._backend()
-        self.run("init", *options, quiet=True)
+        with exclusively(f"init-{self.environment}", f"initialising {self.environment}"):
+            self.run("init", *options, quiet=True)
+
+    def prepare(self) -> None:
+        """Make sure that the state can be read: initialise a fresh checkout, or one of another state bucket.
+
+        Raises:
+            CommandError: the environment is not deployed, or `init` failed.
+        """
+        if self.environment == LOCAL and not self.state_file.is_file():
+            raise CommandError("environment local is not deployed here: run `make deploy-local`")
+        wanted = os.environ.get("STATE_BUCKET") if self.environment != LOCAL else None
+        initialised, bucket = self._initialised()
+        if not initialised or wanted not in (None, "", bucket):
+            self.init()
+
+    def _initialised(self) -> tuple[bool, str | None]:
+        """Tell whether the root is initialised, and with which state bucket."""
+        try:
+            kept = json.loads(
+                ((self.data_dir or self._root / ".terraform") / "terraform.tfstate").read_text()
+            )
+            return True, kept["backend"]["config"].get("bucket")
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return False, None
 
     def _backend(self) -> list[str]:
         bucket = os.environ.get("STATE_BUCKET")
         if bucket:
             region = os.environ.get("STATE_REGION") or REGION
             return ["-reconfigure", f"-backend-config=bucket={bucket}", f"-backend-config=region={region}"]
-        if (self._root / ".terraform" / "terraform.tfstate").is_file():
-            return []  # initialised before
-        raise CommandError(
+        if self._initialised()[0]:
+            return []
+        raise UsageError(
             f"say where the state of {self.environment} is kept: STATE_BUCKET=<bucket> "
             "(and STATE_REGION=<region>); `make state-bucket` creates one"
         )
@@ -202,6 +246,7 @@ class Terraform:
         Raises:
             CommandError: nothing has been applied.
         """
+        self.prepare()
         raw = json.loads(self.run("output", "-json", quiet=True))
         if not raw:
             raise CommandError(f"environment {self.environment} is not deployed: it has no outputs")
@@ -224,22 +269,59 @@ class Terraform:
             # Not by the backend's configuration: init would take the user's own state for the old place.
             self.state.parent.mkdir(parents=True, exist_ok=True)
             options = (f"-state={self.state}", *options)
-        done = subprocess.run(
+        pipe = subprocess.PIPE if quiet else None
+        process = subprocess.Popen(
             [terraform_binary(), command, *options],
             cwd=self._root,
             env=environment,
             text=True,
-            capture_output=quiet,
-            check=False,
+            stdout=pipe,
+            stderr=pipe,
         )
-        if done.returncode:
-            detail = f":\n{done.stderr or done.stdout}" if quiet else ""
-            raise CommandError(f"terraform {command} failed in environments/{self.environment}{detail}")
-        return done.stdout or ""
+        out, err = _ended(process)
+        if process.returncode < 0:
+            raise KilledError(f"terraform {command} was killed in environments/{self.environment}")
+        if process.returncode:
+            where = f"terraform {command} failed in environments/{self.environment}"
+            if command == "init":
+                raise CommandError(f"{where}: {_told(err or out)}")
+            raise CommandError(f"{where}:\n{err or out}" if quiet else where)
+        return out or ""
 
     @property
     def _root(self) -> Path:
         return environment_root(self.environment)
+
+
+def _ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for Terraform; return what it wrote. Ctrl-C reaches it, too, and it needs time to write its state.
+
+    Raises:
+        KeyboardInterrupt: once it has ended; at the second Ctrl-C, at once.
+    """
+    try:
+        return process.communicate()
+    except KeyboardInterrupt:
+        say("stopping when Terraform has written its state (Ctrl-C again: at once)")
+        try:
+            process.communicate()
+        except KeyboardInterrupt:
+            process.kill()
+            process.wait()
+        raise
+
+
+def _told(output: str | None) -> str:
+    """Return in one line what init complains of, and what to do about it."""
+    log = BUILD / "terraform-init.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text(output or "")
+    errors = [line.strip("│ ") for line in (output or "").splitlines() if "Error: " in line]
+    said = errors[0] if errors else "it said nothing"
+    return (
+        f"{said} (all of it: {log}). Is there a network? Without one, see Behind an air gap in README.md; "
+        "then run the same command again"
+    )
 
 
 def terraform_binary() -> str:
@@ -280,8 +362,8 @@ def main(arguments: list[str]) -> None:
         case ["output", environment]:
             print(json.dumps(Terraform.of(environment).outputs(), indent=2))
         case _:
-            raise CommandError(__doc__ or "")
+            raise UsageError(__doc__ or "")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(main)

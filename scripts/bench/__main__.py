@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from scripts.bench.measure import Chain, Spread
 from scripts.build import build
 from scripts.deployment import Deployment
 from scripts.engine.process import Engine, free_port
-from scripts.project import BUILD, LOCAL, ZIPS, CommandError, say
+from scripts.project import BUILD, LOCAL, ZIPS, CommandError, run, say
 from scripts.tenants import new_item
 from scripts.terraform import Terraform
 
@@ -39,9 +38,11 @@ TARGET: Final = BUILD / "bench"
 def main(arguments: list[str]) -> int:
     """Run the benchmark; return the exit code."""
     parser = argparse.ArgumentParser(description="Measure the flow beside bare handlers, on a local engine.")
-    parser.add_argument("--bursts", default="200,1000,5000", help="tenants at once, separated by commas")
+    parser.add_argument(
+        "--bursts", type=_counts, default="200,1000,5000", help="tenants at once, separated by commas"
+    )
     options = parser.parse_args(arguments)
-    bursts = [int(number) for number in options.bursts.split(",") if number]
+    bursts: list[int] = options.bursts
     zips = build(ZIPS)
     say("cold starts")
     starts = cold.cold_starts(ZIPS)
@@ -74,6 +75,13 @@ def main(arguments: list[str]) -> int:
     print(text)
     say(f"written to {TARGET}")
     return 0
+
+
+def _counts(text: str) -> list[int]:
+    numbers = text.split(",")
+    if not all(number.isascii() and number.isdigit() and int(number) for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list like 200,1000")
+    return [int(number) for number in numbers]
 
 
 @contextmanager
@@ -184,4 +192,4 @@ def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from scripts import reconciling
+from scripts import project, reconciling
 from scripts.operations import letters, replaying, tenants, verifying
 from scripts.operations.environment import Environment, tenant_id_of
 from scripts.operations.pace import Pace
@@ -85,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--no-export", action="store_true", help="keep nothing of them")
 
     added = command("replay", _replay, "send the events of a time range to the bus once more")
-    added.add_argument("--from", dest="start", required=True, help="RFC 3339")
-    added.add_argument("--to", dest="end", required=True, help="RFC 3339")
+    added.add_argument("--from", dest="start", type=_moment, required=True, help="RFC 3339")
+    added.add_argument("--to", dest="end", type=_moment, required=True, help="RFC 3339")
     added.add_argument("--seconds", type=_positive, default=3600, help="wait at most so long (3600)")
 
     added = command("verify", _verify, "compare record, resources and policies of one tenant, or of all")
@@ -110,6 +110,14 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def _moment(text: str) -> str:
+    try:
+        replaying.moment(text)
+    except CommandError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("error: ")) from None
+    return text
 
 
 def _seconds(text: str) -> int:
@@ -280,4 +288,4 @@ def _print(options: Options, rows: list[dict[str, Any]], columns: Iterable[str])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    project.run(main)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scripts.aws import Clients
 from scripts.deployment import Deployment
-from scripts.project import CommandError
+from scripts.project import CommandError, UsageError
 from scripts.terraform import Terraform
 from tenkacloud.errors import InvalidField
 from tenkacloud.fields import TenantId, parse_tenant_id
@@ -114,12 +114,12 @@ def tenant_id_of(text: str) -> TenantId:
     """Return a tenant id that a user typed.
 
     Raises:
-        CommandError: it is none.
+        UsageError: it is none.
     """
     try:
         return parse_tenant_id("ID", text)
     except InvalidField as error:
-        raise CommandError(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def plain(item: dict[str, Any], hidden: Iterable[str] = ()) -> dict[str, Any]:

@@ -288,7 +288,7 @@ def _held(environment: Environment, service: str | None) -> Iterator[Held]:
     """Take hold of the messages of one or all services; let go of those that are left."""
     urls = environment.deployment.dead_letter_queue_urls
     if service is not None and service not in urls:
-        raise CommandError(f"{service} has no dead-letter queue: one of {', '.join(sorted(urls))}")
+        raise UsageError(f"{service} has no dead-letter queue: one of {', '.join(sorted(urls))}")
     sqs = environment.clients.sqs
     queues = {name: Queue(sqs, name, url) for name, url in urls.items() if service in (None, name)}
     try:

@@ -256,7 +256,7 @@ def test_a_tenant_that_is_deleted_before_its_turn_is_not_onboarded(cloud: Cloud)
 
 
 def test_a_record_without_room_for_its_mark_fails_with_a_reason(cloud: Cloud) -> None:
-    cloud.put("full", ballast={"S": "x" * (405_000 - 82 - 300)})
+    cloud.put("full", ballast={"S": "x" * (405_000 - 82 - 220)})
     cloud.put("good")
     assert run(cloud.stream_record("full", 1), cloud.stream_record("good", 2)) == {"batchItemFailures": []}
     assert (cloud.status("full"), cloud.status("good")) == ("FAILED", "PROVISIONING")

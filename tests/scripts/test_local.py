@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from scripts import local, terraform
-from scripts.aws import Endpoint
+from scripts.aws import Clients, Endpoint
 from scripts.engine import extension
 from scripts.engine.process import PYTHON, Engine, free_port
-from scripts.project import LOCAL, CommandError, environment_root
+from scripts.project import LOCAL, REGION, CommandError, environment_root
 from tests.conftest import Stack, running_engine
 
 
@@ -181,6 +181,109 @@ def test_an_old_state_is_set_aside_and_kept(monkeypatch: pytest.MonkeyPatch, tmp
     assert not state.exists()
     (kept,) = (tmp_path / "build" / "old-state").iterdir()
     assert kept.read_text() == "{}"
+
+
+@pytest.mark.parametrize("half", [b"", b'{"version": 4, "resou', b"\xff\x00", b"[]", b"{}"])
+def test_a_state_that_cannot_be_read_is_stale(tmp_path: Path, half: bytes) -> None:
+    """Terraform, killed while it applies or writes, leaves such."""
+    state = tmp_path / "terraform.tfstate"
+    state.write_bytes(half)
+    assert local._is_stale(state) is True
+
+
+def half_a_state(state: Path) -> None:
+    """Write a state as a killed first apply leaves it: resources, and no outputs."""
+    table = {"mode": "managed", "type": "aws_dynamodb_table", "name": "t"}
+    content = {
+        "version": 4,
+        "outputs": {},
+        "resources": [{**table, "instances": [{"attributes": {"name": "Tenants"}}]}],
+    }
+    state.write_text(json.dumps(content))
+
+
+def test_a_state_without_outputs_is_stale_on_an_empty_endpoint_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state = tmp_path / "terraform.tfstate"
+    half_a_state(state)
+    with running_engine() as engine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint.url)
+        assert local._is_stale(state) is True
+        Clients(LOCAL, REGION).dynamodb.create_table(
+            TableName="Tenants",
+            KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        assert local._is_stale(state) is False
+
+
+@pytest.fixture
+def killed_deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Engine, Path]]:
+    """An engine of ours, and the empty state of a first deployment that was killed."""
+    monkeypatch.setattr(local, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(terraform, "BUILD", tmp_path / "build")
+    with running_engine() as engine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint.url)
+        state = terraform.Terraform.of(LOCAL).state_file
+        state.parent.mkdir(parents=True)
+        state.touch()
+        yield engine, state
+
+
+def test_a_deployment_that_was_killed_is_begun_anew_and_told(
+    killed_deployment: tuple[Engine, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    engine, state = killed_deployment
+    before = engine.process()
+    monkeypatch.setattr(local, "_applied", lambda _: "applied")
+    local.deploy()
+    assert "the Terraform state is unreadable" in capsys.readouterr().err
+    assert not state.exists()
+    # what it had made is in no state any more: it went with the engine
+    assert before is not None
+    assert engine.process() not in (None, before)
+
+
+def test_what_a_killed_deployment_left_is_destroyed_and_told(
+    killed_deployment: tuple[Engine, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine, state = killed_deployment
+    local.destroy()
+    assert "the Terraform state is unreadable" in capsys.readouterr().err
+    assert not state.exists()
+    assert engine.process() is None
+
+
+def test_a_killed_deployment_is_gone_on_with_and_begun_anew_only_if_that_fails(
+    killed_deployment: tuple[Engine, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, state = killed_deployment
+    half_a_state(state)
+    Clients(LOCAL, REGION).events.create_event_bus(Name="left")
+    state.write_text(
+        state.read_text()
+        .replace("aws_dynamodb_table", "aws_cloudwatch_event_bus")
+        .replace('"Tenants"', '"left"')
+    )
+    before = engine.process()
+    answers: list[CommandError | str] = [CommandError("exists"), "applied"]
+
+    def applied(_: object) -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, CommandError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(local, "_applied", applied)
+    local._mark(engine.endpoint).touch()
+    local.deploy()
+    assert not answers
+    assert engine.process() not in (None, before)
+    assert not local._mark(engine.endpoint).exists()
 
 
 def test_an_engine_listens_on_the_loopback_only_and_leaves_nothing_behind() -> None:

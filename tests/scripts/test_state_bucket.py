@@ -19,7 +19,7 @@ def test_it_is_versioned_encrypted_private_and_for_tls_only(
     monkeypatch.setenv("STATE_REGION", region)
     with mock_aws():
         for _ in range(2):
-            state_bucket.main()
+            state_bucket.main([])
         s3 = boto3.client("s3", region_name=region)
         assert s3.get_bucket_versioning(Bucket="the-state")["Status"] == "Enabled"
         assert s3.get_bucket_encryption(Bucket="the-state")["ServerSideEncryptionConfiguration"]["Rules"]
@@ -42,4 +42,4 @@ def test_a_name_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STATE_BUCKET", raising=False)
     with pytest.raises(CommandError, match="STATE_BUCKET=<globally unique name>"):
-        state_bucket.main()
+        state_bucket.main([])

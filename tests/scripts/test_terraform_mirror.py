@@ -2,13 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scripts import project, terraform
-from scripts.project import ENVIRONMENTS, CommandError
+from scripts.project import ENVIRONMENTS, CommandError, UsageError
 
 
 def mirror(folder: Path, *, packed: bool = False, version: str | None = None) -> Path:
@@ -141,6 +143,112 @@ def test_an_aws_environment_needs_a_state_bucket(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("STATE_BUCKET", raising=False)
     with pytest.raises(CommandError, match="say where the state of dev is kept: STATE_BUCKET=<bucket>"):
         terraform.Terraform("dev").init()
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh checkout with a root `dev`, and a Terraform that notes its calls."""
+    root = tmp_path / "environments" / "dev"
+    root.mkdir(parents=True)
+    (root / "main.tf").touch()
+    monkeypatch.setattr(project, "ENVIRONMENTS", root.parent)
+    monkeypatch.setattr(project, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(terraform, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("TENKACLOUD_TERRAFORM_REGISTRY", "always")
+    for name in ("STATE_BUCKET", "STATE_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    program = tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!{sys.executable}
+import json, pathlib, sys
+with open({str(tmp_path / "calls")!r}, "a") as calls:
+    calls.write(" ".join(sys.argv[1:]) + chr(10))
+match sys.argv[1]:
+    case "version":
+        print('{{"terraform_version": "1.11.4"}}')
+    case "init":
+        bucket = [each.split("=")[2] for each in sys.argv if each.startswith("-backend-config=bucket=")]
+        folder = pathlib.Path(".terraform")
+        folder.mkdir(exist_ok=True)
+        backend = {{"backend": {{"config": {{"bucket": bucket[0]}}}}}}
+        (folder / "terraform.tfstate").write_text(json.dumps(backend))
+    case "output":
+        print('{{"name": {{"value": "x"}}}}')
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.defpath}")
+    return tmp_path
+
+
+def calls(folder: Path) -> list[str]:
+    found = (folder / "calls").read_text().splitlines()
+    (folder / "calls").unlink()
+    return [call.split()[0] for call in found if call != "version -json"]
+
+
+def test_a_fresh_checkout_initialises_itself_when_it_reads_an_aws_environment(
+    dev: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "state-of-dev")
+    assert terraform.Terraform.of("dev").outputs() == {"name": "x"}
+    assert calls(dev) == ["init", "output"]
+    # the second time, with or without the name, there is nothing to initialise
+    terraform.Terraform.of("dev").outputs()
+    monkeypatch.delenv("STATE_BUCKET")
+    terraform.Terraform.of("dev").outputs()
+    assert calls(dev) == ["output", "output"]
+    # another bucket is another state
+    monkeypatch.setenv("STATE_BUCKET", "another")
+    terraform.Terraform.of("dev").outputs()
+    assert calls(dev) == ["init", "output"]
+
+
+def test_a_fresh_checkout_asks_for_the_state_bucket(dev: Path) -> None:
+    with pytest.raises(UsageError, match="STATE_BUCKET=<bucket>"):
+        terraform.Terraform.of("dev").outputs()
+
+
+def test_an_init_without_a_network_is_told_in_one_line(dev: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "b")
+    program = dev / "bin" / "terraform"
+    failing = (
+        "sys.stderr.write('Error: Failed to query available provider packages' + chr(10) * 3); sys.exit(1)"
+    )
+    program.write_text(
+        program.read_text().replace("        bucket = [", f"        {failing}\n        bucket = [")
+    )
+    with pytest.raises(CommandError, match="Failed to query available provider packages") as raised:
+        terraform.Terraform.of("dev").outputs()
+    assert "Is there a network?" in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_ctrl_c_lets_terraform_write_its_state(dev: Path) -> None:
+    slow = """#!/bin/sh
+[ "$1" = version ] && echo '{"terraform_version": "1.11.4"}' && exit
+trap 'sleep 1; echo written > state; exit 1' INT
+echo started >&2
+while :; do sleep 0.1; done
+"""
+    (dev / "bin" / "terraform").write_text(slow)
+    program = f"""
+from pathlib import Path
+from scripts import project, terraform
+project.ENVIRONMENTS = Path({str(dev / "environments")!r})
+project.run(lambda _: terraform.Terraform("dev").run("apply"))
+"""
+    command = subprocess.Popen(
+        [sys.executable, "-c", program], text=True, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert command.stderr is not None
+    assert command.stderr.readline() == "started\n"
+    os.killpg(command.pid, signal.SIGINT)
+    _, err = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "Traceback" not in err
+    assert (dev / "environments" / "dev" / "state").read_text() == "written\n"
 
 
 def test_an_unknown_environment_is_told() -> None:

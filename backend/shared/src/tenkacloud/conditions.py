@@ -32,7 +32,7 @@ class Absent:
 class Is:
     """The attribute equals a value."""
 
-    value: str | int | Decimal | bool
+    value: str | int | Decimal | bool | Mapping[str, str]
 
     def expression(self, name: str, value: Placeholder) -> str:
         """Return the condition on the attribute with this alias."""

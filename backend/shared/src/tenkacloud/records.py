@@ -483,9 +483,12 @@ def request_again(key: Key, item: Item, reason: str, now: str) -> Change:
     if status is not ProvisioningStatus.FAILED and misplaced(item) is None:
         raise InvalidField("provisioningStatus", f"is {status}, with nothing to be mended by another attempt")
     attempt = _attempts_begun(item)
+    expected = as_read(status, item)
+    if status is ProvisioningStatus.COMPLETED:
+        expected = Expected(status, {**expected.requires, "resources": _same_resources(item)})
     return Change(
         key=key,
-        expected=(as_read(status, item),),
+        expected=(expected,),
         sets={
             "provisioningStatus": ProvisioningStatus.PENDING,
             "updatedAt": now,
@@ -495,6 +498,13 @@ def request_again(key: Key, item: Item, reason: str, now: str) -> Change:
         history=(Entry(ProvisioningStatus.PENDING, now, attempt or None, reason=reason[:REASON_MAX]),),
         removes=("resumptions", *_FAILED_INDEX),
     )
+
+
+def _same_resources(item: Item) -> Requirement:
+    resources = item.get("resources")
+    if isinstance(resources, Mapping) and all(isinstance(place, str) for place in resources.values()):
+        return Is(dict(resources))
+    return same(resources)
 
 
 def misplaced(item: Item) -> str | None:

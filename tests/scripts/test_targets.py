@@ -1,0 +1,200 @@
+"""From `make TARGET VARIABLE=value` to the command: no value is ever read by a shell."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.project import ENVIRONMENTS, UsageError
+from scripts.targets import TARGETS, Flag, Setting, Words, arguments_of
+
+MAKEFILE = Path("Makefile")
+VARIABLES = sorted({name for target in TARGETS.values() for name in target.variables})
+HOSTILE = [
+    '"; touch x; echo "',
+    "'; touch x; echo '",
+    "FAILED; touch x",
+    "`touch x`",
+    "$(touch x)",
+    "$$(touch x)",
+    "$(shell touch x)",
+    "$${IFS}|touch x",
+    "a\ntouch x\n",
+    "--all\t&& touch x #",
+]
+
+
+def recipes() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in MAKEFILE.read_text().splitlines():
+        if match := re.match(r"([a-z][a-z0-9-]*):(?!=)", line):
+            lines = found.setdefault(match[1], [])
+        elif line.startswith("\t") and found:
+            lines.append(line)
+    return found
+
+
+def test_recipes_use_constants_only() -> None:
+    text = MAKEFILE.read_text()
+    constants = set(re.findall(r"^override (\w+) :=", text, re.MULTILINE))
+    used = {
+        name
+        for line in text.splitlines()
+        if line[:1] == "\t"
+        for name in re.findall(r"(?<!\$)\$[({](\w+)", line)
+    }
+    assert used <= constants
+    assert not re.search(r"^\w+ [:?]?=", text, re.MULTILINE)  # one without `override` could be given
+
+
+def test_the_makefile_and_the_table_have_the_same_targets() -> None:
+    run = {
+        line.split()[-1] for lines in recipes().values() for line in lines if line.startswith("\t@$(RUN) ")
+    }
+    assert run == set(TARGETS)
+
+
+RECORDER = """#!{python}
+import json, os, sys
+with open(os.environ["RECORD"], "a") as record:
+    record.write(json.dumps([sys.argv[1:], dict(os.environ)]) + "\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Makefile with everything set up, and a Python that only notes how it was called."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copy(MAKEFILE, folder)
+    shutil.copytree("requirements", folder / "requirements")
+    (folder / "scripts").mkdir()
+    shutil.copy("scripts/run", folder / "scripts")
+    shutil.copy("scripts/check-tools.sh", folder / "scripts")
+    for venv in (".venv", "build/engine-venv"):
+        python = folder / venv / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(RECORDER.format(python=sys.executable))
+        python.chmod(0o755)
+        (folder / venv / ".done").touch()
+    return folder
+
+
+def make(checkout: Path, *arguments: str) -> list[tuple[list[str], dict[str, str]]]:
+    record = checkout / "record"
+    record.unlink(missing_ok=True)
+    environment = {"PATH": os.environ["PATH"], "RECORD": str(record)}
+    done = subprocess.run(
+        ["make", *arguments], cwd=checkout, env=environment, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [(argv, seen) for argv, seen in map(json.loads, record.read_text().splitlines())]
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_hostile_values_arrive_to_the_letter(checkout: Path, target: str) -> None:
+    if target == "mirror":
+        return  # no goal of its own: a line of `build`
+    for value in HOSTILE:
+        given = [f"{name}={value}" for name in [*VARIABLES, "UNKNOWN"]]
+        *_, (argv, seen) = make(checkout, target, *given)
+        assert argv[:3] == ["-m", "scripts.targets", "mirror" if target == "build" else target]
+        assert {name: seen[name] for name in [*VARIABLES, "UNKNOWN"]} == dict.fromkeys(
+            [*VARIABLES, "UNKNOWN"], value
+        )
+        # AND what the other side makes of the command line is right in spite of all the quoting
+        with pytest.raises(UsageError, match="there is no variable UNKNOWN"):
+            arguments_of(target, seen)
+    assert not list(checkout.rglob("x"))
+
+
+def test_a_hostile_python_runs_nothing(checkout: Path) -> None:
+    (checkout / ".venv" / ".done").unlink()
+    done = subprocess.run(
+        ["make", "setup", 'PYTHON="; touch x; echo "'],
+        cwd=checkout,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    (checkout / ".venv" / ".done").touch()
+    assert "Python is not installed" in done.stderr
+    assert not (checkout / "x").exists()
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_every_value_becomes_one_argument(value: str) -> None:
+    for name, target in TARGETS.items():
+        for variable, how in target.variables.items():
+            if type(how).__name__ == "Variable":
+                assert f"{how.option}={value}" in arguments_of(name, {variable: value})
+            elif not isinstance(how, Setting | Words):
+                with pytest.raises(UsageError):
+                    arguments_of(name, {variable: value})
+
+
+def test_words_are_split_as_a_shell_does_but_by_none() -> None:
+    assert arguments_of("e2e", {"ARGS": "--keep --timeout '1 $(touch x)'"}) == [
+        "local",
+        "--keep",
+        "--timeout",
+        "1 $(touch x)",
+    ]
+    with pytest.raises(UsageError, match="No closing quotation"):
+        arguments_of("test", {"PYTEST_ARGS": "-k 'a"})
+
+
+@pytest.mark.parametrize("value", ["", "0", "no", "false", "False", "NO"])
+def test_off_is_off(value: str) -> None:
+    for name, target in TARGETS.items():
+        for variable, how in target.variables.items():
+            if isinstance(how, Flag):
+                assert how.option not in arguments_of(name, {variable: value})
+                assert how.option in arguments_of(name, {variable: "yes"})
+                with pytest.raises(UsageError, match="1, yes or true for on"):
+                    arguments_of(name, {variable: "2"})
+
+
+def test_a_variable_that_a_target_does_not_know_is_rejected_with_what_was_meant() -> None:
+    with pytest.raises(UsageError, match="no variable SERVCE; did you mean SERVICE"):
+        arguments_of("redrive", {"MAKEFLAGS": "s -- SERVCE=provisioning", "MAKECMDGOALS": "redrive"})
+    with pytest.raises(UsageError, match="no variable ID"):
+        arguments_of("tenants", {"MAKEFLAGS": " -- ID=a"})
+    # of another goal of the same command, or a setting of a program
+    goals = {"MAKEFLAGS": " -- ARGS=--json AWS_ENDPOINT_URL=http://x", "MAKECMDGOALS": "deploy-local e2e"}
+    assert arguments_of("deploy-local", goals) == ["deploy"]
+
+
+def test_an_environment_that_is_none_is_rejected() -> None:
+    for name in ("moon", "../environments/dev", str((ENVIRONMENTS / "dev").resolve()), "--all"):
+        with pytest.raises(UsageError, match="there is no environment"):
+            arguments_of("tenants", {"ENV": name})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("retry", "ID=a", "ALL=1"),
+        ("retry",),
+        ("verify", "ALL=1", "REPAIR=maybe"),
+        ("tenants", "STATUS=ODD"),
+        ("tenant", "ID=a", "ENV=moon"),
+        ("replay", "FROM=yesterday", "TO=2026-01-01T00:00:00Z"),
+        ("bench", "BURSTS=x"),
+    ],
+)
+def test_wrong_use_is_2_to_the_very_end(arguments: tuple[str, ...]) -> None:
+    target, *variables = arguments
+    environment = {"PATH": os.environ["PATH"], **dict(each.split("=", 1) for each in variables)}
+    done = subprocess.run(
+        ["scripts/run", "scripts.targets", target],
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
