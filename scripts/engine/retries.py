@@ -109,10 +109,10 @@ def with_answers(app: Application, answers: Answers | None = None) -> Applicatio
 
         try:
             await app(scope, form.reading(receive) if form else receive, note_and_send)
+        finally:  # also if nobody took the answer
             operation = form_action(form.body) if form else call.operation
             if is_success(answer) and not is_read(scope["method"], operation):
                 kept.keep(call.identity, tuple(answer))
-        finally:
             if running.get(call.identity) is done:
                 del running[call.identity]
             done.set()
@@ -177,5 +177,7 @@ def is_read(method: str, operation: str) -> bool:
 def is_success(answer: Sequence[Message]) -> bool:
     """Tell whether an answer is whole, and no error."""
     return (
-        len(answer) > 1 and 200 <= answer[0].get("status", 500) < 300 and not answer[-1].get("more_body", False)
+        len(answer) > 1
+        and 200 <= answer[0].get("status", 500) < 300
+        and not answer[-1].get("more_body", False)
     )
