@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -94,9 +95,9 @@ def with_answers(app: Application, answers: Answers | None = None) -> Applicatio
         if call.attempt > 1:
             while under_way := running.get(call.identity):
                 await under_way.wait()
-            if answer := kept.find(call.identity):
+            if first := kept.find(call.identity):
                 await read_on(receive)
-                for message in answer:
+                for message in first:
                     await send(message)
                 return
         done = running[call.identity] = asyncio.Event()
@@ -178,6 +179,6 @@ def is_success(answer: Sequence[Message]) -> bool:
     """Tell whether an answer is whole, and no error."""
     return (
         len(answer) > 1
-        and 200 <= answer[0].get("status", 500) < 300
+        and HTTPStatus.OK <= answer[0]["status"] < HTTPStatus.MULTIPLE_CHOICES
         and not answer[-1].get("more_body", False)
     )

@@ -19,21 +19,26 @@ LARGE = bytes(range(256)) * 4096
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": message["text"]})
-        return
-    if scope["type"] != "http":
-        return
+        await echo(receive, send)
+    elif scope["type"] == "http":
+        await answer(scope["path"], receive, send)
 
+
+async def echo(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+async def answer(path: str, receive: Any, send: Any) -> None:
     async def start(*headers: tuple[bytes, bytes], status: int = 200) -> None:
         await send({"type": "http.response.start", "status": status, "headers": list(headers)})
 
     async def body(data: bytes, *, more: bool = False) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": more})
 
-    match scope["path"]:
+    match path:
         case "/stream":  # the head first, and the body when the client has sent all of its own
             await start()
             await read(receive)
@@ -60,7 +65,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 async def read(receive: Any) -> bytes:
     data = b""
     while True:
-        message = await receive()
+        message: dict[str, Any] = await receive()
         data += message.get("body", b"")
         if not message.get("more_body"):
             return data
