@@ -63,12 +63,12 @@ async def answer(path: str, receive: Any, send: Any) -> None:
 
 
 async def read(receive: Any) -> bytes:
-    data = b""
+    parts: list[bytes] = []
     while True:
-        message: dict[str, Any] = await receive()
-        data += message.get("body", b"")
+        message = await receive()
+        parts.append(message.get("body", b""))
         if not message.get("more_body"):
-            return data
+            return b"".join(parts)
 
 
 if __name__ == "__main__":
