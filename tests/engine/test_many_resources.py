@@ -10,7 +10,7 @@ from scripts.project import ENVIRONMENTS, LOCAL
 from scripts.terraform import cli_environment, terraform_binary
 from tests.conftest import running_engine
 
-RESOURCES = int(os.environ.get("MANY_RESOURCES", "300"))
+RESOURCES = int(os.environ.get("MANY_RESOURCES", "150"))
 #: How often all of them are applied, each time with another value.
 ROUNDS = int(os.environ.get("MANY_ROUNDS", "2"))
 _ATTEMPT = re.compile(r'http\.request\.header\.amz_sdk_request="attempt=(\d+)')
