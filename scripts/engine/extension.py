@@ -11,6 +11,8 @@ What is left open is told in `docs/local-engine.md`.
 - `sessions`: transitive tags, source identity and role chaining.
 - `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
 - `queues`: Lambda's queue of asynchronous invocations.
+- `responses`: head and body in one write.
+- `retries`: a call that Terraform sends again has one effect and one answer.
 
 Imported only in the engine's own environment.
 """
@@ -21,11 +23,13 @@ import importlib.metadata
 import inspect
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from scripts.engine import leading_keys, objects, policies, queues, sessions
+from scripts.engine import leading_keys, objects, policies, queues, responses, retries, sessions
 
 VERSION = "1.5.33"
+#: What is patched: the engine, and the HTTP server that it runs on.
+VERSIONS: Final = {"ministack": VERSION, "hypercorn": "0.18.0"}
 
 
 class UnknownEngineError(RuntimeError):
@@ -38,15 +42,16 @@ def install() -> None:
     Raises:
         UnknownEngineError: the engine has another version, or lacks what is patched.
     """
-    installed = importlib.metadata.version("ministack")
-    if installed != VERSION:
-        raise UnknownEngineError(
-            f"the extension is written for ministack {VERSION}, but {installed} is installed; "
-            "install requirements/engine.txt, or check scripts/engine/extension.py against the new version"
-        )
+    for package, version in VERSIONS.items():
+        installed = importlib.metadata.version(package)
+        if installed != version:
+            raise UnknownEngineError(
+                f"the extension is written for {package} {version}, but {installed} is installed; "
+                "install requirements/engine.txt, or check scripts/engine/extension.py against the new one"
+            )
     replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
     replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)
-    for part in (policies, leading_keys, objects, sessions, queues):
+    for part in (policies, leading_keys, objects, sessions, queues, responses, retries):
         part.install(replace)
 
 
@@ -55,16 +60,21 @@ def replace(
 ) -> None:
     """Replace a function of the engine by what `wrapper` makes of it, in its module.
 
+    `name` is a function's, or a method's as `Class.method`.
+
     Raises:
         UnknownEngineError: it is not there, or its parameters are not these (names, with blanks between).
     """
-    module = importlib.import_module(module_name)
-    original = getattr(module, name, None)
+    owner: Any = importlib.import_module(module_name)
+    *classes, function = name.split(".")
+    for each in classes:
+        owner = getattr(owner, each, None)
+    original = getattr(owner, function, None)
     found = " ".join(inspect.signature(original).parameters) if callable(original) else "nothing"
     if original is None or found != parameters:
         raise UnknownEngineError(f"{module_name}.{name} takes {found}, not {parameters}")
     replacement = functools.wraps(original)(wrapper(original))
-    setattr(module, name, replacement)
+    setattr(owner, function, replacement)
 
 
 def pin_loopback_as_secure(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:

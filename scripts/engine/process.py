@@ -58,14 +58,32 @@ class Engine:
         """Start it, empty, and wait until it answers.
 
         Raises:
-            CommandError: it is not installed, or does not come up in time.
+            CommandError: it is not installed, its folder can't be written, or it does not come up in time.
         """
         if not PYTHON.exists():
             raise CommandError("the engine is not installed: run `make setup`")
+        try:
+            process = self._launch()
+        except OSError as error:  # a full disk, above all
+            raise CommandError(f"the engine can't be started in {self.folder}: {error.strerror}") from error
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.endpoint.is_aws():
+            if process.poll() is not None:
+                last = self.log.read_text().strip().splitlines()[-1:]
+                raise CommandError(f"the engine ended at once: {' '.join(last)} (log: {self.log})")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise CommandError(f"the engine did not answer within {_START_SECONDS} s (log: {self.log})")
+            time.sleep(0.05)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that it is started with.
+
+        Nothing of the caller's: the engine's Lambdas see all that it sees. All that it writes, it writes
+        into its folder, and shares with no other engine.
+        """
         temporary = self.folder / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
-        environment = {
-            # Nothing of the caller's environment: the engine's Lambdas see all that it sees.
+        return {
             "PATH": f"{PYTHON.parent}:{os.defpath}",
             "HOME": str(temporary),
             "TMPDIR": str(temporary),
@@ -76,11 +94,21 @@ class Engine:
             "AWS_ENDPOINT_URL": self.endpoint.url,  # for the Lambdas
             "MINISTACK_REGION": REGION,
             "S3_DATA_DIR": str(temporary / "s3"),
+            "STATE_DIR": str(self.folder / "state"),  # the keys that Cognito signs with
             "MINISTACK_EDITION": EDITION,
             # Listeners that we don't need and that would bind all interfaces.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        """Start the process, and note it; leave nothing running if that fails.
+
+        Raises:
+            OSError: a file could not be written, or the process not be made.
+        """
+        environment = self.environment()
+        Path(environment["TMPDIR"]).mkdir(parents=True, exist_ok=True)
         with self.log.open("w") as log:
             process = subprocess.Popen(
                 [str(PYTHON), str(_SERVE)],
@@ -91,18 +119,16 @@ class Engine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        try:
+            created = psutil.Process(process.pid).create_time()
+            self._pid_file.write_text(json.dumps({"pid": process.pid, "created": created}))
+        except OSError:
+            process.kill()
+            process.wait()
+            self._pid_file.unlink(missing_ok=True)
+            raise
         _STARTED[self.port] = process
-        created = psutil.Process(process.pid).create_time()
-        self._pid_file.write_text(json.dumps({"pid": process.pid, "created": created}))
-        deadline = time.monotonic() + _START_SECONDS
-        while not self.endpoint.is_aws():
-            if process.poll() is not None:
-                last = self.log.read_text().strip().splitlines()[-1:]
-                raise CommandError(f"the engine ended at once: {' '.join(last)} (log: {self.log})")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise CommandError(f"the engine did not answer within {_START_SECONDS} s (log: {self.log})")
-            time.sleep(0.05)
+        return process
 
     def stop(self) -> bool:
         """Stop it and its Lambdas; return whether there was anything to stop.

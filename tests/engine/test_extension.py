@@ -29,8 +29,15 @@ def test_replacements_are_laid_over_each_other(engine: Any) -> None:
     assert engine.double(4) == 10
 
 
+def test_a_method_is_replaced_in_its_class(engine: Any) -> None:
+    engine.Doubler = type("Doubler", (), {"double": lambda self, number: 2 * number})
+    replace("an_engine", "Doubler.double", "self number", plus_one)
+    assert engine.Doubler().double(4) == 9
+
+
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("triple", "number"), ("double", "number unit"), ("double", "")]
+    ("name", "parameters"),
+    [("Doubler.double", "self number"), ("triple", "number"), ("double", "number unit"), ("double", "")],
 )
 def test_another_engine_is_told_and_left_alone(engine: Any, name: str, parameters: str) -> None:
     with pytest.raises(UnknownEngineError, match=f"an_engine.{name}"):

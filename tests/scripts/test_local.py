@@ -324,19 +324,22 @@ def test_a_request_over_the_loopback_counts_as_secure_and_no_other() -> None:
     assert not extension.is_loopback("unknown")
 
 
-def test_the_extension_refuses_another_version_of_the_engine() -> None:
+@pytest.mark.parametrize("package", extension.VERSIONS)
+def test_the_extension_refuses_another_version_of_the_engine(package: str) -> None:
     program = (
-        "import importlib.metadata as m, sys; m.version = lambda name: '0.0.1';"
+        "import importlib.metadata as m, sys; version = m.version;"
+        f"m.version = lambda name: '0.0.1' if name == {package!r} else version(name);"
         f"sys.path.insert(0, {str(Path(extension.__file__).parent)!r}); import extension; extension.install()"
     )
     done = subprocess.run([str(PYTHON), "-c", program], text=True, capture_output=True, check=False)
     assert done.returncode != 0
-    assert f"is written for ministack {extension.VERSION}, but 0.0.1 is installed" in done.stderr
+    assert f"is written for {package} {extension.VERSIONS[package]}, but 0.0.1 is installed" in done.stderr
 
 
 def test_the_pinned_engine_is_the_one_that_the_extension_is_for() -> None:
     pins = (Path("requirements") / "engine.txt").read_text()
-    assert f"ministack=={extension.VERSION} " in pins
+    for package, version in extension.VERSIONS.items():
+        assert f"{package}=={version} " in pins
 
 
 def test_the_engine_holds_nothing_that_a_zip_must_bring() -> None:
