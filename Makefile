@@ -10,7 +10,7 @@ ENV ?= local
 VENV := .venv
 ENGINE_VENV := build/engine-venv
 BIN := $(VENV)/bin
-SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:backend/services/control-plane/provisioning-completion/src:backend/services/control-plane/reconciler/src:backend/services/application-plane/tenant-provisioner/src:backend/services/application-plane/problem-data/src
+SOURCES := backend/shared/src:backend/services/control-plane/provisioning/src:backend/services/control-plane/provisioning-completion/src:backend/services/control-plane/reconciler/src:backend/services/control-plane/canary/src:backend/services/application-plane/tenant-provisioner/src:backend/services/application-plane/problem-data/src
 RUN := PYTHONPATH=$(SOURCES) $(BIN)/python -m
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 

@@ -52,7 +52,7 @@ details = st.one_of(
     st.none(),
 )
 events = st.one_of(
-    st.fixed_dictionaries({name: texts for name in ENVELOPE} | {"detail": details}),
+    st.fixed_dictionaries(dict.fromkeys(ENVELOPE, texts) | {"detail": details}),
     details.map(lambda detail: {**ENVELOPE, "detail": detail}),
     details,
 )
@@ -93,7 +93,7 @@ def test_a_large_event_is_truncated_and_says_where_the_whole_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "character", ['"', "\\", "\0", "\ud800", "\udfff", "\ufffe", "\uffff", "\x7f", "é", "縁", "😀"]
+    "character", ['"', "\\", "\0", "\ud800", "\ufffe", "\uffff", "\x7f", "é", "縁", "😀"]
 )
 @pytest.mark.parametrize(
     "of", [lambda text: {**ENVELOPE, "detail": text}, lambda text: dict.fromkeys(ENVELOPE, text)]

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-#: Bytes of UTF-8. SQS offers 1 MiB since August 2025, but a queue takes what its attribute MaximumMessageSize
-#: says, and the AWS provider in use sets this. Older queues have it, too.
+#: Bytes of UTF-8. SQS offers 1 MiB since August 2025, but not every queue does: nothing of ours sets the
+#: attribute MaximumMessageSize, and queues of before, and other engines, have this for it.
 BODY_MAX: Final = 256 * 1024
 #: Bytes of an event's detail that a truncated event keeps. As a JSON string they at most double.
 EXCERPT_MAX: Final = 64 * 1024
 REASON_MAX: Final = 1000  # characters of the reason that are kept
 _TEXT_MAX: Final = 256  # characters of a field of the envelope that are kept
-#: What JSON may hold and a message may not: half a surrogate pair has no UTF-8, and SQS takes no non-characters.
+#: What JSON may hold and a message may not: half a surrogate pair has no UTF-8, SQS takes no non-characters.
 _NOT_IN_MESSAGES: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 

@@ -131,8 +131,6 @@ run "function_of_its_own" {
       aws_sqs_queue.dead_letter[0].name == "tenkacloud-dev-example-dlq"
       && aws_sqs_queue.dead_letter[0].message_retention_seconds == 1209600
       && aws_sqs_queue.dead_letter[0].sqs_managed_sse_enabled
-      # What tenkacloud.dead_letters keeps its messages below
-      && aws_sqs_queue.dead_letter[0].max_message_size == 262144
       && output.dead_letter_queue_arn == "arn:aws:sqs:ap-northeast-1:123456789012:tenkacloud-dev-example-dlq"
     )
     error_message = "The dead letter queue must keep what failed for 14 days, encrypted."
