@@ -12,6 +12,7 @@ PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
 COMPLETION: Final = "provisioning-completion"
 RECONCILER: Final = "reconciler"
+CANARY: Final = "canary"
 PROBLEM_DATA: Final = "problem-data"
 
 

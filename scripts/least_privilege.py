@@ -18,9 +18,18 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from scripts import project, reconciling
+from canary.decisions import new_record
+from scripts import canary_run, project, reconciling
 from scripts.aws import Clients
-from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.deployment import (
+    CANARY,
+    COMPLETION,
+    PROBLEM_DATA,
+    PROVISIONER,
+    PROVISIONING,
+    RECONCILER,
+    Deployment,
+)
 from scripts.permissions import statements, without_statement
 from scripts.project import LOCAL, CommandError, UsageError, exclusively, say
 from scripts.tenant_api import TenantApi, user_of
@@ -169,6 +178,22 @@ def _resumption(deployment: Deployment, clients: Clients, _service: str) -> str:
         remove(deployment, clients, tenant)
 
 
+def _canary(deployment: Deployment, clients: Clients, _service: str) -> str:
+    """Onboard the canary, and have it replaced; return what went wrong, nothing if nothing did."""
+    tenant = Tenant(new_record("2026-01-01T00:00:00.000Z"))
+    try:
+        canary_run.invoke(deployment, clients)
+        if said := _complaint(deployment, clients, CANARY, [tenant]):
+            return said
+        answer = canary_run.invoke(deployment, clients)
+    except CommandError as error:
+        return str(error)
+    else:
+        return "" if answer == {"completed": 1, "onboarded": True} else f"the answer is {answer}"
+    finally:
+        remove(deployment, clients, tenant)
+
+
 def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
     """Use the HTTP API as a pooled tenant; return the first request that fails, nothing if none does."""
     with onboarded(deployment, clients, _new("FREE"), _SECONDS) as tenants:
@@ -193,6 +218,7 @@ _FLOWS: Final = {
     PROVISIONER: _onboarding_and_replay,
     COMPLETION: _onboarding,
     RECONCILER: _resumption,
+    CANARY: _canary,
     PROBLEM_DATA: _requests,
 }
 

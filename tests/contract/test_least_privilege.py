@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.calls import calls_in, calls_of
-from scripts.deployment import COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.deployment import CANARY, COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER
 from tenkacloud import policies
 from tests.conftest import Stack
 
@@ -27,6 +27,7 @@ PLATFORM = {
     PROVISIONER: LAMBDA | ON_FAILURE,
     COMPLETION: LAMBDA | ON_FAILURE,
     RECONCILER: LAMBDA,
+    CANARY: LAMBDA,
     PROBLEM_DATA: LAMBDA,
 }
 
@@ -76,7 +77,7 @@ def test_the_tenant_access_role_allows_what_the_code_grants_a_session(stack: Sta
     assert calls_of(PROBLEM_DATA).by_session <= declared
 
 
-@pytest.mark.parametrize("service", [PROVISIONING, PROVISIONER, COMPLETION, RECONCILER])
+@pytest.mark.parametrize("service", [PROVISIONING, PROVISIONER, COMPLETION, RECONCILER, CANARY])
 def test_only_application_services_act_for_tenants(service: str) -> None:
     assert not calls_of(service).by_session
 

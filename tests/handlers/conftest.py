@@ -10,6 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+import canary.handler
 import problem_data.handler
 import provisioning.handler
 import provisioning_completion.handler
@@ -201,7 +202,8 @@ class LogLines:
     def all(self) -> list[dict[str, Any]]:
         """Return every line so far, once."""
         text = self._stream.getvalue() + self._capsys.readouterr().out
-        self._stream.truncate(0)
+        self._stream.seek(0)
+        self._stream.truncate()
         return [json.loads(line) for line in text.splitlines()]
 
     def only(self, message: str) -> dict[str, Any]:
@@ -213,6 +215,7 @@ class LogLines:
 def logs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> LogLines:
     stream = io.StringIO()
     for module in (
+        canary.handler,
         problem_data.handler,
         provisioning.handler,
         provisioning_completion.handler,
@@ -230,6 +233,7 @@ def _schema(partition: str, sort: str) -> list[Any]:
 
 def _forget() -> None:
     """Let each test wire the functions anew, with clients of its own moto."""
+    canary.handler._service.cache_clear()
     problem_data.handler._access.cache_clear()
     provisioning.handler._service.cache_clear()
     provisioning_completion.handler._consumer.cache_clear()

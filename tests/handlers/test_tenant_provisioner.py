@@ -143,6 +143,19 @@ def test_an_event_of_no_tenant_goes_to_the_dead_letter_queue_with_its_reason(
     assert letter["responsePayload"]["errorMessage"].startswith("detail")
 
 
+def test_a_bad_event_as_large_as_events_get_is_kept_too(cloud: Cloud) -> None:
+    """With the reason around it, it is larger than a message may be."""
+    event = golden("tenant_onboarding")
+    event["detail"] = {"tenantId": "../x", "note": ""}
+    event["detail"]["note"] = "x" * (256 * 1024 - len(json.dumps(event)))
+    run(event)
+    (letter,) = cloud.rejected()
+    assert letter["responsePayload"]["errorMessage"].startswith("detail.tenantId '../x' is no tenant id")
+    assert letter["requestPayload"]["id"] == event["id"]
+    assert letter["requestPayload"]["time"] == event["time"]
+    assert letter["requestPayload"]["truncated"] is True
+
+
 def test_an_event_of_another_kind_is_rejected(cloud: Cloud) -> None:
     run(golden("tenant_provisioned"))
     (letter,) = cloud.rejected()

@@ -16,6 +16,7 @@ HANDLERS = {
     "tenant-provisioner": "tenant_provisioner.handler",
     "provisioning-completion": "provisioning_completion.handler",
     "reconciler": "reconciler.handler",
+    "canary": "canary.handler",
 }
 
 

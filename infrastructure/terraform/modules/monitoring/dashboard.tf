@@ -50,6 +50,22 @@ locals {
         ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { label = service, stat = "Maximum" }]
       ]
     },
+    {
+      title = "Canary: got through; how long that took, s"
+      metrics = [
+        [local.namespace, "CanaryCompleted", "service", var.function_names["canary"], { label = "completed", stat = "Sum" }],
+        [local.namespace, "CanarySeconds", "service", var.function_names["canary"], { label = "seconds", stat = "Maximum", yAxis = "right" }],
+      ]
+    },
+    {
+      title = "Lost beyond the queues"
+      metrics = concat([
+        for loss in values(local.losses) : [
+          for dimensions in loss.dimensions :
+          concat([loss.namespace, loss.metric], flatten([for key, value in dimensions : [key, value]]), [{ stat = "Sum" }])
+        ]
+      ]...)
+    },
   ]
 }
 

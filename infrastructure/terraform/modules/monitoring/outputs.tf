@@ -1,6 +1,10 @@
 output "alarm_names" {
   description = "Names of the alarms."
-  value       = concat([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name], [aws_cloudwatch_metric_alarm.reconciler_silent.alarm_name])
+  value = concat(
+    [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.loss : alarm.alarm_name],
+    [aws_cloudwatch_metric_alarm.reconciler_silent.alarm_name, aws_cloudwatch_metric_alarm.canary.alarm_name],
+  )
 }
 
 output "dashboard_name" {

@@ -14,16 +14,52 @@ variable "function_names" {
 
   validation {
     condition = alltrue([
-      for service in ["provisioning", "tenant-provisioner", "provisioning-completion", "reconciler"] :
+      for service in ["provisioning", "tenant-provisioner", "provisioning-completion", "reconciler", "canary"] :
       contains(keys(var.function_names), service)
     ])
-    error_message = "function_names must name the functions of the flow, and the reconciler."
+    error_message = "function_names must name the functions of the flow, the reconciler and the canary."
   }
 }
 
 variable "dead_letter_queue_names" {
   description = "The names of the dead letter queues, by service."
   type        = map(string)
+
+  validation {
+    condition     = length(setsubtract(keys(var.dead_letter_queue_names), keys(var.function_names))) == 0
+    error_message = "dead_letter_queue_names must be those of services that function_names has."
+  }
+}
+
+variable "event_rule_names" {
+  description = "The names of the bus's rules that have a dead letter queue."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.event_rule_names) > 0
+    error_message = "event_rule_names must name a rule."
+  }
+}
+
+variable "event_bus_name" {
+  description = "Name of the bus that carries the tenant events."
+  type        = string
+
+  validation {
+    condition     = can(regex("^tenkacloud-[a-z][a-z0-9]{1,11}-tenant-events$", var.event_bus_name))
+    error_message = "event_bus_name must be tenkacloud-<environment>-tenant-events."
+  }
+}
+
+variable "canary_period_minutes" {
+  description = "How often the canary runs, in minutes."
+  type        = number
+
+  # Three periods: CloudWatch looks at no more than a day.
+  validation {
+    condition     = var.canary_period_minutes >= 1 && var.canary_period_minutes <= 480 && floor(var.canary_period_minutes) == var.canary_period_minutes
+    error_message = "canary_period_minutes must be a whole number from 1 to 480."
+  }
 }
 
 variable "stuck_after_seconds" {

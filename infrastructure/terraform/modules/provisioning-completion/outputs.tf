@@ -27,3 +27,8 @@ output "event_pattern" {
   description = "The pattern, in JSON, of the events that wake the function."
   value       = aws_cloudwatch_event_rule.tenant_provisioned.event_pattern
 }
+
+output "event_rule_name" {
+  description = "Name of the rule that wakes the function."
+  value       = aws_cloudwatch_event_rule.tenant_provisioned.name
+}

@@ -17,6 +17,7 @@ locals {
     tenant-provisioner      = module.tenant_provisioner
     provisioning-completion = module.provisioning_completion
     reconciler              = module.reconciler
+    canary                  = module.canary
     problem-data            = module.problem_data
   }
 
@@ -139,6 +140,23 @@ module "reconciler" {
   partition           = local.partition
 }
 
+module "canary" {
+  source = "../canary"
+
+  environment        = var.environment
+  name_prefix        = local.name_prefix
+  zip_path           = "${var.artifacts_dir}/canary.zip"
+  table_name         = module.tenant_table.name
+  data_bucket_name   = module.data_bucket.name
+  period_minutes     = var.canary_period_minutes
+  scheduled          = var.canary_scheduled
+  log_retention_days = var.log_retention_days
+  log_level          = var.log_level
+  account_id         = local.account_id
+  region             = local.region
+  partition          = local.partition
+}
+
 module "tenant_api" {
   source = "../http-api"
 
@@ -181,6 +199,9 @@ module "monitoring" {
   name_prefix             = local.name_prefix
   function_names          = { for service, function in local.functions : service => function.function_name }
   dead_letter_queue_names = { for service in local.queued : service => "${local.name_prefix}-${service}-dlq" }
+  event_rule_names        = [module.tenant_provisioner.event_rule_name, module.provisioning_completion.event_rule_name]
+  event_bus_name          = module.event_bus.name
+  canary_period_minutes   = var.canary_period_minutes
   stuck_after_seconds     = var.stuck_after_seconds
   alarm_topic_arns        = var.alarm_topic_arns
   region                  = local.region

@@ -97,6 +97,29 @@ variable "resumptions_max" {
   }
 }
 
+variable "canary_scheduled" {
+  description = "Whether the canary tenant is onboarded again and again. If not, only when its function is invoked."
+  type        = bool
+  default     = true
+
+  validation {
+    condition     = var.canary_scheduled || !var.monitor
+    error_message = "Without a schedule, the alarm of the canary would never end: set monitor to false, too."
+  }
+}
+
+variable "canary_period_minutes" {
+  description = "How often that is, in minutes."
+  type        = number
+  default     = 15
+
+  # The alarm looks at three periods, and CloudWatch at no more than a day.
+  validation {
+    condition     = var.canary_period_minutes >= 1 && var.canary_period_minutes <= 480 && floor(var.canary_period_minutes) == var.canary_period_minutes
+    error_message = "canary_period_minutes must be a whole number from 1 to 480."
+  }
+}
+
 variable "jwt_issuer" {
   description = "Who signs the clients' tokens: the URL that stands in their iss claim, of any OpenID Connect provider."
   type        = string

@@ -46,6 +46,8 @@ run "wrong_values_are_refused" {
     tenant_claim           = ""
     stuck_after_seconds    = 59
     resumptions_max        = 0
+    canary_scheduled       = false
+    canary_period_minutes  = 0
     alarm_topic_arns       = ["on-call"]
   }
 
@@ -61,6 +63,8 @@ run "wrong_values_are_refused" {
     var.tenant_claim,
     var.stuck_after_seconds,
     var.resumptions_max,
+    var.canary_scheduled,
+    var.canary_period_minutes,
     var.alarm_topic_arns,
   ]
 }

@@ -53,9 +53,10 @@ run "on_aws" {
       tenant-provisioner      = "tenkacloud-dev-tenant-provisioner"
       provisioning-completion = "tenkacloud-dev-provisioning-completion"
       reconciler              = "tenkacloud-dev-reconciler"
+      canary                  = "tenkacloud-dev-canary"
       problem-data            = "tenkacloud-dev-problem-data"
     }
-    error_message = "The functions must be these five."
+    error_message = "The functions must be these six."
   }
 
   assert {
@@ -74,7 +75,7 @@ run "on_aws" {
   }
 
   assert {
-    condition     = length(output.alarm_names) == 3 + 5 + 5 + 6
+    condition     = length(output.alarm_names) == 3 + 5 + 5 + 6 + 3 + 1
     error_message = "Each queue and each function must be watched, and the flow as a whole."
   }
 
