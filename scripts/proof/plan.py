@@ -87,7 +87,9 @@ class Stack:
         others = self.of_type(kind)
         if not resource.is_unknown(attribute):
             value = resource.values.get(attribute)
-            given = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+            given = [
+                text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
+            ]
             return [other for other in others if any(_names(other, text) for text in given)]
         found = self.configuration.of(resource.address, attribute)
         if found.unclear or not found.resources:

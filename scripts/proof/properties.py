@@ -21,10 +21,10 @@ from tenkacloud.fields import TenantId
 from tenkacloud.policies import SessionScope, session_policy, silo_bucket_policy
 
 #: For one property: how long z3 may take, at each of several tries.
-TIMEOUTS_MS: Final = (5_000, 5_000, 10_000)
+TIMEOUTS_MS: Final = (3_000, 6_000, 10_000)
 GUESS_MS: Final = 3_000
 #: What is spent on looking for a request by trying, where z3 can't tell; and on each try.
-SEARCH_MS: Final = 15_000
+SEARCH_MS: Final = 10_000
 TRY_MS: Final = 200
 TAG: Final = "aws:principaltag/tenantid"
 _PREFIX: Final = "s3:prefix"
@@ -89,6 +89,8 @@ class _World:
     known: list[Formula] = field(default_factory=list)
     #: Where a request that breaks the property may be looked for first.
     guesses: list[Formula] = field(default_factory=list)
+    #: Policies beside the plan's, for what to try.
+    policies: list[Policy] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Say that the action has the form of one: `service:Name`."""
@@ -420,7 +422,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         matching([for_role], at.request, allow=True),
         _allows([for_role]),
     )
-    at = _World(tenancy).of_session()
+    at = _World(tenancy, policies=[for_role]).of_session()
     at.known.append(is_tenant_id(at.t))
     on_bucket(at, at.t)
     arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
@@ -663,6 +665,7 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
         policy = parse_policy(f"session_policy, {name}", session_policy(tenant, scope))
         at = _World(tenancy).of_session().with_other()
         at.request.set(_OWNER, at.t)
+        at.policies = [policy]
         arn = None
         if silo:
             at.request.set(_BUCKET, z3.String("bucket"))
@@ -764,9 +767,11 @@ def _decide(at: _World, broken: Formula) -> tuple[Any, Any]:
             return answer, model
     for seed, limit in enumerate(TIMEOUTS_MS):  # what one order of steps does not find, another may
         answer, model = _ask(at, broken, limit, z3.BoolVal(val=True), seed)
+        if answer == z3.unknown and seed == 0:
+            answer, model = _search(at, broken)
         if answer != z3.unknown:
             return answer, model
-    return _search(at, broken)
+    return z3.unknown, None
 
 
 def _ask(at: _World, broken: Formula, limit: int, more: Formula, seed: int = 0) -> tuple[Any, Any]:
@@ -781,17 +786,21 @@ def _ask(at: _World, broken: Formula, limit: int, more: Formula, seed: int = 0) 
 def _search(at: _World, broken: Formula) -> tuple[Any, Any]:
     """Look for a request that breaks a property among those that the policies suggest."""
     ends = time.monotonic() + SEARCH_MS / 1000
-    solver = z3.Solver()
-    solver.set("timeout", TRY_MS)
-    solver.add(*at.known, *at.request.side, broken)
-    for (t, u), action, resource in combinations(at.tenancy):
+    everything = z3.And(*at.known, *at.request.side, broken)
+    for (t, u), action, resource in combinations(at.tenancy, at.policies):
         if time.monotonic() > ends:
             break
-        solver.push()
-        solver.add(at.of_pair(t, u), at.of_action(action), at.request.resource == z3.StringVal(resource))
+        chosen = [(at.t, t), (at.u, u), (at.request.action, action), (at.request.resource, resource)]
+        here = z3.And(*(symbol == z3.StringVal(text) for symbol, text in chosen))
+        symbols = [(symbol, z3.StringVal(text)) for symbol, text in chosen if z3.is_const(symbol)]
+        rest = z3.simplify(z3.substitute(everything, *symbols))
+        if z3.is_false(rest):
+            continue
+        solver = z3.Solver()
+        solver.set("timeout", TRY_MS)
+        solver.add(rest, here)
         if solver.check() == z3.sat:
             return z3.sat, solver.model()
-        solver.pop()
     return z3.unknown, None
 
 

@@ -117,9 +117,7 @@ def _references(expression: Any) -> Iterator[str]:
         listed = expression.get("references")
         if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
             for each in listed:
-                if not any(
-                    other != each and other.startswith((f"{each}.", f"{each}[")) for other in listed
-                ):
+                if not any(other != each and other.startswith((f"{each}.", f"{each}[")) for other in listed):
                     yield each
         for key, value in expression.items():
             if key not in ("references", "constant_value"):

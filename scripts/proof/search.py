@@ -1,11 +1,11 @@
 """Requests to try where z3 can't tell: those that the policies themselves suggest."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from scripts.proof.plan import Tenancy
-from scripts.proof.policy import Literal, Statement, Variable, template
+from scripts.proof.policy import Literal, Policy, Statement, Variable, template
 
 #: Tenants whose ids overlap.
 _PAIRS: Final = (("a", "ab"), ("ab", "a"), ("a", "b"), ("a/b", "a"))
@@ -17,12 +17,12 @@ _ACTIONS: Final = (
 )
 
 
-def combinations(tenancy: Tenancy) -> Iterator[tuple[tuple[str, str], str, str]]:
-    """Yield pairs of tenants, an action and a resource each."""
+def combinations(tenancy: Tenancy, more: Sequence[Policy] = ()) -> Iterator[tuple[tuple[str, str], str, str]]:
+    """Yield pairs of tenants, an action and a resource each. `more`: policies beside the plan's."""
     policies = [
+        *more,
         *tenancy.role.policies,
         *tenancy.resource_policies,
-        *(policy for role in tenancy.others for policy in role.policies),
     ]
     allowing = [statement for policy in policies for statement in policy.statements if statement.allow]
     for pair in _PAIRS:
@@ -30,9 +30,14 @@ def combinations(tenancy: Tenancy) -> Iterator[tuple[tuple[str, str], str, str]]
         for statement in allowing:
             resources = [*_resources(statement, pair), *_places(tenancy, pair[1])]
             for each in itertools.product(_actions(statement), resources):
-                if each not in seen:
+                if each not in seen and _fit(*each):
                     seen.add(each)
                     yield pair, *each
+
+
+def _fit(action: str, resource: str) -> bool:
+    parts = resource.split(":")
+    return len(parts) < 3 or action.lower().startswith(f"{parts[2]}:")  # noqa: PLR2004 - arn:aws:service
 
 
 def _actions(statement: Statement) -> list[str]:

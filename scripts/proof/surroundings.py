@@ -295,4 +295,3 @@ def problems(check: Check, tenancy: Tenancy) -> str:
         return "; ".join(check(tenancy))
     except Unreadable as error:
         return str(error)
-
