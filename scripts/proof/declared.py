@@ -56,7 +56,7 @@ class Service:
 
     plane: str
     grants: tuple[Grant, ...] = ()
-    #: Whether it starts tenants' sessions. Nobody but the API, with a verified token, may wake such a function.
+    #: Whether it starts tenants' sessions. Nobody but the API, with a verified token, may wake it then.
     acts_for_tenants: bool = False
 
 
@@ -207,7 +207,7 @@ HARMLESS_TYPES: Final = frozenset(
         "aws_cloudwatch_log_group",
         "aws_cloudwatch_log_metric_filter",
         "aws_cloudwatch_metric_alarm",
-        "aws_lambda_function_event_invoke_config",  # the function's own role sends, and is bound by its policies
+        "aws_lambda_function_event_invoke_config",  # the function's own role sends
         "aws_s3_bucket_lifecycle_configuration",
         "aws_s3_bucket_server_side_encryption_configuration",
         "aws_s3_bucket_versioning",

@@ -35,8 +35,8 @@ class Role:
 class Resource:
     """A managed resource of the plan.
 
-    `values` lacks what is not known yet, `unknown` marks it, `expressions` is how it is written (as far as the
-    plan shows it: blocks made by `dynamic` are left out there), `before` what is there now.
+    `values` lacks what is not known yet, `unknown` marks it, `expressions` is how it is written (as far as
+    the plan shows it: blocks made by `dynamic` are left out there), `before` what is there now.
     """
 
     address: str
@@ -217,11 +217,13 @@ def _role(resource: Resource, stack: Stack, partition: str, account_id: str) -> 
     )
     if ROLE_NAME.fullmatch(name):
         _refuse_extras(resource)
-    policies = [*_of_the_role_itself(name, resource, stack)]
-    for attachment in stack.of_type(*_ATTACHING):
-        if _is_of(attachment, _ATTACHING[attachment.type], resource, stack):
-            policies.append(_of_attachment(attachment, stack))
-    return Role(name, f"arn:{partition}:iam::{account_id}:role{path}{name}", trust, tuple(policies))
+    attached = [
+        _of_attachment(attachment, stack)
+        for attachment in stack.of_type(*_ATTACHING)
+        if _is_of(attachment, _ATTACHING[attachment.type], resource, stack)
+    ]
+    policies = (*_of_the_role_itself(name, resource, stack), *attached)
+    return Role(name, f"arn:{partition}:iam::{account_id}:role{path}{name}", trust, policies)
 
 
 #: What attaches a policy to a role, and the attribute that says to which.
@@ -246,8 +248,8 @@ def _refuse_extras(resource: Resource) -> None:
 def _of_the_role_itself(name: str, role: Resource, stack: Stack) -> Iterator[Policy]:
     """Yield the policies that a role's own attributes hold.
 
-    Where they are not written, they are what was found in the account: the policies of other resources again, as
-    they were before this plan, and what was put there by hand.
+    Where they are not written, they are what was found in the account: the policies of other resources again,
+    as they were before this plan, and what was put there by hand.
     """
     blocks, unknown = role.values.get("inline_policy") or [], role.unknown.get("inline_policy")
     if unknown is True and "inline_policy" in role.expressions:
@@ -284,15 +286,15 @@ def _told_elsewhere(name: str, role: Resource, stack: Stack) -> set[tuple[str, A
 def _is_of(resource: Resource, attribute: str, role: Resource, stack: Stack) -> bool:
     """Tell whether a policy is attached to a role.
 
-    Where the plan does not know, no reference says it: `replace(aws_iam_role.other.id, ...)` refers to the other
-    role and may name this one.
+    Where the plan does not know, no reference says it: `replace(aws_iam_role.other.id, ...)` refers to the
+    other role and may name this one.
     """
     if resource.is_unknown(attribute):
         found = stack.configuration.of(resource.address, attribute)
         made_of = ", ".join(sorted(found.resources | found.unclear)) or "what it does not show"
         raise Unreadable(
-            f"{resource.address}.{attribute} is not known in the plan (it is made of {made_of}), so it may be "
-            f"{role.values.get('name')}: name the role by its name"
+            f"{resource.address}.{attribute} is not known in the plan (it is made of {made_of}), so it may "
+            f"be {role.values.get('name')}: name the role by its name"
         )
     return role in stack.pointed(resource, attribute, "aws_iam_role")
 

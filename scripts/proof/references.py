@@ -1,7 +1,7 @@
 """What the expressions of a plan refer to.
 
-Terraform's plan lists the references of each expression, all of them, also those inside conditionals, functions
-and texts. Locals and data sources are listed by name only: what they are made of is not in the plan.
+Terraform's plan lists the references of each expression, all of them, also those inside conditionals,
+functions and texts. Locals and data sources are listed by name only: what they are made of is not in it.
 """
 
 import re
@@ -109,7 +109,7 @@ def _address(path: _Path, address: str) -> str:
 
 
 def _references(expression: Any) -> Iterator[str]:
-    """Yield the references of an expression, and of all that it holds; of a reference's parts, the longest."""
+    """Yield the references of an expression, and of all that it holds; of one reference, the longest form."""
     if isinstance(expression, list):
         for each in expression:
             yield from _references(each)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from scripts.proof import declared
-from scripts.proof.plan import Resource, Role, Tenancy
+from scripts.proof.plan import Resource, Role, Stack, Tenancy
 from scripts.proof.policy import Policy, Statement, Unreadable, parse_policy
 
 Check = Callable[[Tenancy], Iterator[str]]
@@ -69,7 +69,15 @@ def missing_places(tenancy: Tenancy) -> Iterator[str]:
 
 def open_places(tenancy: Tenancy) -> Iterator[str]:
     """Yield by what a bucket or table of the plan is open to somebody without a permission of the plan."""
-    stack = tenancy.stack
+    yield from _let_in(tenancy.stack)
+    for bucket in tenancy.stack.of_type("aws_s3_bucket"):
+        yield from _open_bucket(bucket, tenancy.stack)
+    for table in tenancy.stack.of_type("aws_dynamodb_table"):
+        if table.has("replica"):
+            yield f"{table.address} has replicas, whose policies the proof does not know"
+
+
+def _let_in(stack: Stack) -> Iterator[str]:
     for resource in stack.resources:
         if resource.type in ("aws_s3_bucket", "aws_s3_bucket_policy", "aws_dynamodb_resource_policy"):
             if resource.is_unknown("policy") or not resource.values.get("policy"):
@@ -78,28 +86,27 @@ def open_places(tenancy: Tenancy) -> Iterator[str]:
             for statement in policy.statements:
                 if statement.allow:
                     yield f"{resource.address}, statement {statement.sid or '?'}, lets somebody in"
-    for bucket in stack.of_type("aws_s3_bucket"):
-        if bucket.has("replication_configuration"):
-            yield f"{bucket.address} is replicated"
-        controls = [
-            rule.get("object_ownership")
-            for each in stack.of_type("aws_s3_bucket_ownership_controls")
-            if bucket in stack.pointed(each, "bucket", "aws_s3_bucket")
-            for rule in each.known("rule") or []
-        ]
-        if controls != ["BucketOwnerEnforced"]:
-            yield f"{bucket.address} has not BucketOwnerEnforced: ACLs would count"
-        blocks = [
-            each
-            for each in stack.of_type("aws_s3_bucket_public_access_block")
-            if bucket in stack.pointed(each, "bucket", "aws_s3_bucket")
-        ]
-        wanted = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
-        if len(blocks) != 1 or not all(blocks[0].known(name) is True for name in wanted):
-            yield f"{bucket.address} does not block all public access"
-    for table in stack.of_type("aws_dynamodb_table"):
-        if table.has("replica"):
-            yield f"{table.address} has replicas, whose policies the proof does not know"
+
+
+def _open_bucket(bucket: Resource, stack: Stack) -> Iterator[str]:
+    if bucket.has("replication_configuration"):
+        yield f"{bucket.address} is replicated"
+    controls = [
+        rule.get("object_ownership")
+        for each in stack.of_type("aws_s3_bucket_ownership_controls")
+        if bucket in stack.pointed(each, "bucket", "aws_s3_bucket")
+        for rule in each.known("rule") or []
+    ]
+    if controls != ["BucketOwnerEnforced"]:
+        yield f"{bucket.address} has not BucketOwnerEnforced: ACLs would count"
+    blocks = [
+        each
+        for each in stack.of_type("aws_s3_bucket_public_access_block")
+        if bucket in stack.pointed(each, "bucket", "aws_s3_bucket")
+    ]
+    wanted = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+    if len(blocks) != 1 or not all(blocks[0].known(name) is True for name in wanted):
+        yield f"{bucket.address} does not block all public access"
 
 
 def misused_roles(tenancy: Tenancy) -> Iterator[str]:
@@ -122,11 +129,8 @@ def misused_roles(tenancy: Tenancy) -> Iterator[str]:
 
 
 def wakers(tenancy: Tenancy) -> Iterator[str]:
-    """Yield by what a function may be woken without a source, or one that acts for tenants by another than
-    the API.
-    """
+    """Yield by what a function may be woken without a source, or by another than the API for a tenant."""
     stack = tenancy.stack
-    own = f"arn:{tenancy.partition}:"
     for permission in stack.of_type("aws_lambda_permission"):
         functions = stack.pointed(permission, "function_name", "aws_lambda_function")
         trusted = [each for each in functions if _acts_for_tenants(each, tenancy)]
@@ -134,19 +138,7 @@ def wakers(tenancy: Tenancy) -> Iterator[str]:
             yield f"{permission.address} is for a function outside the plan"
         if permission.has("function_url_auth_type") or permission.known("action") != "lambda:InvokeFunction":
             yield f"{permission.address} allows more than to invoke the function"
-        if permission.is_unknown("source_arn") and "source_arn" in permission.expressions:
-            # Ids that AWS gives are known after the apply only.
-            made_of = stack.configuration.of(permission.address, "source_arn").resources
-            source = "execute-api" if any(".aws_apigatewayv2_api." in f".{each}" for each in made_of) else ""
-        else:
-            arn = str(permission.values.get("source_arn") or "")
-            parts = arn.split(":")
-            literal = len(parts) > 5 and not any(mark in "".join(parts[:5]) for mark in "*?")  # noqa: PLR2004
-            source = parts[2] if literal and arn.startswith(own) and parts[4] == tenancy.account_id else ""
-            if source == "execute-api" and parts[5].split("/")[0] not in [
-                api.values.get("id") for api in stack.of_type("aws_apigatewayv2_api")
-            ]:
-                source = ""
+        source = _source(permission, tenancy)
         if not source:
             yield f"{permission.address} names no source of this plan: whoever uses the service may invoke it"
         if trusted and (source != "execute-api" or permission.known("principal") != _API):
@@ -158,6 +150,23 @@ def wakers(tenancy: Tenancy) -> Iterator[str]:
     for target in stack.of_type("aws_cloudwatch_event_target"):
         if target.has("role_arn"):
             yield f"{target.address} acts with a role"
+
+
+def _source(permission: Resource, tenancy: Tenancy) -> str:
+    """Return the service whose resource alone may use a permission; nothing, where it is not one."""
+    if permission.is_unknown("source_arn") and "source_arn" in permission.expressions:
+        # Ids that AWS gives are known after the apply only.
+        made_of = tenancy.stack.configuration.of(permission.address, "source_arn").resources
+        return "execute-api" if any(".aws_apigatewayv2_api." in f".{each}" for each in made_of) else ""
+    parts = str(permission.values.get("source_arn") or "").split(":")
+    if len(parts) < 6 or any(mark in "".join(parts[:5]) for mark in "*?"):  # noqa: PLR2004 - ARNs have six parts
+        return ""
+    if (parts[1], parts[4]) != (tenancy.partition, tenancy.account_id):
+        return ""
+    apis = [api.values.get("id") for api in tenancy.stack.of_type("aws_apigatewayv2_api")]
+    if parts[2] == "execute-api" and parts[5].split("/")[0] not in apis:
+        return ""
+    return parts[2]
 
 
 _API: Final = "apigateway.amazonaws.com"
@@ -172,14 +181,10 @@ def open_routes(tenancy: Tenancy) -> Iterator[str]:
     stack = tenancy.stack
     for api in stack.of_type("aws_apigatewayv2_api"):
         # Each of these makes routes that are not in the plan.
-        for attribute in ("body", "target", "route_key", "credentials_arn"):
-            if api.has(attribute):
-                yield f"{api.address} has {attribute}"
+        hidden = [name for name in ("body", "target", "route_key", "credentials_arn") if api.has(name)]
+        yield from (f"{api.address} has {attribute}" for attribute in hidden)
     for authorizer in stack.of_type("aws_apigatewayv2_authorizer"):
-        configuration = authorizer.values.get("jwt_configuration") or []
-        unknown = authorizer.unknown.get("jwt_configuration") or []
-        both = {**(configuration[0] if configuration else {}), **(unknown[0] if unknown else {})}
-        if authorizer.known("authorizer_type") != "JWT" or not (both.get("issuer") and both.get("audience")):
+        if not _verifies_tokens(authorizer):
             yield f"{authorizer.address} does not verify tokens of one issuer for one audience"
     for route in stack.of_type("aws_apigatewayv2_route"):
         if route.known("authorization_type") != "JWT":
@@ -194,6 +199,13 @@ def open_routes(tenancy: Tenancy) -> Iterator[str]:
             or not stack.pointed(integration, "integration_uri", "aws_lambda_function")
         ):
             yield f"{integration.address} leads to something else than a function of the plan"
+
+
+def _verifies_tokens(authorizer: Resource) -> bool:
+    configuration = authorizer.values.get("jwt_configuration") or [{}]
+    unknown = authorizer.unknown.get("jwt_configuration") or [{}]
+    both = {**configuration[0], **{name: True for name, mark in unknown[0].items() if mark}}
+    return bool(authorizer.known("authorizer_type") == "JWT" and both.get("issuer") and both.get("audience"))
 
 
 def writable_claims(tenancy: Tenancy) -> Iterator[str]:
@@ -233,8 +245,8 @@ def strangers_at_the_role(tenancy: Tenancy) -> Iterator[str]:
 def undeclared(role: Role, service: str, tenancy: Tenancy) -> Iterator[str]:
     """Yield what a role's policies allow and nobody has declared for its service.
 
-    Compared as written, so it is refused where it merely looks different: an action with a wildcard, a resource
-    that is not the one declared nor a name that it covers, a condition less.
+    Compared as written, so it is refused where it merely looks different: an action with a wildcard, a
+    resource that is not the one declared nor a name that it covers, a condition less.
     """
     document = declared.policy_of(service, _places(tenancy))
     bound = parse_policy(f"declared for {service}", document).statements
@@ -260,7 +272,7 @@ def _covers(bound: Statement, action: str, resource: str, statement: Statement) 
 
 
 def _is_within(resource: str, bound: str) -> bool:
-    """Tell whether all resources of a pattern are of another: the same, everything, or one plain name of it."""
+    """Tell whether one pattern is within another: the same, everything, or one plain name of it."""
     if bound in (resource, "*"):
         return True
     plain = not any(mark in resource for mark in "*?$")

@@ -642,7 +642,8 @@ AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
     "a table with replicas": (every("aws_dynamodb_table", replica=[{"region_name": "x"}]), "G3", "replicas"),
     "a function that runs as another": (another_role_for_the_function, "G4", "reconciler"),
     "a function's role for a service": (
-        of_function_trust(trusted_by({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")), "G4", "than Lambda"),
+        of_function_trust(trusted_by({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")),
+        "G4", "than Lambda"),
     "a function's role for an account": (
         of_function_trust(trusted_by({"AWS": ACCOUNT}, "sts:AssumeRole")), "G4", "than Lambda"),
     "a function's role by web identity": (
@@ -659,7 +660,8 @@ AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
         ),
         "G5", "wake tenkacloud-local-problem-data"),
     "a stream that wakes problem-data": (
-        every("aws_lambda_event_source_mapping", function_name="tenkacloud-local-problem-data"), "G5", "wakes"),
+        every("aws_lambda_event_source_mapping", function_name="tenkacloud-local-problem-data"),
+        "G5", "wakes"),
     "a rule with a role": (every("aws_cloudwatch_event_target", role_arn="arn"), "G5", "acts with a role"),
     "a route without a token": (
         every("aws_apigatewayv2_route", authorization_type="NONE"), "G6", "asks for no token"),
