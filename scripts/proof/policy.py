@@ -158,7 +158,7 @@ def _texts(where: str, statement: Mapping[str, Any], element: str) -> tuple[str,
     values = (value,) if isinstance(value, str) else tuple(value)
     if not values or not all(isinstance(each, str) for each in values):
         raise Unreadable(f"{where}: {element} is no text, nor a list of texts")
-    return values
+    return tuple(sorted(values))  # the order means nothing, and z3 takes its time by it
 
 
 def _principals(where: str, principal: Any) -> list[tuple[str, str]]:
@@ -176,7 +176,7 @@ def _principals(where: str, principal: Any) -> list[tuple[str, str]]:
 
 def _conditions(where: str, block: Any) -> list[Condition]:
     found = []
-    for operator, keys in block.items():
+    for operator, keys in sorted(block.items()):
         base, quantifier = operator.lower(), ""
         if ":" in base:
             quantifier, base = base.split(":", 1)
@@ -184,7 +184,7 @@ def _conditions(where: str, block: Any) -> list[Condition]:
         base = base.removesuffix("ifexists")
         if base not in OPERATORS or quantifier not in ("", FOR_ALL, FOR_ANY):
             raise Unreadable(f"{where}: the condition operator {operator} is unknown")
-        for key, value in keys.items():
+        for key, value in sorted(keys.items()):
             values = tuple(
                 str(each).lower() if isinstance(each, bool) else str(each)
                 for each in (value if isinstance(value, list) else [value])

@@ -11,20 +11,32 @@ from typing import Any, Final
 
 import z3
 
-from scripts.proof import evaluator
+from scripts.proof import declared, evaluator, surroundings
 from scripts.proof.encoding import Formula, Request, Several, Single, is_action, matching
-from scripts.proof.plan import Tenancy
+from scripts.proof.plan import Role, Tenancy
 from scripts.proof.policy import Policy, Unreadable, parse_policy
-from tenkacloud import names, policies
+from scripts.proof.search import combinations
+from tenkacloud import names
 from tenkacloud.fields import TenantId
 from tenkacloud.policies import SessionScope, session_policy, silo_bucket_policy
 
-TIMEOUT_MS: Final = 20_000
+#: For one property: how long z3 may take, at each of several tries.
+TIMEOUTS_MS: Final = (8_000, 12_000)
 GUESS_MS: Final = 3_000
+#: What is spent on looking for a request by trying, where z3 can't tell; and on each try.
+SEARCH_MS: Final = 10_000
+TRY_MS: Final = 200
 TAG: Final = "aws:principaltag/tenantid"
 _PREFIX: Final = "s3:prefix"
 _LEADING_KEYS: Final = "dynamodb:leadingkeys"
 _LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+#: What AWS has for starting a session of a role.
+_STARTING: Final = (
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:AssumeRoleWithSAML",
+    "sts:AssumeRoot",
+)
 _CHAINING: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
 #: What STS takes in a tag's value and no tenant id holds, of ASCII.
 _FOREIGN: Final = "/.:=+@ "
@@ -77,6 +89,8 @@ class _World:
     known: list[Formula] = field(default_factory=list)
     #: Where a request that breaks the property may be looked for first.
     guesses: list[Formula] = field(default_factory=list)
+    #: Policies beside the plan's, for what to try.
+    policies: list[Policy] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Say that the action has the form of one: `service:Name`."""
@@ -131,9 +145,20 @@ def prove(tenancy: Tenancy, only: str = "") -> list[Result]:
     Raises:
         Unreadable: a policy can't be encoded exactly.
     """
+    parts = {
+        "A": _isolation,
+        "B": _silo,
+        "C": _untagged,
+        "D": _trust,
+        "E": _own_work,
+        "F": _sessions,
+        "G": _surroundings,
+        "H": _functions,
+    }
     return [
         each.ask()
-        for part in (_isolation, _silo, _untagged, _trust, _own_work, _sessions)
+        for letter, part in parts.items()
+        if letter.startswith(only[:1])
         for each in part(tenancy)
         if each.name.startswith(only)
     ]
@@ -353,15 +378,15 @@ def _own(at: _World, scope: SessionScope, bucket: Formula | None = None) -> Form
     own_keys = z3.And(keys.present, keys.all(lambda value: value == key))
     objects = z3.PrefixOf(z3.Concat(arn, z3.StringVal("/"), space), resource)
     return z3.Or(
-        z3.And(is_action(action, policies.OBJECT_ACTIONS), objects),
-        z3.And(is_action(action, [policies.LIST_ACTION]), resource == arn, listed),
+        z3.And(is_action(action, declared.OBJECT_ACTIONS), objects),
+        z3.And(is_action(action, [declared.LIST_ACTION]), resource == arn, listed),
         z3.And(
-            is_action(action, policies.ITEM_ACTIONS),
+            is_action(action, declared.ITEM_ACTIONS),
             resource == z3.StringVal(scope.table_arn(scope.data_table_name)),
             own_keys,
         ),
         z3.And(
-            is_action(action, [policies.RECORD_ACTION]),
+            is_action(action, [declared.RECORD_ACTION]),
             resource == z3.StringVal(scope.table_arn(scope.table_name)),
             own_keys,
         ),
@@ -405,6 +430,28 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         matching([for_role], at.request, allow=True),
         _allows([for_role]),
     )
+    at = _World(tenancy, policies=[for_role]).of_session()
+    at.known.append(is_tenant_id(at.t))
+    on_bucket(at, at.t)
+    arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
+    own = z3.Or(
+        z3.And(
+            is_action(at.request.action, declared.OBJECT_ACTIONS),
+            z3.PrefixOf(z3.Concat(arn, z3.StringVal("/")), at.request.resource),
+        ),
+        z3.And(is_action(at.request.action, [declared.LIST_ACTION]), at.request.resource == arn),
+    )
+    yield _check(
+        "B3 a silo bucket's policy allows its own tenant objects and listings, nothing else",
+        at,
+        z3.And(matching([for_role], at.request, allow=True), z3.Not(own)),
+        _allows([for_role]),
+    )
+    yield _stated(
+        "B4 a silo bucket's policy lets in nobody but the tenant access role",
+        lambda tenancy: surroundings.strangers_at_a_silo(policy, tenancy),
+        tenancy,
+    )
 
 
 # --- C: sessions without a tenant ---------------------------------------------------------------------------
@@ -445,14 +492,16 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
     trust = [tenancy.role.trust]
     if any(not statement.allow for statement in tenancy.role.trust.statements):
         raise Unreadable(f"{tenancy.role.trust.name} holds a Deny")
-    may_ask = [other.arn for other in tenancy.others if _may_assume(other, tenancy.role.arn)]
+    trusted = surroundings.trusted_arns(tenancy)
 
-    def asks(name: str, broken: Callable[[Request], Formula]) -> Property:
-        at = _World(tenancy, request=assumption(None))
-        at.known.append(is_tenant_id(at.u))
+    def asks(name: str, broken: Callable[[Request], Formula], *but: str) -> Property:
+        request = Request(z3.String("action"), z3.String("assumed"), name="assumption")
+        at = _World(tenancy, request=request)
+        at.known += [is_tenant_id(at.u), z3.Not(is_action(request.action, but))]
         tag = at.request.key("aws:requesttag/tenantid")
         assert isinstance(tag, Single)  # noqa: S101 - for the type checker
         at.known.append(z3.Implies(tag.present, at.t == tag.value))
+        at.guesses = [at.of_action(action) for action in _STARTING]
         return _check(
             name,
             at,
@@ -468,11 +517,11 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
     def not_only(request: Request, name: str) -> Formula:
         key = request.key(name)
         assert isinstance(key, Several)  # noqa: S101 - for the type checker
-        return z3.Or(z3.Not(key.present), key.any(lambda value: value != z3.StringVal(policies.TENANT_TAG)))
+        return z3.Or(z3.Not(key.present), key.any(lambda value: value != z3.StringVal(declared.TENANT_TAG)))
 
     def by_stranger(request: Request) -> Formula:
         principal = single(request, "aws:principalarn")
-        known = z3.Or(*(principal.value == z3.StringVal(arn) for arn in may_ask))
+        known = z3.Or(*(principal.value == z3.StringVal(arn) for arn in trusted))
         return z3.And(principal.present, z3.Not(known))
 
     def bad_tag(request: Request) -> Formula:
@@ -480,10 +529,16 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
         foreign = [z3.Contains(tag.value, character) for character in _FOREIGN]
         return z3.Or(z3.Not(tag.present), tag.value == z3.StringVal(""), *foreign)
 
-    yield asks("D1 only functions that act for tenants start sessions", by_stranger)
-    yield asks("D2 no session without the tag, or with characters that no tenant id holds", bad_tag)
-    yield asks("D3 no session with another tag", lambda request: not_only(request, "aws:tagkeys"))
-    yield asks("D4 the tag is transitive", lambda request: not_only(request, "sts:transitivetagkeys"))
+    # TagSession and SetSourceIdentity start nothing: they are asked for within what does.
+    yield asks(
+        "D1 only functions that act for tenants start sessions", by_stranger, *declared.SESSION_ACTIONS[1:]
+    )
+    for name, broken in (
+        ("D2 no session without the tag, or with characters that no tenant id holds", bad_tag),
+        ("D3 no session with another tag", lambda request: not_only(request, "aws:tagkeys")),
+        ("D4 the tag is transitive", lambda request: not_only(request, "sts:transitivetagkeys")),
+    ):
+        yield asks(name, broken, "sts:SetSourceIdentity")
 
     at = _World(tenancy).of_session().with_other()
     at.known.append(is_action(at.request.action, _CHAINING))
@@ -498,11 +553,15 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
     problem = f"the trust of {', '.join(inviting)} does" if inviting else ""
     name = "D6 no role's trust names tenants' sessions"
     yield Property(name, lambda: Result(name, 0, problem))
-
-
-def _may_assume(role: Any, arn: str) -> bool:
-    request = evaluator.Request("sts:AssumeRole", arn)
-    return bool(evaluator.matching(role.policies, request, allow=True))
+    yield asks(
+        "D7 sessions are started by sts:AssumeRole alone, not with a token of somebody else's",
+        lambda request: z3.Not(is_action(request.action, declared.SESSION_ACTIONS)),
+    )
+    yield _stated(
+        "D8 the trust names nobody outside the account, and no service",
+        surroundings.strangers_at_the_role,
+        tenancy,
+    )
 
 
 def _invites(trust: Policy, tenancy: Tenancy) -> bool:
@@ -532,9 +591,9 @@ def _own_work(tenancy: Tenancy) -> Iterator[Property]:
         silo_bucket_policy(f"${{{_BUCKET}}}", TenantId(f"${{{_OWNER}}}"), tenancy.role.arn),
         with_principals=True,
     )
-    for action in (*policies.OBJECT_ACTIONS, policies.LIST_ACTION):
+    for action in (*declared.OBJECT_ACTIONS, declared.LIST_ACTION):
         at = _closed(tenancy, action)
-        _in_own_silo(at, listing=action == policies.LIST_ACTION)
+        _in_own_silo(at, listing=action == declared.LIST_ACTION)
         yield _allowed_check(f"E {action} in one's own bucket", at, [*allowing, _for_role(policy, tenancy)])
 
 
@@ -575,12 +634,12 @@ def _own_requests(scope: SessionScope) -> Iterator[tuple[str, str, Callable[[_Wo
 
         return set_up
 
-    for action in policies.OBJECT_ACTIONS:
+    for action in declared.OBJECT_ACTIONS:
         yield f"{action} of one's own", action, own_object
-    yield f"{policies.LIST_ACTION} of one's own", policies.LIST_ACTION, own_listing
-    for action in policies.ITEM_ACTIONS:
+    yield f"{declared.LIST_ACTION} of one's own", declared.LIST_ACTION, own_listing
+    for action in declared.ITEM_ACTIONS:
         yield f"{action} of one's own", action, own_items(scope.data_table_name)
-    yield f"{policies.RECORD_ACTION} of one's own record", policies.RECORD_ACTION, own_items(scope.table_name)
+    yield f"{declared.RECORD_ACTION} of one's own record", declared.RECORD_ACTION, own_items(scope.table_name)
 
 
 def _allowed_check(
@@ -614,6 +673,7 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
         policy = parse_policy(f"session_policy, {name}", session_policy(tenant, scope))
         at = _World(tenancy).of_session().with_other()
         at.request.set(_OWNER, at.t)
+        at.policies = [policy]
         arn = None
         if silo:
             at.request.set(_BUCKET, z3.String("bucket"))
@@ -646,6 +706,36 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
             )
 
 
+# --- G: what stands around the role, H: the functions' roles ------------------------------------------------
+
+
+def _surroundings(tenancy: Tenancy) -> Iterator[Property]:
+    for name, check in surroundings.CHECKS.items():
+        yield _stated(name, check, tenancy)
+
+
+def _functions(tenancy: Tenancy) -> Iterator[Property]:
+    """Of each other role: nothing is allowed beyond what is declared for it."""
+    for role in tenancy.others:
+        service = surroundings.service_of(role, tenancy)
+
+        def check(tenancy: Tenancy, role: Role = role, service: str = service) -> Iterator[str]:
+            return surroundings.undeclared(role, service, tenancy)
+
+        yield _stated(f"H {service} may do nothing beyond what is declared for it", check, tenancy)
+
+
+def _stated(name: str, check: surroundings.Check, tenancy: Tenancy) -> Property:
+    """Return the property that a check finds nothing."""
+
+    def ask() -> Result:
+        started = time.monotonic()
+        problem = surroundings.problems(check, tenancy)
+        return Result(name, (time.monotonic() - started) * 1000, problem and f"refused: {problem}")
+
+    return Property(name, ask)
+
+
 # --- asking z3 ----------------------------------------------------------------------------------------------
 
 
@@ -654,26 +744,72 @@ def _check(name: str, at: _World, broken: Formula, confirm: Confirm, session: st
 
     def ask() -> Result:
         started = time.monotonic()
-        answer, solver = z3.unknown, z3.Solver()
-        # z3 finds some requests only where it is told to look. A guess can refuse a property, never prove it.
-        for limit, more in (*((GUESS_MS, guess) for guess in at.guesses), (TIMEOUT_MS, z3.BoolVal(val=True))):
-            solver = z3.Solver()
-            solver.set("timeout", limit)
-            solver.add(more, *at.known, *at.request.side, broken)
-            answer = solver.check()
-            if answer == z3.sat:
-                break
+        answer, model = _decide(at, broken)
         milliseconds = (time.monotonic() - started) * 1000
         if answer == z3.unsat:
             return Result(name, milliseconds)
         if answer == z3.unknown:
-            return Result(name, milliseconds, f"z3 can't tell: {solver.reason_unknown()}")
-        found = _counterexample(at, solver.model(), session)
+            return Result(name, milliseconds, _UNDECIDED.format(seconds=milliseconds / 1000))
+        found = _counterexample(at, model, session)
         if not confirm(found.request):
             return Result(name, milliseconds, f"z3 and the evaluator disagree on {found}", found)
         return Result(name, milliseconds, f"refused: {found}", found)
 
     return Property(name, ask)
+
+
+_UNDECIDED: Final = (
+    "undecided after {seconds:.0f} s: no proof was found, and no request that breaks it, also not among "
+    "those that the policies suggest. Refused, since nothing was shown"
+)
+
+
+def _decide(at: _World, broken: Formula) -> tuple[Any, Any]:
+    """Return z3's answer, and a model if there is one.
+
+    z3 finds some requests only where it is told to look. A guess can refuse a property, never prove it.
+    """
+    for guess in at.guesses:
+        answer, model = _ask(at, broken, GUESS_MS, guess)
+        if answer == z3.sat:
+            return answer, model
+    for seed, limit in enumerate(TIMEOUTS_MS):  # what one order of steps does not find, another may
+        answer, model = _ask(at, broken, limit, z3.BoolVal(val=True), seed)
+        if answer == z3.unknown and seed == 0:
+            answer, model = _search(at, broken)
+        if answer != z3.unknown:
+            return answer, model
+    return z3.unknown, None
+
+
+def _ask(at: _World, broken: Formula, limit: int, more: Formula, seed: int = 0) -> tuple[Any, Any]:
+    solver = z3.Solver()
+    solver.set("timeout", limit)
+    solver.set("random_seed", seed)
+    solver.add(more, *at.known, *at.request.side, broken)
+    answer = solver.check()
+    return answer, solver.model() if answer == z3.sat else None
+
+
+def _search(at: _World, broken: Formula) -> tuple[Any, Any]:
+    """Look for a request that breaks a property among those that the policies suggest."""
+    ends = time.monotonic() + SEARCH_MS / 1000
+    everything = z3.And(*at.known, *at.request.side, broken)
+    for (t, u), action, resource in combinations(at.tenancy, at.policies):
+        if time.monotonic() > ends:
+            break
+        chosen = [(at.t, t), (at.u, u), (at.request.action, action), (at.request.resource, resource)]
+        here = z3.And(*(symbol == z3.StringVal(text) for symbol, text in chosen))
+        symbols = [(symbol, z3.StringVal(text)) for symbol, text in chosen if z3.is_const(symbol)]
+        rest = z3.simplify(z3.substitute(everything, *symbols))
+        if z3.is_false(rest):
+            continue
+        solver = z3.Solver()
+        solver.set("timeout", TRY_MS)
+        solver.add(rest, here)
+        if solver.check() == z3.sat:
+            return z3.sat, solver.model()
+    return z3.unknown, None
 
 
 def _counterexample(at: _World, model: Any, session: str | None) -> Counterexample:

@@ -10,10 +10,11 @@ import z3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.proof import evaluator, properties
+from scripts.project import ROOT
+from scripts.proof import declared, evaluator, properties
 from scripts.proof.plan import read
 from scripts.proof.policy import Unreadable
-from scripts.proof.properties import prove
+from scripts.proof.properties import Result, prove
 from tenkacloud import policies
 from tenkacloud.fields import TENANT_ID_PATTERN
 from tests.proof.conftest import value
@@ -32,7 +33,8 @@ def test_isolation_is_proved_from_the_plan(plan: Plan) -> None:
     assert [result for result in results if not result.proved] == []
     assert {result.name[:2] for result in results} >= {
         *("A1", "A2", "A3", "A4", "A5", "B1", "B2", "C1", "C2", "C3"),
-        *("D1", "D2", "D3", "D4", "D5", "D6", "E ", "F1", "F2"),
+        *("B3", "B4", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "E ", "F1", "F2"),
+        *("G1", "G2", "G3", "G4", "G5", "G6", "G7", "H "),
     }
 
 
@@ -123,7 +125,7 @@ def drop_tag_patterns(document: Document) -> None:
 def trust_everybody(document: Document) -> None:
     for each in document["Statement"]:
         each["Condition"]["ArnLike"] = {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/*"}
-        each["Condition"].pop("ArnEquals")
+        each["Condition"].pop("ArnEquals", None)
 
 
 def drop_statement(sid: str) -> Callable[[Plan], None]:
@@ -273,6 +275,63 @@ def nothing_known_of_an_attachment(plan: Plan) -> None:
     del module["resources"][-1]["values"]
 
 
+ROLE_REFERENCE = "aws_iam_role.this"
+OTHER_ID = "aws_iam_role.other.id"
+
+
+def configured(plan: Plan, address: str) -> Document:
+    """Return how a resource is written, by its address."""
+    module = plan["configuration"]["root_module"]
+    *path, kind, name = address.replace("module.", "").split(".")
+    for each in path:
+        module = module["module_calls"][each]["module"]
+    found = [each for each in module["resources"] if each["address"] == f"{kind}.{name}"]
+    if not found:
+        module["resources"].append({"address": f"{kind}.{name}", "mode": "managed", "expressions": {}})
+    return dict.__getitem__({"found": module["resources"][-1] if not found else found[0]}, "found")
+
+
+def written(kind: str, attribute: str, *references: str) -> Callable[[Plan], None]:
+    """Add a wide policy, attached by an expression whose value is not known in the plan."""
+
+    def change(plan: Plan) -> None:
+        wide = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        values: Document = {"policy": json.dumps({"Version": "2012-10-17", "Statement": [wide]})}
+        with_resource(plan, kind, values, {attribute: True})
+        address = plan["resource_changes"][-1]["address"]
+        configured(plan, address)["expressions"][attribute] = {"references": list(references)}
+
+    return change
+
+
+def of_role(**attributes: Any) -> Callable[[Plan], None]:
+    """Write an attribute of the role; None: its value is not known in the plan."""
+
+    def change(plan: Plan) -> None:
+        _, role = resource(plan, "aws_iam_role", ROLE)
+        (unknown,) = [
+            each["change"]["after_unknown"]
+            for each in plan["resource_changes"]
+            if each["address"] == role["address"]
+        ]
+        for name, given_value in attributes.items():
+            configured(plan, role["address"])["expressions"][name] = {"references": ["local.written"]}
+            unknown[name] = given_value is None
+            role["values"][name] = given_value
+
+    return change
+
+
+def unknown_inline_policy(plan: Plan) -> None:
+    """Write an `inline_policy` block with an unknown policy: by `dynamic`, so the configuration lacks it."""
+    of_role(inline_policy=[{"name": "x"}])(plan)
+    _, role = resource(plan, "aws_iam_role", ROLE)
+    del configured(plan, role["address"])["expressions"]["inline_policy"]
+    for each in plan["resource_changes"]:
+        if each["address"] == role["address"]:
+            each["change"]["after_unknown"]["inline_policy"] = [{"policy": True}]
+
+
 def tagged(plan: Plan) -> None:
     resource(plan, "aws_iam_role", ROLE)[1]["values"]["tags"] = {"tenantId": "a"}
 
@@ -287,18 +346,25 @@ def bounded(plan: Plan) -> None:
         (attach(role=ROLE, policy_arn="arn:aws:iam::aws:policy/ReadOnlyAccess"), "which is not in the plan"),
         (attach(role=ROLE, policy_arn=None), "policy_arn is not known in the plan"),
         (attach(role=None, policy_arn="arn:aws:iam::aws:policy/ReadOnlyAccess"), "role is not known"),
+        (
+            written("aws_iam_policy_attachment", "roles", f"{ROLE_REFERENCE}.id", OTHER_ID),
+            "roles is not known",
+        ),
+        (written("aws_iam_role_policy", "role", OTHER_ID, f"{ROLE_REFERENCE}.id"), "role is not known"),
+        # A reference does not say what became of it: replace(other.id, "problem-data", "tenant-access")
+        (written("aws_iam_role_policy", "role", OTHER_ID), "role is not known"),
+        (written("aws_iam_role_policy", "role", "local.role"), "role is not known"),
+        (of_role(managed_policy_arns=None), "managed_policy_arns is not known"),
+        (of_role(managed_policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"]), "which is not in the plan"),
+        (of_role(inline_policy=None), "inline_policy is not known"),
+        (unknown_inline_policy, "inline_policy is not known"),
+        (lambda plan: plan.update(complete=False), "not complete"),
         (nothing_known_of_an_attachment, "is not known in the plan"),
         (tagged, "carries a tag tenantId"),
         (bounded, "permissions boundary"),
         (role_policy(lambda document: document.update(Version="2008-10-17")), "has not Version 2012-10-17"),
         (with_statement(Action="s3:*", Resource="*", Condition={"NumericLessThan": {"a": "1"}}), "operator"),
         (with_statement(Action="s3:*", Resource="*", Surprise="x"), "holds Surprise"),
-        (
-            lambda plan: with_resource(
-                plan, "aws_iam_role_policy_attachments_exclusive", {"role_name": ROLE}
-            ),
-            "its type is not read",
-        ),
         (
             lambda plan: with_resource(plan, "aws_lambda_permission", {"principal": "*"}),
             r"lets in \*",
@@ -312,7 +378,9 @@ def test_what_cannot_be_read_is_a_failure(plan: Plan, change: Callable[[Plan], N
         prove(read(mutant), "none of them")
 
 
-def test_an_answer_that_z3_does_not_know_is_a_failure(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_z3_does_not_know_is_a_failure_with_a_reason(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Unsure(z3.Solver):  # type: ignore[misc]  # z3 has no types
         def check(self, *assumptions: Any) -> Any:
             return z3.unknown
@@ -321,10 +389,23 @@ def test_an_answer_that_z3_does_not_know_is_a_failure(plan: Plan, monkeypatch: p
             return "timeout"
 
     monkeypatch.setattr(z3, "Solver", Unsure)
-    results = prove(read(plan))
-    assert {
-        result.problem for result in results if result.name != "D6 no role's trust names tenants' sessions"
-    } == {"z3 can't tell: timeout"}
+    monkeypatch.setattr(properties, "SEARCH_MS", 0)
+    results = prove(read(plan), "A")
+    assert results
+    for result in results:
+        assert result.problem.startswith("undecided after 0 s: no proof was found")
+        assert result.problem.endswith("Refused, since nothing was shown")
+
+
+def test_where_z3_runs_out_of_time_the_policies_say_what_to_try(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant = deepcopy(plan)
+    second_policy(mutant)
+    monkeypatch.setattr(properties, "_ask", lambda *_: (z3.unknown, None))
+    (result,) = prove(read(mutant), "A1")
+    assert result.problem.startswith("refused: a session of tenant ")
+    assert result.counterexample is not None
 
 
 def test_a_counterexample_that_the_evaluator_does_not_share_is_an_error_of_the_tool(
@@ -335,6 +416,336 @@ def test_a_counterexample_that_the_evaluator_does_not_share_is_an_error_of_the_t
     monkeypatch.setattr(evaluator, "matching", lambda *_, **__: [])
     refused = {result.name[:2]: result.problem for result in prove(read(mutant), "A1") if not result.proved}
     assert refused["A1"].startswith("z3 and the evaluator disagree on ")
+
+
+# --- over an applied stack ----------------------------------------------------------------------------------
+
+
+def applied(plan: Plan) -> Plan:
+    """Return the plan that Terraform makes once a stack is applied: nothing changes, and all is known.
+
+    What AWS gives (ids, ARNs) is filled in, and a role shows its policies itself, as found in the account.
+    """
+    found = deepcopy(plan)
+    everything = {
+        each["address"]: each
+        for module in modules(found["planned_values"]["root_module"])
+        for each in module.get("resources", [])
+    }
+    of_kind = {each["type"]: each["values"] for each in everything.values() if each.get("values")}
+    for address, each in everything.items():
+        values = each.setdefault("values", {})
+        values.setdefault("id", values.get("name") or values.get("function_name") or f"id{len(address)}")
+        if each["type"] == "aws_iam_role":
+            own = [
+                {"name": other["values"]["name"], "policy": other["values"]["policy"]}
+                for other in everything.values()
+                if other["type"] == "aws_iam_role_policy" and other["values"]["role"] == values["name"]
+            ]
+            values.update(inline_policy=own, managed_policy_arns=[])
+            values["arn"] = f"arn:aws:iam::{ACCOUNT}:role{values['path']}{values['name']}"
+        elif each["type"] == "aws_lambda_function":
+            values["role"] = f"arn:aws:iam::{ACCOUNT}:role/{values['function_name']}"
+        elif each["type"] == "aws_apigatewayv2_authorizer":
+            values["jwt_configuration"] = [{"issuer": "https://issuer", "audience": ["client"]}]
+    for each in everything.values():
+        if each["type"] == "aws_apigatewayv2_route":
+            each["values"]["authorizer_id"] = of_kind["aws_apigatewayv2_authorizer"]["id"]
+        elif each["type"] == "aws_lambda_permission" and not each["values"].get("source_arn"):
+            api = of_kind["aws_apigatewayv2_api"]["id"]
+            each["values"]["source_arn"] = f"arn:aws:execute-api:ap-northeast-1:{ACCOUNT}:{api}/*/*/problems*"
+        elif each["type"].startswith("aws_s3_bucket"):
+            each["values"]["bucket"] = BUCKET
+    for each in found["resource_changes"]:
+        values = everything[each["address"]]["values"] if each["address"] in everything else {}
+        each["change"] = {"actions": ["no-op"], "before": values, "after": values, "after_unknown": {}}
+    return found
+
+
+def refusals(plan: Plan, only: str = "") -> list[Result]:
+    return [result for result in prove(read(plan), only) if not result.proved]
+
+
+def test_a_plan_without_changes_is_proved(plan: Plan) -> None:
+    assert refusals(applied(plan), "A1") == []
+    assert refusals(applied(plan), "G") == []
+    assert refusals(applied(plan), "H") == []
+
+
+def test_what_was_put_on_the_role_by_hand_is_seen(plan: Plan) -> None:
+    found = applied(plan)
+    _, role = resource(found, "aws_iam_role", ROLE)
+    wide = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{OBJECTS}*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [wide]})
+    role["values"]["inline_policy"] = [*role["values"]["inline_policy"], {"name": "x", "policy": document}]
+    for each in found["resource_changes"]:
+        if each["address"] == role["address"]:
+            each["change"]["before"] = role["values"]
+    (result,) = refusals(found, "A1")
+    assert result.counterexample
+
+
+def test_a_plan_that_mends_a_bad_policy_is_proved(plan: Plan) -> None:
+    found = applied(plan)
+    _, role = resource(found, "aws_iam_role", ROLE)
+    wide = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{OBJECTS}*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [wide]})
+    role["values"]["inline_policy"] = [{"name": ROLE, "policy": document}]
+    for each in found["resource_changes"]:
+        if each["address"] == role["address"]:
+            each["change"]["before"] = role["values"]
+    assert refusals(found, "A1") == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment"]
+)
+def test_a_wide_policy_is_seen_by_whatever_it_is_attached(plan: Plan, kind: str) -> None:
+    found = applied(plan)
+    wide = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{OBJECTS}*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [wide]})
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/wide"
+    values: Document = {"role": ROLE, "roles": ["other", ROLE], "policy_arn": arn}
+    if kind == "aws_iam_role_policy":
+        values = {"role": ROLE, "name": "wide", "policy": document}
+    else:
+        with_resource(found, "aws_iam_policy", {"name": "wide", "path": "/", "arn": arn, "policy": document})
+    with_resource(found, kind, values)
+    (result,) = refusals(found, "A1")
+    assert result.counterexample
+
+
+# --- what stands around the role ----------------------------------------------------------------------------
+
+
+def all_of(plan: Plan, kind: str) -> list[Document]:
+    return [
+        each
+        for module in modules(plan["planned_values"]["root_module"])
+        for each in module.get("resources", [])
+        if each["type"] == kind
+    ]
+
+
+def every(kind: str, **values: Any) -> Callable[[Plan], None]:
+    def change(plan: Plan) -> None:
+        for each in all_of(plan, kind):
+            each["values"].update(values)
+            for changed in plan["resource_changes"]:
+                if changed["address"] == each["address"]:
+                    changed["change"]["after_unknown"] = {
+                        name: mark
+                        for name, mark in changed["change"]["after_unknown"].items()
+                        if name not in values
+                    }
+
+    return change
+
+
+def extra(kind: str, **values: Any) -> Callable[[Plan], None]:
+    return lambda plan: with_resource(plan, kind, values)
+
+
+def of_function(service: str, *actions: str, resource: str = "*") -> Callable[[Plan], None]:
+    """Let a function do more."""
+    more = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    name = f"tenkacloud-local-{service}"
+    return lambda plan: edit(
+        plan, "aws_iam_role_policy", name, "policy", lambda document: document["Statement"].append(more)
+    )
+
+
+def of_function_trust(change: Callable[[Document], None]) -> Callable[[Plan], None]:
+    name = "tenkacloud-local-problem-data"
+    return lambda plan: edit(plan, "aws_iam_role", name, "assume_role_policy", change)
+
+
+def trusted_by(principal: Document, action: str) -> Callable[[Document], None]:
+    condition = {"StringLike": {"aws:RequestTag/tenantId": "?*"}}
+    added = {"Effect": "Allow", "Principal": principal, "Action": action, "Condition": condition}
+    return lambda document: document["Statement"].append(added)
+
+
+def allowed_for(principal: Any) -> str:
+    opened = {"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [opened]})
+
+
+def another_role_for_the_function(plan: Plan) -> None:
+    """Let the reconciler run as problem-data."""
+    for each in all_of(plan, "aws_lambda_function"):
+        if each["values"]["function_name"].endswith("reconciler"):
+            each["values"]["role"] = f"arn:aws:iam::{ACCOUNT}:role/x/tenkacloud-local-problem-data"
+            for changed in plan["resource_changes"]:
+                if changed["address"] == each["address"]:
+                    del changed["change"]["after_unknown"]["role"]
+
+
+def forgotten(plan: Plan) -> None:
+    plan["resource_changes"].append({"address": "aws_iam_role_policy.x", "change": {"actions": ["forget"]}})
+
+
+def with_program(plan: Plan) -> None:
+    _, role = resource(plan, "aws_iam_role", ROLE)
+    configured(plan, role["address"])["provisioners"] = [{"type": "local-exec"}]
+
+
+WEB_IDENTITY = {"Federated": "accounts.google.com"}
+SAML = {"Federated": f"arn:aws:iam::{ACCOUNT}:saml-provider/x"}
+PERMISSION = {
+    "action": "lambda:InvokeFunction",
+    "function_name": "tenkacloud-local-problem-data",
+    "principal": "apigateway.amazonaws.com",
+    "source_arn": f"arn:aws:execute-api:ap-northeast-1:{ACCOUNT}:another/*",
+}
+RULE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/x"
+
+#: What is changed, the property that has to refuse it, and what it says.
+AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
+    **{
+        f"the type {kind}": (extra(kind), "G1", f"does not know {kind} ")
+        for kind in (
+            "aws_s3_access_point",
+            "aws_s3control_object_lambda_access_point",
+            "aws_s3_bucket_replication_configuration",
+            "aws_s3_bucket_inventory",
+            "aws_s3_bucket_analytics_configuration",
+            "aws_s3_bucket_acl",
+            "aws_kms_grant",
+            "aws_kms_key_policy",
+            "aws_lambda_function_url",
+            "aws_lambda_alias",
+            "aws_dynamodb_kinesis_streaming_destination",
+            "aws_iam_role_policy_attachments_exclusive",
+            "aws_iam_user_policy",
+            "terraform_data",
+        )
+    },
+    "a program": (with_program, "G1", "runs a program"),
+    "what stays behind": (forgotten, "G1", "leaves Terraform's state"),
+    "another bucket": (every("aws_s3_bucket", bucket="another"), "G2", "outputs name"),
+    "a bucket open to an account": (
+        every("aws_s3_bucket_policy", policy=allowed_for({"AWS": "999999999999"})), "G3", "lets somebody in"),
+    "a bucket open to a service": (
+        every("aws_s3_bucket_policy", policy=allowed_for({"Service": "cloudfront.amazonaws.com"})),
+        "G3", "lets somebody in"),
+    "a table open to an account": (
+        extra("aws_dynamodb_resource_policy", policy=allowed_for({"AWS": "999999999999"})),
+        "G3", "lets somebody in"),
+    "a bucket that is replicated": (
+        every("aws_s3_bucket", replication_configuration=[{"role": "x"}]), "G3", "is replicated"),
+    "a bucket with ACLs": (
+        every("aws_s3_bucket_ownership_controls", rule=[{"object_ownership": "ObjectWriter"}]),
+        "G3", "ACLs would count"),
+    "a public bucket": (
+        every("aws_s3_bucket_public_access_block", block_public_policy=False), "G3", "block all public"),
+    "a table with replicas": (every("aws_dynamodb_table", replica=[{"region_name": "x"}]), "G3", "replicas"),
+    "a function that runs as another": (another_role_for_the_function, "G4", "reconciler"),
+    "a function's role for a service": (
+        of_function_trust(trusted_by({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")),
+        "G4", "than Lambda"),
+    "a function's role for an account": (
+        of_function_trust(trusted_by({"AWS": ACCOUNT}, "sts:AssumeRole")), "G4", "than Lambda"),
+    "a function's role by web identity": (
+        of_function_trust(trusted_by(WEB_IDENTITY, "sts:AssumeRoleWithWebIdentity")), "G4", "than Lambda"),
+    "code from a layer": (every("aws_lambda_function", layers=["arn"]), "G4", "layers"),
+    "a permission without a source": (
+        extra("aws_lambda_permission", **{**PERMISSION, "source_arn": None}), "G5", "names no source"),
+    "a permission for any source": (
+        extra("aws_lambda_permission", **{**PERMISSION, "source_arn": "*"}), "G5", "names no source"),
+    "a permission for another API": (extra("aws_lambda_permission", **PERMISSION), "G5", "names no source"),
+    "a permission for a rule": (
+        extra(
+            "aws_lambda_permission", **{**PERMISSION, "principal": "events.amazonaws.com", "source_arn": RULE}
+        ),
+        "G5", "wake tenkacloud-local-problem-data"),
+    "a stream that wakes problem-data": (
+        every("aws_lambda_event_source_mapping", function_name="tenkacloud-local-problem-data"),
+        "G5", "wakes"),
+    "a rule with a role": (every("aws_cloudwatch_event_target", role_arn="arn"), "G5", "acts with a role"),
+    "a route without a token": (
+        every("aws_apigatewayv2_route", authorization_type="NONE"), "G6", "asks for no token"),
+    "a route with another authorizer": (
+        every("aws_apigatewayv2_route", authorizer_id="another"), "G6", "authorizer outside the plan"),
+    "an authorizer that is a function": (
+        every("aws_apigatewayv2_authorizer", authorizer_type="REQUEST"), "G6", "does not verify tokens"),
+    "an API with a target": (every("aws_apigatewayv2_api", target="arn"), "G6", "has target"),
+    "an integration with a service": (
+        every("aws_apigatewayv2_integration", integration_subtype="SQS-SendMessage"), "G6", "something else"),
+    "users who sign up": (
+        every("aws_cognito_user_pool", admin_create_user_config=[{"allow_admin_create_user_only": False}]),
+        "G7", "sign up"),
+    "users who write the claim": (
+        every("aws_cognito_user_pool_client", write_attributes=["custom:tenantId"]), "G7", "users write"),
+    "users who write anything": (
+        every("aws_cognito_user_pool_client", write_attributes=None), "G7", "users write"),
+    "trust by web identity": (
+        trust(trusted_by(WEB_IDENTITY, "sts:AssumeRoleWithWebIdentity")), "D7", "WithWebIdentity"),
+    "trust by SAML": (trust(trusted_by(SAML, "sts:AssumeRoleWithSAML")), "D7", "WithSAML"),
+    "trust of another account": (
+        trust(trusted_by({"AWS": "999999999999"}, "sts:AssumeRole")), "D8", "999999999999"),
+    "trust of a service": (
+        trust(trusted_by({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")), "D8", "ec2.amazonaws.com"),
+    "a function that reads tenants' objects": (
+        of_function("reconciler", "s3:GetObject", resource=f"{OBJECTS}*"), "H reconciler", "s3:GetObject"),
+    "a function that reads tenants' items": (
+        of_function("provisioning", "dynamodb:Query", resource=f"{TABLE}-tenant-data"),
+        "H provisioning ", "dynamodb:Query"),
+    "a function that writes other objects": (
+        of_function("tenant-provisioner", "s3:PutObject", resource=f"{OBJECTS}*"),
+        "H tenant-provisioner", "s3:PutObject"),
+    "a function that changes functions": (
+        of_function("reconciler", "lambda:UpdateFunctionCode"), "H reconciler", "lambda:UpdateFunctionCode"),
+    "a function that passes roles": (
+        of_function("reconciler", "iam:PassRole"), "H reconciler", "iam:PassRole"),
+    "a function that starts sessions": (
+        of_function("reconciler", "sts:AssumeRole", resource=ROLE_ARN), "H reconciler", "sts:AssumeRole"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_leads_to_tenants_data_beside_the_role_is_refused(plan: Plan, name: str) -> None:
+    change, wanted, said = AROUND[name]
+    mutant = deepcopy(plan)
+    change(mutant)
+    refused = refusals(mutant, wanted)
+    assert [result for result in refused if said in result.problem], refused
+
+
+def test_what_is_declared_for_the_future_is_allowed(plan: Plan) -> None:
+    mutant = deepcopy(plan)
+    of_function("tenant-provisioner", "dynamodb:GetItem", resource=TABLE)(mutant)
+    assert refusals(mutant, "H") == []
+
+
+def test_blocks_that_the_plan_would_hide_are_not_written() -> None:
+    # A `dynamic` block over a list that is not known yet looks in a plan as if there were none.
+    hidden = ("inline_policy", "replication_configuration", "grant", "replica")
+    for file in (ROOT / "infrastructure").rglob("*.tf"):
+        text = file.read_text()
+        assert not [name for name in hidden if f'dynamic "{name}"' in text], file
+
+
+@pytest.mark.parametrize(
+    ("constant", "value", "wanted"),
+    [
+        ("RECORD_ACTION", "dynamodb:*Item", "F1"),
+        ("RECORD_ACTION", "dynamodb:UpdateItem", "F1"),
+        ("OBJECT_ACTIONS", (*declared.OBJECT_ACTIONS, "s3:PutObjectAcl"), "F1"),
+        ("OBJECT_ACTIONS", ("s3:*",), "B3"),
+        ("OBJECT_ACTIONS", declared.OBJECT_ACTIONS[:2], "F2"),
+        ("ITEM_ACTIONS", (*declared.ITEM_ACTIONS, "dynamodb:PartiQLUpdate"), "F1"),
+        ("LIST_ACTION", "s3:ListBucketVersions", "B3"),
+    ],
+)
+def test_the_code_does_not_say_itself_what_it_may_do(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, constant: str, value: Any, wanted: str
+) -> None:
+    monkeypatch.setattr(policies, constant, value)
+    monkeypatch.setattr(properties, "TIMEOUTS_MS", (300, 6_000))  # trying finds it sooner
+    refused = refusals(plan, wanted)
+    assert refused
+    assert all(result.counterexample for result in refused), refused
 
 
 @given(st.from_regex(TENANT_ID_PATTERN, fullmatch=True), st.text(max_size=10))

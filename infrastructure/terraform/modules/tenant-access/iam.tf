@@ -1,5 +1,7 @@
 data "aws_iam_policy_document" "assume_role" {
-  # Three statements, since AWS gives each of the three actions other condition keys.
+  # Three statements, since AWS gives each of the three actions other condition keys. Only
+  # sts:AssumeRole starts a session, so the roles are named there, once: a trust policy has room
+  # for 2,048 characters. The other two actions are asked for within it and start nothing.
   # The account is named, and the roles are compared: a trust that names a role breaks when the
   # role is made anew. Every caller still needs a permission of its own.
   statement {
@@ -44,12 +46,6 @@ data "aws_iam_policy_document" "assume_role" {
       identifiers = [local.account]
     }
 
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:PrincipalArn"
-      values   = var.trusted_role_arns
-    }
-
     dynamic "condition" {
       for_each = local.tag_conditions
 
@@ -68,12 +64,6 @@ data "aws_iam_policy_document" "assume_role" {
     principals {
       type        = "AWS"
       identifiers = [local.account]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:PrincipalArn"
-      values   = var.trusted_role_arns
     }
 
     condition {

@@ -10,7 +10,8 @@ locals {
   partition_key = "TENANT#${local.tenant_id}"
 
   # The tag tenantId, not empty, no other tag, and handed on to sessions started from this one.
-  # ForAllValues is true of a request without the key, so its presence is asked for as well.
+  # ForAllValues is true of a request without the key, so its presence is asked for as well;
+  # StringLike is not.
   tag_conditions = [
     {
       test     = "StringLike"
@@ -35,11 +36,6 @@ locals {
     },
     {
       test     = "Null"
-      variable = "aws:RequestTag/tenantId"
-      values   = ["false"]
-    },
-    {
-      test     = "Null"
       variable = "aws:TagKeys"
       values   = ["false"]
     },
@@ -59,6 +55,13 @@ resource "aws_iam_role" "this" {
   description          = "Acts for one tenant, named by the session tag tenantId"
   max_session_duration = 3600
   assume_role_policy   = data.aws_iam_policy_document.assume_role.json
+
+  lifecycle {
+    precondition {
+      condition     = length(data.aws_iam_policy_document.assume_role.minified_json) <= 2048
+      error_message = "The trust policy has more than the 2,048 characters that AWS takes: trust fewer roles, or shorter names."
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "this" {
