@@ -23,7 +23,7 @@ from scripts.deployment import COMPLETION, PROVISIONER
 from scripts.operations.environment import Environment
 from scripts.operations.pace import Pace
 from scripts.operations.tenants import PENDING, ask_again
-from scripts.project import CommandError
+from scripts.project import CommandError, UsageError
 from tenant_provisioner.requests import parse_request
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import (
@@ -216,7 +216,7 @@ def look(environment: Environment, service: str | None) -> tuple[list[Letter], d
     """Return what lies in the queues, and leave it there; and how many more SQS counts, as in `Result`.
 
     Raises:
-        CommandError: the service has no queue.
+        UsageError: the service has no queue.
     """
     with _held(environment, service) as held:
         return held.letters, held.others
@@ -232,7 +232,7 @@ def redrive(
     of events that were rejected; `force`: even where the event would be rejected again.
 
     Raises:
-        CommandError: the service has no queue.
+        UsageError: the service has no queue.
     """
     done = []
     with _held(environment, service) as held:
@@ -256,7 +256,8 @@ def discard(
     Each is written there, to the disk, before it is removed. What the file holds already stays.
 
     Raises:
-        CommandError: the service has no queue, or the file can't be written.
+        UsageError: the service has no queue.
+        CommandError: the file can't be written.
     """
     done = []
     with _held(environment, service) as held:

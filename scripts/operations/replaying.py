@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from scripts.operations.environment import Environment
-from scripts.project import CommandError
+from scripts.project import CommandError, UsageError
 
 _POLL_SECONDS: Final = 1.0
 _ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
@@ -19,14 +19,14 @@ def moment(text: str) -> datetime:
     """Return a time that a user typed: RFC 3339, with a zone.
 
     Raises:
-        CommandError: it is none.
+        UsageError: it is none.
     """
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise CommandError(f"{text!r} is no time like 2026-01-31T09:00:00Z")
+        raise UsageError(f"{text!r} is no time like 2026-01-31T09:00:00Z")
     return found
 
 
@@ -38,10 +38,11 @@ def replay(
     Safe at any time: results of settled attempts change nothing, and onboardings only make what is missing.
 
     Raises:
-        CommandError: the range is empty, or the replay fails or does not end.
+        UsageError: the range is empty.
+        CommandError: the replay fails or does not end.
     """
     if start >= end:
-        raise CommandError("FROM must be before TO")
+        raise UsageError("FROM must be before TO")
     deployment, events = environment.deployment, environment.clients.events
     name = f"tenkacloud-{uuid.uuid4().hex[:16]}"
     partition = deployment.event_bus_arn.split(":")[1]

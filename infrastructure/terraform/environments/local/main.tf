@@ -61,7 +61,7 @@ module "stack" {
   tenant_claim                = module.identity_provider.tenant_claim
 
   # Shorter than on AWS, but longer than a laptop takes for some thousand tenants at once.
-  stuck_after_seconds = 300
+  stuck_after_seconds = 420
 
   # The engine evaluates no alarms, so nobody would hear the canary; tests count tenants. Invoked, it runs.
   monitor          = false

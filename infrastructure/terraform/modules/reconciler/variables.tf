@@ -55,8 +55,8 @@ variable "stuck_after_seconds" {
   type        = number
 
   validation {
-    condition     = var.stuck_after_seconds >= 60 && var.stuck_after_seconds <= 86400 && floor(var.stuck_after_seconds) == var.stuck_after_seconds
-    error_message = "stuck_after_seconds must be a whole number from 60 to 86400."
+    condition     = var.stuck_after_seconds >= 420 && var.stuck_after_seconds <= 86400 && floor(var.stuck_after_seconds) == var.stuck_after_seconds
+    error_message = "stuck_after_seconds must be a whole number from 420 to 86400: Lambda tries for six minutes by itself."
   }
 }
 

@@ -32,7 +32,7 @@ run "wrong_values_are_refused" {
     environment                    = "data"
     zip_path                       = ""
     table_name                     = "Tenants"
-    stuck_after_seconds            = 59
+    stuck_after_seconds            = 419
     resumptions_max                = 0
     reserved_concurrent_executions = 2
     event_bus_name                 = "default"

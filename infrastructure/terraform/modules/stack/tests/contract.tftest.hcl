@@ -44,7 +44,7 @@ run "wrong_values_are_refused" {
     jwt_issuer             = "tenkacloud.example.com"
     jwt_audience           = [""]
     tenant_claim           = ""
-    stuck_after_seconds    = 59
+    stuck_after_seconds    = 419
     resumptions_max        = 0
     canary_scheduled       = false
     canary_period_minutes  = 0
