@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto import mock_aws
 
 import problem_data.handler
@@ -127,6 +129,15 @@ class Cloud:
     @staticmethod
     def key(tenant_id: str) -> dict[str, Any]:
         return {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_are_read_once() -> Iterator[None]:
+    """Each session would read them anew, which takes longer than most tests."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda *_arguments: loader)
+        yield
 
 
 @pytest.fixture
