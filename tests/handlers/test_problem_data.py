@@ -436,6 +436,19 @@ def test_another_tenant_named_anywhere_else_changes_nothing(cloud: Cloud) -> Non
     assert answer["body"]["title"] == "of a"
 
 
+def test_a_token_without_the_claim_is_refused_whoever_else_is_named(cloud: Cloud) -> None:
+    cloud.put("a", resources=POOLED)
+    named = {"tenantId": "a", "custom:tenantId": "a", "x-tenant-id": "a"}
+    for route in ROUTES:
+        event = {
+            **event_of(route, None),
+            **dict.fromkeys(("headers", "queryStringParameters", "pathParameters", "stageVariables"), named),
+            "cookies": ["tenantId=a"],
+            "body": json.dumps(named),
+        }
+        assert handler(event, Context())["statusCode"] == 403
+
+
 def test_without_an_authorizer_nothing_is_answered(cloud: Cloud) -> None:
     cloud.put("a", resources=POOLED)
     context: Any = Context()
