@@ -2,8 +2,11 @@
 
 import base64
 import json
+import platform
 from typing import Any
 
+import boto3
+import botocore
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
@@ -473,3 +476,31 @@ def test_the_log_says_who_asked_for_what_and_not_what_was_in_it(cloud: Cloud, lo
     line = logs.only("Answered")
     assert (line["tenant_id"], line["route"], line["status"]) == ("a", "PUT /problems/{problemId}", 200)
     assert "secret" not in json.dumps(line)
+
+
+def test_a_cold_start_tells_the_versions_once(cloud: Cloud, logs: LogLines) -> None:
+    cloud.put("a", resources=POOLED)
+    for _ in range(3):
+        call("GET /problems")
+    line = logs.only("Cold start")
+    assert (line["level"], line["boto3"], line["botocore"]) == (
+        "INFO",
+        boto3.__version__,
+        botocore.__version__,
+    )
+    assert line["python"] == platform.python_version()
+
+
+@pytest.mark.parametrize("package", [boto3, botocore])
+@pytest.mark.parametrize(
+    ("version", "too_old"), [("1.35.1", True), ("1.9.300", True), ("1.35.2", False), ("1.100.0", False)]
+)
+def test_a_runtime_below_the_floor_is_told(
+    cloud: Cloud, logs: LogLines, monkeypatch: pytest.MonkeyPatch, package: Any, version: str, too_old: bool
+) -> None:
+    cloud.put("a", resources=POOLED)
+    monkeypatch.setattr(package, "__version__", version)
+    call("GET /problems")
+    line = logs.only("The runtime's boto3 is too old" if too_old else "Cold start")
+    assert line["level"] == ("WARNING" if too_old else "INFO")
+    assert version in (line["boto3"], line["botocore"])

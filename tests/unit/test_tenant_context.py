@@ -160,13 +160,15 @@ def test_no_other_place_names_the_tenant_when_the_claim_does() -> None:
 @pytest.mark.parametrize("place", [*OTHER_SOURCES, None])
 def test_each_other_place_alone_names_no_tenant(place: str | None) -> None:
     sources = OTHER_SOURCES if place is None else {place: OTHER_SOURCES[place]}
-    for context in ({}, None, {"authorizer": {}}, {"authorizer": {"jwt": {"claims": {}}}}):
+    contexts: list[Any] = [{}, None, {"authorizer": {}}, {"authorizer": {"jwt": {"claims": {}}}}]
+    for context in contexts:
         with pytest.raises(NotVerified):
             from_jwt_authorizer({"version": "2.0", **sources, "requestContext": context}, CLAIM)
 
 
 def test_nothing_but_the_version_and_the_authorizer_is_looked_at() -> None:
-    for jwt in ({"claims": {CLAIM: "acme"}}, {"claims": {}}, None):
+    tokens: list[Any] = [{"claims": {CLAIM: "acme"}}, {"claims": {}}, None]
+    for jwt in tokens:
         event = Watched(everything_but(jwt))
         with suppress(NotVerified):
             from_jwt_authorizer(event, CLAIM)
