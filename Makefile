@@ -131,7 +131,7 @@ state-bucket: $(VENV)/.done ## create the bucket for Terraform's state (STATE_BU
 lock: ## pin the requirements anew, with hashes
 	@"$${PYTHON:-python3}" -m venv --clear build/lock-venv
 	@build/lock-venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@for name in lambda engine dev; do \
+	@for name in lambda engine dev runtime-floor; do \
 	  build/lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done

@@ -4,10 +4,13 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto import mock_aws
 
 import canary.handler
@@ -130,6 +133,23 @@ class Cloud:
         return {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_are_read_once() -> Iterator[None]:
+    """Each session would read them anew, which takes longer than most tests."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda *_arguments: loader)
+        yield
+
+
+@cache
+def _client(service: Any) -> Any:
+    """Return the tests' own client, made once: moto answers it whenever it is on."""
+    return boto3.client(
+        service, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -152,7 +172,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        dynamodb = boto3.client("dynamodb")
+        dynamodb = _client("dynamodb")
         names = ["PK", "SK", *(f"GSI{n}{part}" for n in range(1, 5) for part in ("PK", "SK"))]
         dynamodb.create_table(
             TableName=TABLE,
@@ -174,8 +194,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
             KeySchema=_schema("PK", "SK"),
         )
-        events = boto3.client("events")
-        sqs = boto3.client("sqs")
+        events = _client("events")
+        sqs = _client("sqs")
         outbox = sqs.create_queue(QueueName="outbox")["QueueUrl"]
         dead_letter_queue = sqs.create_queue(QueueName="dlq")["QueueUrl"]
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letter_queue)
@@ -186,7 +206,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
             EventBusName=BUS,
             Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:outbox"}],
         )
-        s3: Any = boto3.client("s3")
+        s3 = _client("s3")
         s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         _forget()
         yield Cloud(dynamodb, events, s3, sqs, outbox, dead_letter_queue)

@@ -2,15 +2,21 @@
 
 import base64
 import json
+import platform
 from typing import Any
 
+import boto3
+import botocore
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from problem_data import files
 from problem_data.api import ROUTES
 from problem_data.handler import handler
-from problem_data.requests import FILE_MAX, STATEMENT_MAX
+from problem_data.requests import FILE_MAX, STATEMENT_MAX, parse_problem
+from tenkacloud.errors import InvalidField
 from tests.handlers.conftest import DATA_BUCKET, DATA_TABLE, REGION, Cloud, LogLines
 from tests.support import Context
 
@@ -32,12 +38,19 @@ def model(request: pytest.FixtureRequest, cloud: Cloud) -> str:
     return str(request.param)
 
 
-def call(route: str, tenant_id: str | None = "a", body: Any = None, **fields: Any) -> dict[str, Any]:
-    """Call the function as an HTTP API with a JWT authorizer does, the token being of `tenant_id`."""
-    event = {
+def event_of(route: str, tenant_id: str | None) -> dict[str, Any]:
+    """Return the event of a request without body, as an HTTP API with a JWT authorizer makes it."""
+    return {
         "version": "2.0",
         "routeKey": route,
         "requestContext": {"authorizer": {"jwt": {"claims": {"custom:tenantId": tenant_id}}}},
+    }
+
+
+def call(route: str, tenant_id: str | None = "a", body: Any = None, **fields: Any) -> dict[str, Any]:
+    """Call the function with a request, the token being of `tenant_id`; return its answer, decoded."""
+    event = {
+        **event_of(route, tenant_id),
         "headers": fields.pop("headers", {"content-type": "application/json"}),
         "queryStringParameters": fields.pop("query", None),
         "pathParameters": fields,
@@ -167,8 +180,89 @@ def test_lists_come_in_pages(cloud: Cloud, model: str) -> None:
         ("GET /problems", {"query": {"after": "TENANT#b"}}, "after"),
         ("GET /problems/{problemId}/files", {"problemId": "p", "query": {"after": "../b"}}, "after"),
         ("PUT /problems/{problemId}", {"problemId": "p", "body": "{"}, "body is no JSON"),
-        ("PUT /problems/{problemId}", {"problemId": "p", "body": b"\xff"}, "body is no JSON"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": b"\xff"}, "body is no UTF-8"),
         ("PUT /problems/{problemId}", {"problemId": "p", "body": "[]"}, "body must be an object"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": "[" * 100_000}, "body is nested too deeply"),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": '{"a":' * 100_000},
+            "body is nested too deeply",
+        ),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": "null"}, "body is missing"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": ""}, "body is no JSON"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": "\ud800"}, "body is no UTF-8"),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": b'{"title": "\xed\xa0\x80"}'},
+            "body is no UTF-8",
+        ),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": '{"title": "t"}'.encode("utf-16")},
+            "body is no UTF-8",
+        ),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": r'{"title": "\ud800"}'},
+            "title '\\ud800' holds",
+        ),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": r'{"title": "t", "statement": "\udfff"}'},
+            "statement holds half of a surrogate pair",
+        ),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": '{"title": NaN}'}, "body is no JSON"),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": '{"title": "t", "x": -Infinity}'},
+            "body is no JSON",
+        ),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": '{"title": "t", "x": %s}' % ("9" * 5000)},
+            "body holds a number of more than",
+        ),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": '{"title": "t", "title": "u"}'},
+            "body names 'title' twice",
+        ),
+        (
+            "PUT /problems/{problemId}",
+            {"problemId": "p", "body": r'{"title": "t", "x": {"\ud800": 1, "\ud800": 2}}'},
+            r"body names '\ud800' twice",
+        ),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": {"title": 7}}, "title must be a string"),
+        ("PUT /problems/{problemId}", {"problemId": "p", "body": {"title": "t\x00"}}, "title"),
+        ("PUT /problems/{problemId}", {"problemId": "\ud800", "body": {"title": "t"}}, "problemId '\\ud800'"),
+        ("GET /problems/{problemId}", {"problemId": "p\x00"}, "problemId"),
+        ("GET /problems", {"query": {"after": "\ud800"}}, "after '\\ud800'"),
+        ("GET /problems", {"query": {"limit": "\ud800"}}, "limit '\\ud800'"),
+        ("GET /problems", {"query": {"limit": "\u0661"}}, "limit"),
+        ("GET /problems", {"query": {"limit": 5}}, "limit"),
+        ("GET /problems", {"query": {"after": ["p"]}}, "after"),
+        ("GET /problems/{problemId}/files", {"problemId": "p", "query": {"after": "x" * 513}}, "after"),
+        ("DELETE /problems/{problemId}/files/{name+}", {"problemId": "p", "name": "a\x07"}, "name"),
+        (
+            "DELETE /problems/{problemId}/files/{name+}",
+            {"problemId": "p", "name": "\udcff"},
+            "name '\\udcff'",
+        ),
+        (
+            "PUT /problems/{problemId}/files/{name+}",
+            {"problemId": "p", "name": "f", "body": "\ud800"},
+            "body is no UTF-8",
+        ),
+        (
+            "PUT /problems/{problemId}/files/{name+}",
+            {"problemId": "p", "name": "f", "body": b"x", "headers": {"content-type": "\ud800/x"}},
+            "Content-Type '\\ud800/x'",
+        ),
+        (
+            "PUT /problems/{problemId}/files/{name+}",
+            {"problemId": "p", "name": "f", "body": b"x", "headers": {"content-type": None}},
+            "Content-Type",
+        ),
         ("PUT /problems/{problemId}", {"problemId": "p", "body": {"title": " "}}, "title is blank"),
         (
             "PUT /problems/{problemId}",
@@ -192,6 +286,108 @@ def test_bad_input_is_told(cloud: Cloud, route: str, fields: dict[str, Any], sai
     answer = call(route, "a", **fields)
     assert answer["statusCode"] == 400
     assert answer["body"]["message"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("body", "flag", "said"),
+    [
+        ("eA", True, "body is no base64"),
+        ("e A==", True, "body is no base64"),
+        ("é===", True, "body is no base64"),
+        ("\ud800", True, "body is no base64"),
+        ("eA==", "true", "body comes with isBase64Encoded 'true'"),
+        ({"title": "t"}, False, "body must be a string, not dict"),
+        (b"eA==", False, "body must be a string, not bytes"),
+    ],
+)
+def test_an_event_that_no_gateway_makes_is_told(cloud: Cloud, body: Any, flag: Any, said: str) -> None:
+    cloud.put("a", resources=POOLED)
+    put_problem("p")
+    for route in ("PUT /problems/{problemId}", "PUT /problems/{problemId}/files/{name+}"):
+        fields = {"pathParameters": {"problemId": "p", "name": "f"}, "body": body, "isBase64Encoded": flag}
+        answer = handler({**event_of(route, "a"), **fields}, Context())
+        assert (answer["statusCode"], json.loads(answer["body"])["message"][: len(said)]) == (400, said)
+
+
+#: Bodies as clients send them, good or bad, and as API Gateway hands them on.
+_any_text = st.text(st.characters())  # lone surrogates, too
+_any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_any_text, inner, max_size=3),
+    max_leaves=5,
+)
+_problems = st.fixed_dictionaries(
+    {}, optional={"title": _any_text | _any_json, "statement": _any_text | _any_json, "x": _any_json}
+)
+_bodies: st.SearchStrategy[Any] = (
+    st.none()
+    | _any_text
+    | st.binary()
+    | (_problems | _any_json).map(json.dumps)
+    | _problems.map(lambda problem: json.dumps(problem, ensure_ascii=False))
+    | _problems.map(lambda problem: base64.b64encode(json.dumps(problem).encode()).decode())
+    | st.tuples(
+        st.sampled_from(["[", '{"a":', '{"title":[', "[{}", '"\\ud800"', "\ufeff"]), st.integers(1, 20_000)
+    ).map(lambda part: part[0] * part[1])
+)
+_parameters = st.none() | st.dictionaries(
+    st.sampled_from(["problemId", "name", "limit", "after"]),
+    st.sampled_from(["p", "f", "7"]) | _any_text | st.integers() | st.none(),
+)
+_headers = st.none() | st.dictionaries(
+    st.sampled_from(["content-type", "x"]),
+    st.sampled_from(["a/b", "application/json"]) | _any_text | st.none(),
+)
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # one AWS for all examples: what an earlier one wrote, a later one may read
+@given(
+    route=st.sampled_from(sorted(route for route in ROUTES if route.startswith("PUT")))
+    | st.sampled_from(sorted(ROUTES)),
+    body=_bodies,
+    flag=st.booleans() | st.sampled_from([None, "true", 1]),
+    path=st.just({"problemId": "p", "name": "f"}) | _parameters,
+    query=_parameters,
+    headers=_headers,
+)
+def test_whatever_a_request_holds_is_answered(cloud: Cloud, route: str, **parts: Any) -> None:
+    if not cloud.item("a"):
+        cloud.put("a", resources=POOLED)
+    fields = {
+        "body": parts["body"],
+        "isBase64Encoded": parts["flag"],
+        "pathParameters": parts["path"],
+        "queryStringParameters": parts["query"],
+        "headers": parts["headers"],
+    }
+    answer = handler({**event_of(route, "a"), **fields}, Context())
+    assert answer["statusCode"] in (200, 204, 400, 404)
+    json.dumps(answer, ensure_ascii=False).encode()  # as Lambda's runtime hands it back
+    # What it has written, if so, can be read
+    assert handler(event_of("GET /problems", "a"), Context())["statusCode"] == 200
+
+
+@settings(max_examples=500)
+@given(_bodies, st.booleans())
+def test_a_problem_that_passes_can_be_written_and_read(body: Any, flag: bool) -> None:
+    try:
+        problem = parse_problem({"body": body, "isBase64Encoded": flag})
+    except InvalidField:
+        return
+    assert problem.title.encode()
+    assert len(problem.statement.encode()) <= 4 * STATEMENT_MAX
+
+
+def test_a_large_body_with_much_that_is_ignored_is_taken(cloud: Cloud) -> None:
+    cloud.put("a", resources=POOLED)
+    body = {"title": "t", "statement": "\U0001f600" * STATEMENT_MAX, "x": "y" * 1_000_000}
+    answer = call(
+        "PUT /problems/{problemId}", "a", body, problemId="p", headers={"content-type": "text/plain"}
+    )
+    assert answer["statusCode"] == 200
+    assert call("GET /problems/{problemId}", problemId="p")["body"]["statement"] == body["statement"]
 
 
 def test_a_file_needs_its_problem(cloud: Cloud) -> None:
@@ -243,6 +439,19 @@ def test_another_tenant_named_anywhere_else_changes_nothing(cloud: Cloud) -> Non
     assert answer["body"]["title"] == "of a"
 
 
+def test_a_token_without_the_claim_is_refused_whoever_else_is_named(cloud: Cloud) -> None:
+    cloud.put("a", resources=POOLED)
+    named = {"tenantId": "a", "custom:tenantId": "a", "x-tenant-id": "a"}
+    for route in ROUTES:
+        event = {
+            **event_of(route, None),
+            **dict.fromkeys(("headers", "queryStringParameters", "pathParameters", "stageVariables"), named),
+            "cookies": ["tenantId=a"],
+            "body": json.dumps(named),
+        }
+        assert handler(event, Context())["statusCode"] == 403
+
+
 def test_without_an_authorizer_nothing_is_answered(cloud: Cloud) -> None:
     cloud.put("a", resources=POOLED)
     context: Any = Context()
@@ -267,3 +476,31 @@ def test_the_log_says_who_asked_for_what_and_not_what_was_in_it(cloud: Cloud, lo
     line = logs.only("Answered")
     assert (line["tenant_id"], line["route"], line["status"]) == ("a", "PUT /problems/{problemId}", 200)
     assert "secret" not in json.dumps(line)
+
+
+def test_a_cold_start_tells_the_versions_once(cloud: Cloud, logs: LogLines) -> None:
+    cloud.put("a", resources=POOLED)
+    for _ in range(3):
+        call("GET /problems")
+    line = logs.only("Cold start")
+    assert (line["level"], line["boto3"], line["botocore"]) == (
+        "INFO",
+        boto3.__version__,
+        botocore.__version__,
+    )
+    assert line["python"] == platform.python_version()
+
+
+@pytest.mark.parametrize("package", [boto3, botocore])
+@pytest.mark.parametrize(
+    ("version", "too_old"), [("1.35.1", True), ("1.9.300", True), ("1.35.2", False), ("1.100.0", False)]
+)
+def test_a_runtime_below_the_floor_is_told(
+    cloud: Cloud, logs: LogLines, monkeypatch: pytest.MonkeyPatch, package: Any, version: str, too_old: bool
+) -> None:
+    cloud.put("a", resources=POOLED)
+    monkeypatch.setattr(package, "__version__", version)
+    call("GET /problems")
+    line = logs.only("The runtime's boto3 is too old" if too_old else "Cold start")
+    assert line["level"] == ("WARNING" if too_old else "INFO")
+    assert version in (line["boto3"], line["botocore"])

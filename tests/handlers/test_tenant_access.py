@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from tenkacloud import tenant_access
 from tenkacloud.errors import InvalidField, TenantRefused
-from tenkacloud.fields import TENANT_ID_PATTERN, TenantId
+from tenkacloud.fields import TENANT_ID_PATTERN, TenantId, Tier
+from tenkacloud.lifecycle import ProvisioningStatus
 from tenkacloud.policies import SessionScope, session_policy
 from tenkacloud.tenant_access import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
 from tenkacloud.tenant_context import TenantContext
@@ -213,21 +214,111 @@ def test_an_unknown_tenant_is_refused(access: TenantAccess) -> None:
         access.session(tenant("nobody"))
 
 
-@pytest.mark.parametrize(
-    "resources",
-    [
+#: A value of every type that DynamoDB has, but the strings.
+WRONG_TYPES = [
+    {"NULL": True},
+    {"BOOL": True},
+    {"BOOL": False},
+    {"N": "1"},
+    {"B": b"ACTIVE"},
+    {"SS": ["ACTIVE"]},
+    {"NS": ["1"]},
+    {"BS": [b"ACTIVE"]},
+    {"L": []},
+    {"L": [{"S": "ACTIVE"}]},
+    {"M": {}},
+    {"M": {"S": {"S": "ACTIVE"}}},
+]
+
+
+def refusal(access: TenantAccess, tenant_id: str) -> str | None:
+    """Return why a tenant is refused, None if it is let in."""
+    try:
+        access.session(tenant(tenant_id))
+    except TenantRefused as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("attribute", ["status", "tier", "provisioningStatus"])
+def test_a_record_with_an_attribute_of_the_wrong_type_lets_nobody_in(
+    cloud: Cloud, access: TenantAccess, attribute: str
+) -> None:
+    cloud.put("a", resources=POOLED)
+    assert refusal(access, "a") is None
+    let_in = []
+    for value in [*WRONG_TYPES, {"S": ""}, {"S": "GOLD"}, {"S": "active"}, {"S": "pro"}, {"S": "completed"}]:
+        cloud.put("a", **{"resources": POOLED, attribute: value})
+        if refusal(access, "a") is None:
+            let_in.append(value)
+    assert let_in == []
+
+
+def test_a_record_in_doubt_is_told_by_the_attribute(cloud: Cloud, access: TenantAccess) -> None:
+    cloud.put("a", resources=POOLED, tier={"S": "GOLD"})
+    assert refusal(access, "a") == "tenant 'a' has a record in doubt: its tier is 'GOLD'"
+    cloud.put("a", resources=POOLED, provisioningStatus={"NULL": True})
+    assert (
+        refusal(access, "a") == "tenant 'a' has a record in doubt: its provisioningStatus is {'NULL': True}"
+    )
+    cloud.put("a", resources=POOLED, status={"N": "1"})
+    assert refusal(access, "a") == "tenant 'a' is {'N': '1'}, not ACTIVE"
+
+
+def test_a_record_that_lacks_what_every_provisioned_tenant_has_lets_nobody_in(
+    cloud: Cloud, access: TenantAccess
+) -> None:
+    for attribute in ("tier", "provisioningStatus", "resources"):
+        cloud.put("a", **{"resources": POOLED, attribute: None})
+        assert refusal(access, "a"), attribute
+
+
+def test_a_tenant_with_resources_is_served_while_it_is_provisioned_anew(
+    cloud: Cloud, access: TenantAccess
+) -> None:
+    for tier in Tier:
+        for status in ProvisioningStatus:
+            cloud.put("a", resources=POOLED, tier={"S": tier}, provisioningStatus={"S": status})
+            assert access.session(tenant("a")).key("x") == "tenants/a/x"
+
+
+def test_resources_in_doubt_let_nobody_in(cloud: Cloud, access: TenantAccess) -> None:
+    prefix, bucket = {"S": "tenants/a/"}, {"S": "the-silo"}
+    doubtful: list[Any] = [
         None,
-        {"M": {}},
-        {"M": {"dedicatedBucket": {"S": "*"}}},
-        {"M": {"dedicatedBucket": {"S": "a/b"}, "s3Prefix": {"S": "tenants/a/"}}},
-        {"S": "tenants/a/"},
-    ],
-)
-def test_a_tenant_without_resources_is_refused(cloud: Cloud, access: TenantAccess, resources: Any) -> None:
-    cloud.put("a", resources=resources)
-    message = "tenant 'a' has no resources; its provisioningStatus is 'PENDING'"
-    with pytest.raises(TenantRefused, match=message):
-        access.session(tenant("a"))
+        *WRONG_TYPES,
+        prefix,
+        *({"M": {name: value}} for name in ("s3Prefix", "dedicatedBucket") for value in WRONG_TYPES),
+        # Which of the two it is
+        *({"M": {"s3Prefix": prefix, "dedicatedBucket": value}} for value in [*WRONG_TYPES, bucket]),
+        *({"M": {"s3Prefix": value, "dedicatedBucket": bucket}} for value in WRONG_TYPES),
+        {"M": {"s3Prefix": {"S": ""}}},
+        # No names of buckets
+        *(
+            {"M": {"dedicatedBucket": {"S": name}}}
+            for name in (
+                "",
+                "ab",
+                "a" * 64,
+                "*",
+                "a/b",
+                "a b",
+                "Abc",
+                "-abc",
+                "abc-",
+                "abc\n",
+                "abc*",
+                "${x}",
+            )
+        ),
+    ]
+    let_in = []
+    for resources in doubtful:
+        cloud.put("a", resources=resources)
+        why = refusal(access, "a")
+        if why != "tenant 'a' has no resources; its provisioningStatus is 'PENDING'":
+            let_in.append((resources, why))
+    assert let_in == []
 
 
 @pytest.mark.parametrize("tenant_id", ["", "a/b", "a\n", "*", "a,b"])

@@ -127,7 +127,12 @@ def each_resource_is_made_once(scenario: Scenario) -> Iterator[str]:
     """4: however often it was asked for, and none for somebody bad."""
     made = set(scenario.world.state.buckets())
     allowed = {bucket for tenant in scenario.good for bucket in silos(tenant)}
-    required = {bucket for tenant in scenario.good if _once(tenant) for bucket in silos(tenant)}
+    required = {
+        bucket
+        for tenant in scenario.good
+        if _once(tenant) and _status(scenario.record(tenant)) is ProvisioningStatus.COMPLETED
+        for bucket in silos(tenant)
+    }
     if not required <= made <= allowed:
         yield f"the silo buckets are {sorted(made)}, not {sorted(allowed)}"
     keys = scenario.world.state.pool()
@@ -175,6 +180,11 @@ def settled_means_reported(scenario: Scenario) -> Iterator[str]:
             continue
         if not _was_published(scenario, change, "TenantProvisioned", str(_status(change.new))):
             yield f"{change.pk} was settled at {change.at:.3f} by no result of its attempt"
+
+
+def a_success_wins_over_failed(scenario: Scenario) -> Iterator[str]:
+    """Whoever is FAILED has had no success that answers what is wanted of it."""
+    yield from scenario.world.ignored
 
 
 def _was_published(scenario: Scenario, change: Changed, detail_type: str, status: str | None = None) -> bool:
@@ -294,6 +304,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     transitions_are_allowed,
     marked_means_asked,
     settled_means_reported,
+    a_success_wins_over_failed,
     indexes_say_what_the_record_says,
     history_is_complete,
     a_running_attempt_is_left_alone,

@@ -1,5 +1,7 @@
 """Whose request it is: only what an authorizer has verified counts."""
 
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -47,6 +49,130 @@ def test_a_token_without_a_valid_id_is_refused(bad: object) -> None:
 def test_another_claim_does_not_count() -> None:
     with pytest.raises(NotVerified, match="claim custom:tenantId is missing"):
         from_jwt_authorizer(request({"sub": "acme", "tenantId": "acme"}), CLAIM)
+
+
+#: Every place that a client, or an authorizer of another kind, could put an id in; none vouches for a tenant.
+NAMED = {
+    CLAIM: "acme",
+    "custom:tenantid": "acme",
+    "tenantId": "acme",
+    "tenantid": "acme",
+    "x-tenant-id": "acme",
+}
+OTHER_SOURCES: dict[str, Any] = {
+    "headers": {**NAMED, "authorization": "Bearer acme", "x-amzn-oidc-identity": "acme"},
+    "multiValueHeaders": {name: [value] for name, value in NAMED.items()},
+    "queryStringParameters": NAMED,
+    "multiValueQueryStringParameters": {name: [value] for name, value in NAMED.items()},
+    "rawQueryString": "custom:tenantId=acme&tenantId=acme",
+    "rawPath": "/tenants/acme",
+    "pathParameters": NAMED,
+    "stageVariables": NAMED,
+    "cookies": [f"{name}=acme" for name in NAMED],
+    "body": json.dumps(NAMED),
+    "identity": NAMED,
+    "claims": NAMED,
+    "authorizer": {"claims": NAMED, "jwt": {"claims": NAMED}},
+    "jwt": {"claims": NAMED},
+    **NAMED,
+}
+#: What stands beside the token's claims, and is not of them.
+OTHER_AUTHORIZERS: dict[str, Any] = {
+    "lambda": NAMED,
+    "iam": {**NAMED, "userArn": "acme", "cognitoIdentity": {"identityId": "acme", **NAMED}},
+    "claims": NAMED,
+    "principalId": "acme",
+    **NAMED,
+}
+OTHER_CONTEXTS: dict[str, Any] = {
+    "identity": {**NAMED, "userArn": "acme", "cognitoIdentityId": "acme"},
+    "authentication": {"clientCert": {"subjectDN": "CN=acme"}},
+    "accountId": "acme",
+    "domainPrefix": "acme",
+    "http": {"path": "/acme", "userAgent": "acme", "sourceIp": "acme"},
+    "claims": NAMED,
+    **NAMED,
+}
+
+
+class Watched(dict[str, Any]):
+    """An event that keeps which of its parts were looked at."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.looked_at: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.looked_at.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        self.looked_at.add(key)
+        return super().__getitem__(key)
+
+
+def everything_but(jwt: object) -> dict[str, Any]:
+    """Return an event in which all places name `acme`, and the JWT authorizer left `jwt`."""
+    authorizer = {**OTHER_AUTHORIZERS, **({} if jwt is None else {"jwt": jwt})}
+    return {"version": "2.0", **OTHER_SOURCES, "requestContext": {**OTHER_CONTEXTS, "authorizer": authorizer}}
+
+
+@pytest.mark.parametrize(
+    ("jwt", "said"),
+    [
+        (None, "no JWT authorizer has verified this request"),
+        ({}, "no JWT authorizer has verified this request"),
+        ({"claims": None, **NAMED}, "no JWT authorizer has verified this request"),
+        ({"claims": [NAMED]}, "no JWT authorizer has verified this request"),
+        (
+            {"claims": {}, "scopes": ["acme"], **NAMED},
+            "the token names no tenant: claim custom:tenantId is missing",
+        ),
+        (
+            {
+                "claims": {
+                    "sub": "acme",
+                    "tenantId": "acme",
+                    "CUSTOM:TENANTID": "acme",
+                    "custom:tenantid": "acme",
+                }
+            },
+            "the token names no tenant: claim custom:tenantId is missing",
+        ),
+        ({"claims": {CLAIM: None}, **NAMED}, "the token names no tenant: claim custom:tenantId is missing"),
+        ({"claims": {CLAIM: ""}, **NAMED}, "the token names no tenant: claim custom:tenantId is empty"),
+        (
+            {"claims": {CLAIM: "a/b"}, **NAMED},
+            "the token names no tenant: claim custom:tenantId 'a/b' is no tenant",
+        ),
+    ],
+)
+def test_no_other_place_names_the_tenant_when_the_claim_does_not(jwt: object, said: str) -> None:
+    with pytest.raises(NotVerified, match=f"^{said}"):
+        from_jwt_authorizer(everything_but(jwt), CLAIM)
+
+
+def test_no_other_place_names_the_tenant_when_the_claim_does() -> None:
+    event = everything_but({"claims": {CLAIM: "other"}, **NAMED})
+    assert from_jwt_authorizer(event, CLAIM).tenant_id == "other"
+
+
+@pytest.mark.parametrize("place", [*OTHER_SOURCES, None])
+def test_each_other_place_alone_names_no_tenant(place: str | None) -> None:
+    sources = OTHER_SOURCES if place is None else {place: OTHER_SOURCES[place]}
+    contexts: list[Any] = [{}, None, {"authorizer": {}}, {"authorizer": {"jwt": {"claims": {}}}}]
+    for context in contexts:
+        with pytest.raises(NotVerified):
+            from_jwt_authorizer({"version": "2.0", **sources, "requestContext": context}, CLAIM)
+
+
+def test_nothing_but_the_version_and_the_authorizer_is_looked_at() -> None:
+    tokens: list[Any] = [{"claims": {CLAIM: "acme"}}, {"claims": {}}, None]
+    for jwt in tokens:
+        event = Watched(everything_but(jwt))
+        with suppress(NotVerified):
+            from_jwt_authorizer(event, CLAIM)
+        assert event.looked_at == {"version", "requestContext"}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from botocore.exceptions import ClientError
 from cachetools import TLRUCache
 
 from tenkacloud.errors import TenantRefused
-from tenkacloud.fields import TenantId, TenantStatus, parse_tenant_id, shown
+from tenkacloud.fields import TenantId, TenantStatus, Tier, parse_tenant_id, shown
+from tenkacloud.lifecycle import ProvisioningStatus
 from tenkacloud.policies import TENANT_TAG, SessionScope, session_policy
 from tenkacloud.records import METADATA, Key
 from tenkacloud.runtime import CLIENT_CONFIG, required
@@ -279,9 +280,10 @@ def _dedicated_bucket(session: TenantSession) -> str | None:
     item = session.dynamodb.get_item(
         TableName=session.scope.table_name,
         Key={"PK": {"S": session.partition_key}, "SK": {"S": METADATA}},
-        ProjectionExpression="#status, #provisioningStatus, #resources",
+        ProjectionExpression="#status, #tier, #provisioningStatus, #resources",
         ExpressionAttributeNames={
             "#status": "status",
+            "#tier": "tier",
             "#provisioningStatus": "provisioningStatus",
             "#resources": "resources",
         },
@@ -289,16 +291,38 @@ def _dedicated_bucket(session: TenantSession) -> str | None:
     ).get("Item")
     if item is None:
         raise TenantRefused(f"tenant {session.tenant_id!r} is unknown")
-    status = item.get("status", {}).get("S")
+    return _bucket_of(session.tenant_id, item)
+
+
+def _bucket_of(tenant_id: TenantId, item: Mapping[str, Any]) -> str | None:
+    """Return what a record says of its tenant's bucket. Whatever is in doubt is denied.
+
+    A record may have no `status`: the design's has none. All else is on the record of every tenant that was
+    ever provisioned. While a tenant is provisioned anew, its resources serve it, whatever tier was asked for.
+    """
+    status = _text(item, "status")
     if status not in (None, TenantStatus.ACTIVE):
-        raise TenantRefused(f"tenant {session.tenant_id!r} is {shown(status)}, not ACTIVE")
+        raise TenantRefused(f"tenant {tenant_id!r} is {shown(status)}, not ACTIVE")
+    progress = _text(item, "provisioningStatus")
+    for name, value, known in (
+        ("tier", _text(item, "tier"), list(Tier)),
+        ("provisioningStatus", progress, list(ProvisioningStatus)),
+    ):
+        if value not in known:
+            raise TenantRefused(f"tenant {tenant_id!r} has a record in doubt: its {name} is {shown(value)}")
     resources = item.get("resources", {}).get("M", {})
-    bucket: str | None = resources.get("dedicatedBucket", {}).get("S")
-    if bucket is None and "s3Prefix" in resources:
+    prefix, bucket = _text(resources, "s3Prefix"), _text(resources, "dedicatedBucket")
+    if bucket is None and isinstance(prefix, str) and prefix:
         return None
-    if bucket is None or not _BUCKET_NAME.fullmatch(bucket):
-        progress = item.get("provisioningStatus", {}).get("S")
-        raise TenantRefused(
-            f"tenant {session.tenant_id!r} has no resources; its provisioningStatus is {shown(progress)}"
-        )
-    return bucket
+    if prefix is None and isinstance(bucket, str) and _BUCKET_NAME.fullmatch(bucket):
+        return bucket
+    raise TenantRefused(f"tenant {tenant_id!r} has no resources; its provisioningStatus is {shown(progress)}")
+
+
+def _text(item: Mapping[str, Any], name: str) -> object:
+    """Return a string attribute, None if it is absent, and a value of any other type as DynamoDB gave it.
+
+    So a NULL is not None: many SDKs write it for a value that their program had lost.
+    """
+    value = item.get(name)
+    return None if value is None else value.get("S", value)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from problem_data.api import ROUTES, Answer, failure
 from tenkacloud.errors import InvalidField, NotVerified, TenantRefused
-from tenkacloud.runtime import METRICS_NAMESPACE, required, utc_now
+from tenkacloud.runtime import METRICS_NAMESPACE, log_versions, required, utc_now
 from tenkacloud.tenant_access import TenantAccess
 from tenkacloud.tenant_context import from_jwt_authorizer
 
@@ -21,6 +21,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @cache
 def _access() -> TenantAccess:
+    log_versions(logger)
     return TenantAccess.from_environment(os.environ)
 
 

@@ -4,12 +4,11 @@ Bounds are ours unless a source is named.
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from tenkacloud.errors import InvalidField
 from tenkacloud.fields import parse_name, parse_object, parse_text, shown
@@ -24,6 +23,7 @@ FILE_MAX: Final = 4 * 1024 * 1024
 PAGE_MAX: Final = 100
 _CONTENT_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 _CONTENT_TYPE_MAX: Final = 128
+_DIGITS_MAX: Final = 1000
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 
 
@@ -91,28 +91,26 @@ def parse_page(event: Mapping[str, object], pattern: str) -> Page:
     """
     query = event.get("queryStringParameters")
     given = query if isinstance(query, Mapping) else {}
-    limit = str(given.get("limit", PAGE_MAX))
-    if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= PAGE_MAX:
+    limit, after = given.get("limit", str(PAGE_MAX)), given.get("after")
+    if not _matches("[0-9]{1,3}", limit) or not 1 <= int(limit) <= PAGE_MAX:
         raise InvalidField("limit", f"{shown(limit)} is no number from 1 to {PAGE_MAX}")
-    after = given.get("after")
-    if after is not None and not re.fullmatch(pattern, str(after)):
+    if after is not None and not (_matches(pattern, after) and len(after) <= FILE_NAME_MAX):
         raise InvalidField("after", f"{shown(after)} is no name of this list")
-    return Page(int(limit), None if after is None else str(after))
+    return Page(int(limit), after)
 
 
 def parse_problem(event: Mapping[str, object]) -> ProblemText:
     """Return the problem of the body, a JSON object with `title` and maybe `statement`.
 
     Raises:
-        InvalidField: the body is no such object.
+        InvalidField: the body is no such object, no strict JSON, or no UTF-8.
     """
-    try:
-        body = parse_object("body", json.loads(_body(event)))
-    except ValueError:  # of json, and of UTF-8
-        raise InvalidField("body", "is no JSON") from None
+    body = parse_object("body", _json(_body(event)))
     statement = body.get("statement", "")
     if not isinstance(statement, str) or len(statement) > STATEMENT_MAX:
         raise InvalidField("statement", f"must be a string of at most {STATEMENT_MAX} characters")
+    if not _is_unicode(statement):
+        raise InvalidField("statement", "holds half of a surrogate pair")
     return ProblemText(title=parse_name("title", body.get("title")), statement=statement)
 
 
@@ -127,9 +125,9 @@ def parse_file(event: Mapping[str, object]) -> FileBody:
         raise InvalidField("body", f"has {len(content)} bytes; at most {FILE_MAX} are allowed")
     headers = event.get("headers")
     content_type = headers.get("content-type", _UNKNOWN_TYPE) if isinstance(headers, Mapping) else ""
-    if len(str(content_type)) > _CONTENT_TYPE_MAX or not _CONTENT_TYPE.fullmatch(str(content_type)):
+    if not _matches(_CONTENT_TYPE, content_type) or len(content_type) > _CONTENT_TYPE_MAX:
         raise InvalidField("Content-Type", f"{shown(content_type)} is no media type")
-    return FileBody(content, str(content_type))
+    return FileBody(content, content_type)
 
 
 def _path_parameter(event: Mapping[str, object], name: str) -> str:
@@ -137,11 +135,71 @@ def _path_parameter(event: Mapping[str, object], name: str) -> str:
 
 
 def _body(event: Mapping[str, object]) -> bytes:
-    body = event.get("body")
-    text = body if isinstance(body, str) else ""
-    if not event.get("isBase64Encoded"):
-        return text.encode()
+    body, encoded = event.get("body", ""), event.get("isBase64Encoded", False)
+    text = "" if body is None else body
+    if not isinstance(text, str):
+        raise InvalidField("body", f"must be a string, not {type(text).__name__}")
+    if encoded is not None and not isinstance(encoded, bool):
+        raise InvalidField("body", f"comes with isBase64Encoded {shown(encoded)}")
+    if encoded:
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:  # binascii.Error is one; another, if it is no ASCII
+            raise InvalidField("body", "is no base64") from None
+    if not _is_unicode(text):
+        raise InvalidField("body", "is no UTF-8")
+    return text.encode()
+
+
+def _json(content: bytes) -> object:
+    """Return what a JSON text in UTF-8 says (RFC 8259), stricter than `json.loads`.
+
+    That takes UTF-16, and NaN; of two members of one name it keeps the last, so that whoever has looked
+    at the first has looked at something else.
+
+    Raises:
+        InvalidField: it is none.
+    """
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise InvalidField("body", "is no base64") from None
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise InvalidField("body", "is no UTF-8") from None
+    try:
+        return json.loads(text, object_pairs_hook=_members, parse_int=_integer, parse_constant=_no_number)
+    except RecursionError:
+        raise InvalidField("body", "is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise InvalidField("body", "is no JSON") from None
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            raise InvalidField("body", f"names {shown(name)} twice")
+        members[name] = value
+    return members
+
+
+def _integer(digits: str) -> int:
+    # Python refuses 4,300 digits and more, since they take long.
+    if len(digits) > _DIGITS_MAX:
+        raise InvalidField("body", f"holds a number of more than {_DIGITS_MAX} digits")
+    return int(digits)
+
+
+def _no_number(name: str) -> object:
+    raise InvalidField("body", f"is no JSON: {name} is no number")
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether UTF-8 can encode a string: half of a surrogate pair, which JSON can hold, it can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _matches(pattern: str | re.Pattern[str], value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None

@@ -18,7 +18,7 @@ from tenkacloud.consumer import EventConsumer
 from tenkacloud.events import CONTROL_PLANE_SOURCE, TENANT_ONBOARDING, Event
 from tenkacloud.fields import Tier
 from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required, utc_now
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)
@@ -26,6 +26,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @cache
 def _consumer() -> EventConsumer[Event]:
+    log_versions(logger)
     s3 = boto3.client("s3", config=CLIENT_CONFIG)
     account_id = required(os.environ, "ACCOUNT_ID")
     pool = PoolProvisioner(s3, required(os.environ, "DATA_BUCKET_NAME"), account_id)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from canary.repository import CanaryRepository
 from canary.service import Canary
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, now, required
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, now, required
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)
@@ -18,6 +18,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @cache
 def _service() -> Canary:
+    log_versions(logger)
     return Canary(
         repository=CanaryRepository(
             boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME")

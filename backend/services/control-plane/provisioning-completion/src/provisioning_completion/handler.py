@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from provisioning_completion.service import Completion
 from tenkacloud.consumer import EventConsumer
 from tenkacloud.events import APPLICATION_PLANE_SOURCE, TENANT_PROVISIONED, TenantProvisioned
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required, utc_now
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
 from tenkacloud.store import TenantStore
 
 WRITER: Final = "provisioning-completion"
@@ -22,6 +22,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @cache
 def _consumer() -> EventConsumer[TenantProvisioned]:
+    log_versions(logger)
     service = Completion(
         store=TenantStore(
             boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME"), WRITER

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from provisioning.service import Provisioning
 from tenkacloud.onboarding import ControlPlane
 from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, required, utc_now
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
 from tenkacloud.store import TenantStore
 
 WRITER: Final = "provisioning"
@@ -23,6 +23,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @cache
 def _service() -> Provisioning:
+    log_versions(logger)
     return Provisioning(
         control_plane=ControlPlane(
             TenantStore(

@@ -16,7 +16,7 @@ from reconciler.service import Reconciler
 from tenkacloud.errors import InvalidField
 from tenkacloud.onboarding import ControlPlane
 from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, now, required
+from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, now, required
 from tenkacloud.store import TenantStore
 
 WRITER: Final = "reconciler"
@@ -27,6 +27,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @cache
 def _service() -> Reconciler:
+    log_versions(logger)
     dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
     table_name = required(os.environ, "TABLE_NAME")
     return Reconciler(
