@@ -21,6 +21,7 @@ class Fault(StrEnum):
     THROTTLED = "throttled"
     CONFLICT = "transaction conflict"
     DENIED = "access denied"
+    QUOTA = "at the quota"
 
 
 #: Error codes as AWS words them: the throttling of each service.
@@ -37,10 +38,13 @@ class Faults:
     weights: dict[Fault, float] = field(init=False)
     #: (function, operation) → (from, to): a role that lacks a permission for a while
     denied: dict[tuple[str, str], tuple[float, float]] = field(init=False)
+    quota: tuple[float, float] | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.rate = self.rng.choice((0.0, 0.03, 0.1, 0.25))
-        kinds = [fault for fault in Fault if fault is not Fault.DENIED]
+        kinds = [fault for fault in Fault if fault not in (Fault.DENIED, Fault.QUOTA)]
+        #: For a while, no bucket can be made: what the application plane reports as FAILED for good.
+        self.quota = (0.0, self.rng.uniform(0, self.until)) if self.rng.random() < 0.2 else None
         self.weights = {fault: self.rng.choice((0, 1, 1, 3)) for fault in kinds}
         self.denied = {}
         for function, operation in _CALLS:
@@ -53,6 +57,8 @@ class Faults:
         window = self.denied.get((function, operation))
         if window and window[0] <= now < window[1]:
             return Fault.DENIED
+        if operation == "create_bucket" and self.quota and self.quota[0] <= now < self.quota[1]:
+            return Fault.QUOTA
         if now >= self.until or self.rng.random() >= self.rate or not any(self.weights.values()):
             return None
         (fault,) = self.rng.choices(list(self.weights), list(self.weights.values()))
@@ -91,5 +97,7 @@ def error_of(fault: Fault, service: str, operation: str, client: Any, arguments:
             return error
         case Fault.DENIED:
             return ClientError({"Error": {"Code": "AccessDeniedException"}}, name)
+        case Fault.QUOTA:
+            return ClientError({"Error": {"Code": "TooManyBuckets"}}, name)
         case Fault.THROTTLED:
             return ClientError({"Error": {"Code": _THROTTLING[service]}}, name)

@@ -334,7 +334,7 @@ class World:
         """Take note of a success that was handled, and yet its tenant is FAILED and wants just that."""
         pk = f"TENANT#{result.get('tenantId')}"
         item = records.read(self.state.record(pk))
-        attempt = item.get("provisioningAttempt", 0)
+        attempt: Any = item.get("provisioningAttempt", 0)
         if (result.get("status"), item.get("provisioningStatus")) != ("COMPLETED", "FAILED"):
             return
         answers = (result.get("tier"), result.get("slug")) == (item.get("tier"), item.get("slug"))
