@@ -11,8 +11,6 @@ from typing import Any, Final
 from unittest import mock
 
 from provisioning.service import Provisioning
-from provisioning_completion import deciding as completion_decisions
-from provisioning_completion.deciding import Done
 from reconciler import deciding
 from reconciler import service as reconciler_service
 from tenkacloud import dead_letters, names, onboarding, publisher, records, store
@@ -53,13 +51,6 @@ def take_any_result_for_an_answer() -> Iterator[None]:
         mock.patch.object(records, "settle", settle),
         mock.patch.object(records, "answers", return_value=True),
     ):
-        yield
-
-
-@contextmanager
-def forget_a_success_ahead_of_its_mark() -> Iterator[None]:
-    """A success of the next attempt is nothing to a tenant that FAILED."""
-    with mock.patch.object(completion_decisions, "_decide_failed", return_value=Done("it FAILED")):
         yield
 
 
@@ -224,6 +215,5 @@ BUGS: Final[tuple[Bug, ...]] = (
     drop_what_breaks_the_contract,
     mark_what_was_not_read,
     take_any_result_for_an_answer,
-    forget_a_success_ahead_of_its_mark,
     be_impatient_with_a_backlog,
 )
