@@ -121,7 +121,12 @@ def test_a_function_is_set_up_by_its_environment(
         with pytest.raises(RuntimeError, match=f"environment variable {name} is not set"):
             TenantAccess.from_environment({**environment, name: ""})
     made: list[tuple[Any, Any]] = []
-    monkeypatch.setattr(boto3, "client", lambda *names, **options: (made.append((names, options)), sts)[1])
+
+    def client(*names: str, **options: Any) -> Any:
+        made.append((names, options))
+        return sts
+
+    monkeypatch.setattr(boto3, "client", client)
     session = TenantAccess.from_environment(environment).session(tenant("a"))
     assert made == [(("sts",), {"region_name": REGION, "config": CLIENT_CONFIG})]
     (asked,) = sts.asked
