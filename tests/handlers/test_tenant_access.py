@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from tenkacloud.errors import InvalidField, TenantRefused
 from tenkacloud.fields import TENANT_ID_PATTERN, TenantId, Tier
 from tenkacloud.lifecycle import ProvisioningStatus
 from tenkacloud.policies import SessionScope, session_policy
+from tenkacloud.runtime import CLIENT_CONFIG
 from tenkacloud.tenant_access import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
 from tenkacloud.tenant_context import TenantContext
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE, Cloud
@@ -95,6 +97,59 @@ def test_a_session_is_asked_for_with_the_tag_and_the_literal_policy(
     assert (session.table_name, session.partition_key) == (DATA_TABLE, "TENANT#a")
     caller = session.boto3.client("sts").get_caller_identity()["Arn"]
     assert caller == f"arn:aws:sts::{ACCOUNT}:assumed-role/tenkacloud-test-tenant-access/tenant=a"
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov"])
+def test_a_function_is_set_up_by_its_environment(
+    cloud: Cloud, sts: Sts, monkeypatch: pytest.MonkeyPatch, partition: str
+) -> None:
+    cloud.put("a", resources=POOLED)
+    role = ROLE.replace("arn:aws:", f"arn:{partition}:")
+    environment = {
+        "TENANT_ACCESS_ROLE_ARN": role,
+        "AWS_REGION": REGION,
+        "ACCOUNT_ID": ACCOUNT,
+        "TABLE_NAME": TABLE,
+        "DATA_TABLE_NAME": DATA_TABLE,
+        "DATA_BUCKET_NAME": DATA_BUCKET,
+        "AWS_LAMBDA_FUNCTION_NAME": "the-service",
+    }
+    # Only what was passed in counts
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    for name in environment:
+        with pytest.raises(RuntimeError, match=f"environment variable {name} is not set"):
+            TenantAccess.from_environment({**environment, name: ""})
+    made: list[tuple[Any, Any]] = []
+
+    def client(*names: str, **options: Any) -> Any:
+        made.append((names, options))
+        return sts
+
+    monkeypatch.setattr(boto3, "client", client)
+    session = TenantAccess.from_environment(environment).session(tenant("a"))
+    assert made == [(("sts",), {"region_name": REGION, "config": CLIENT_CONFIG})]
+    (asked,) = sts.asked
+    scope = replace(SCOPE, partition=partition)
+    assert (asked["RoleArn"], asked["SourceIdentity"]) == (role, "the-service")
+    assert json.loads(asked["Policy"]) == session_policy(TenantId("a"), scope)
+    assert session.scope == scope
+
+
+def test_the_clients_of_a_session_are_of_its_region_and_give_up_in_time(
+    cloud: Cloud, access: TenantAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put("a", resources=POOLED)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    session = access.session(tenant("a"))
+    assert session.boto3.region_name == REGION
+    clients: list[Any] = [session.s3, session.dynamodb]
+    wanted: Any = CLIENT_CONFIG
+    for client in clients:
+        assert client.meta.region_name == REGION
+        assert client.meta.config.connect_timeout == wanted.connect_timeout
+        assert client.meta.config.read_timeout == wanted.read_timeout
+        assert client.meta.config.retries["total_max_attempts"] == 3
 
 
 def test_the_resources_of_the_record_do_not_choose_the_prefix(cloud: Cloud, access: TenantAccess) -> None:

@@ -72,8 +72,11 @@ def test_the_silo_policy_names_the_tenant_and_no_pattern() -> None:
         assert statements[sid]["Action"] == "s3:*"
         assert statements[sid]["Resource"] == ["arn:aws:s3:::the-bucket", "arn:aws:s3:::the-bucket/*"]
     for sid in ("AllowTenantObjects", "AllowTenantListing"):
+        assert statements[sid]["Effect"] == "Allow"
         assert statements[sid]["Principal"] == {"AWS": ROLE}
         assert statements[sid]["Condition"] == {"StringEquals": {"aws:PrincipalTag/tenantId": "a"}}
+    assert statements["AllowTenantObjects"]["Resource"] == "arn:aws:s3:::the-bucket/*"
+    assert statements["AllowTenantListing"]["Resource"] == "arn:aws:s3:::the-bucket"
     assert statements["AllowTenantObjects"]["Action"] == [
         "s3:GetObject",
         "s3:PutObject",
