@@ -252,9 +252,8 @@ def _plain(attribute: Mapping[str, Any]) -> object:
         case "S" | "BOOL":
             return value
         case _:
-            return Opaque(
-                kind
-            )  # binary is a string in streams, bytes from the API; nobody needs to see which
+            # Binary is a string in streams, bytes from the API; nobody needs to see which.
+            return Opaque(kind)
 
 
 def in_flight_since(value: object, now: datetime) -> str:
