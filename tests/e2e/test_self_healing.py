@@ -259,11 +259,12 @@ def test_dead_letters_are_brought_back(
     sqs, urls = stack.clients.sqs, stack.deployment.dead_letter_queue_urls
 
     def event(tenant_id: str) -> dict[str, Any]:
+        record = get(stack, tenant_id)
         detail = {
             "tenantId": tenant_id,
             "tenantName": "Letter",
-            "tier": "PRO",
-            "slug": "letter",
+            "tier": record["tier"]["S"],
+            "slug": record["slug"]["S"],
             "timestamp": "2026-01-01T00:00:00Z",
             "provisioningAttempt": 1,
         }
