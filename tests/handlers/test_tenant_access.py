@@ -82,7 +82,9 @@ def test_a_session_is_asked_for_with_the_tag_and_the_literal_policy(
     cloud.put("a", resources=POOLED)
     session = access.session(tenant("a"))
     (asked,) = sts.asked
-    assert json.loads(asked.pop("Policy")) == session_policy(TenantId("a"), SCOPE)
+    policy = asked.pop("Policy")
+    assert json.loads(policy) == session_policy(TenantId("a"), SCOPE)
+    assert " " not in policy  # STS counts blanks, too
     assert asked == {
         "RoleArn": ROLE,
         "RoleSessionName": "tenant=a",
@@ -211,6 +213,26 @@ def test_what_is_kept_is_bounded_and_the_least_used_goes_first(cloud: Cloud, sts
     assert access.session(tenant("b")) is not first
     assert asked_for("a", "c") == ["c"]  # b goes
     assert asked_for("a", "b") == ["b"]
+
+
+def test_a_siloed_tenant_whose_clients_had_to_go_costs_no_call(cloud: Cloud, sts: Sts) -> None:
+    access = access_of(sts, max_sessions=1, max_credentials=2)
+    cloud.put("s", resources={"M": {"dedicatedBucket": {"S": "the-silo"}}})
+    cloud.put("a", resources=POOLED)
+    for tenant_id in ("s", "a"):
+        access.session(tenant(tenant_id))
+    before = len(sts.asked)
+    assert access.session(tenant("s")).scope.bucket == "the-silo"
+    assert len(sts.asked) == before
+
+
+def test_a_tenant_that_moves_is_served_though_its_credentials_had_to_go(cloud: Cloud, sts: Sts) -> None:
+    access = access_of(sts, max_sessions=2, max_credentials=1)
+    for tenant_id in ("m", "a"):
+        cloud.put(tenant_id, resources=POOLED)
+        access.session(tenant(tenant_id))
+    cloud.update("m", resources={"M": {"dedicatedBucket": {"S": "the-silo"}}})
+    assert access.session(tenant("m")).scope.bucket == "the-silo"
 
 
 def test_no_thread_gets_a_session_of_another_tenant(cloud: Cloud, sts: Sts) -> None:
