@@ -14,7 +14,7 @@ from scripts.deployment import Deployment
 from scripts.engine.process import Engine, free_port
 from scripts.project import LOCAL, REGION, ZIPS
 from scripts.terraform import Terraform
-from tests.simulation import background
+from tests import background
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let the simulation begin, if it is among the tests to be run."""
-    if any(item.name == "test_every_invariant_holds_for_every_seed" for item in session.items):
-        background.start()
+    """Let what takes long begin, if it is among the tests to be run."""
+    names = {item.name for item in session.items}
+    for test in background.PROGRAMS:
+        if test in names and not session.config.option.collectonly:
+            background.start(test)
 
 
 def pytest_unconfigure() -> None:

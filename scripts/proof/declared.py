@@ -114,7 +114,10 @@ SERVICES: Final[Mapping[str, Service]] = {
             Grant(("s3:CreateBucket",), ("<silo-bucket>",)),
             Grant(
                 (
+                    "s3:GetBucketPolicy",
+                    "s3:GetBucketPublicAccessBlock",
                     "s3:GetBucketTagging",
+                    "s3:GetEncryptionConfiguration",
                     "s3:ListBucket",
                     "s3:PutBucketPolicy",
                     "s3:PutBucketPublicAccessBlock",

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts import e2e, permissions
+from scripts import e2e, permissions, reconciling
 from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.project import REGION
 from tenkacloud.fields import Slug, TenantId
@@ -371,6 +371,30 @@ def test_an_onboarding_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Sta
     publish(stack, "tenkacloud.control-plane", "TenantOnboarding", detail)
     letter = wait_for("a rejected event", lambda: rejection_of(stack, PROVISIONER, detail))
     assert letter["responsePayload"]["errorMessage"].startswith("detail.tenantId ")
+
+
+@pytest.mark.parametrize("change", ["tier", "status"])
+def test_a_tenant_that_is_changed_before_its_turn_gets_what_was_written_last(
+    stack: Stack, change: str
+) -> None:
+    tenants = [f"changed-{change}-{n}" for n in range(8)]
+    for tenant_id in tenants:
+        put(stack, tenant_id, "PRO")
+        stack.clients.dynamodb.update_item(
+            TableName=stack.deployment.table_name,
+            Key={"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}},
+            UpdateExpression="SET #what = :value",
+            ExpressionAttributeNames={"#what": change},
+            ExpressionAttributeValues={":value": {"S": {"tier": "FREE", "status": "SUSPENDED"}[change]}},
+        )
+    for tenant_id in tenants:
+        # One whose tier changed with its first attempt under way is resumed.
+        wait_for_status(stack, tenant_id, "COMPLETED", "PROVISIONING")
+    reconciling.sweep(stack.deployment, stack.clients, older_than=0)
+    for tenant_id in tenants:
+        settled = wait_for_status(stack, tenant_id, "COMPLETED")
+        assert settled[change] == {"S": {"tier": "FREE", "status": "SUSPENDED"}[change]}
+        assert settled["resources"]["M"] == {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}
 
 
 def test_each_tenant_is_found_by_its_slug_and_status(stack: Stack) -> None:

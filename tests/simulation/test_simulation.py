@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from tests.simulation import background
+from tests import background
 from tests.simulation.bugs import BUGS, Bug
 from tests.simulation.cloud import state
 from tests.simulation.run import DEFAULT_SEEDS, Failure, play
@@ -19,7 +19,7 @@ def _quiet() -> None:
 
 def test_every_invariant_holds_for_every_seed() -> None:
     """The seeds have been played since the tests began (`background`)."""
-    code, printed = background.result(seconds=500)
+    code, printed = background.result("test_every_invariant_holds_for_every_seed", seconds=500)
     assert code == 0, printed[-20_000:]
     assert printed.strip().endswith(f"{DEFAULT_SEEDS} seeds from 0: 0 broke an invariant")
 
