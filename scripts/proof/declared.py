@@ -101,10 +101,7 @@ SERVICES: Final[Mapping[str, Service]] = {
                 ("<table>",),
                 _OF_THE_CANARY,
             ),
-            Grant(
-                ("s3:DeleteObject", "s3:DeleteObjectVersion"),
-                ("<data-bucket>/tenants/canary/.tenkacloud.json",),
-            ),
+            Grant(("s3:DeleteObject",), ("<data-bucket>/tenants/canary/.tenkacloud.json",)),
         ),
     ),
     "tenant-provisioner": Service(
