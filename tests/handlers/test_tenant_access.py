@@ -11,8 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from botocore.loaders import JSONFileLoader, create_loader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,6 +155,45 @@ def test_the_clients_of_a_session_are_of_its_region_and_give_up_in_time(
         assert client.meta.config.connect_timeout == wanted.connect_timeout
         assert client.meta.config.read_timeout == wanted.read_timeout
         assert client.meta.config.retries["total_max_attempts"] == 3
+
+
+def test_service_models_are_read_once_for_all_sessions(
+    cloud: Cloud, access: TenantAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tenant_id in ("a", "b"):
+        cloud.put(tenant_id, resources=POOLED)
+    read: list[str] = []
+    load = JSONFileLoader.load_file
+
+    def load_file(self: Any, path: str) -> Any:
+        read.append(path)
+        return load(self, path)
+
+    monkeypatch.setattr(botocore.session, "create_loader", create_loader)  # not the tests' shared one
+    monkeypatch.setattr(JSONFileLoader, "load_file", load_file)
+    access.session(tenant("a"))
+    assert read
+    read.clear()
+    access.session(tenant("b"))
+    assert read == []
+
+
+def test_the_record_is_read_as_it_is_now(
+    cloud: Cloud, access: TenantAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put("a", resources=POOLED)
+    made: list[tuple[str, Any]] = []
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def make_api_call(self: Any, operation: str, arguments: Any) -> Any:
+        made.append((operation, arguments))
+        return call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
+    for _ in range(2):
+        access.session(tenant("a"))
+    reads = [arguments for operation, arguments in made if operation == "GetItem"]
+    assert [read["ConsistentRead"] for read in reads] == [True, True]
 
 
 def test_the_resources_of_the_record_do_not_choose_the_prefix(cloud: Cloud, access: TenantAccess) -> None:
