@@ -132,6 +132,24 @@ def test_a_session_policy_names_the_tenant_and_its_place() -> None:
                 "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "TENANT#a"},
                 "Null": {"dynamodb:LeadingKeys": "false"},
             }
+        assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
+        assert statements["TenantObjects"]["Action"] == [
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+        ]
+        assert statements["ListTenantObjects"]["Action"] == "s3:ListBucket"
+        assert statements["TenantItems"]["Action"] == [
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:Query",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:BatchWriteItem",
+            "dynamodb:ConditionCheckItem",
+        ]
         assert statements["TenantRecord"]["Action"] == "dynamodb:GetItem"  # never written by a tenant
 
 
