@@ -1,5 +1,6 @@
 """An engine keeps to its own folder, and what keeps it from starting is told in one line."""
 
+import contextlib
 import errno
 import os
 import re
@@ -59,6 +60,7 @@ def test_no_folder_of_the_engine_s_is_left_at_its_default() -> None:
 def test_a_full_disk_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     engine = Engine(free_port())
     engine.folder.mkdir(parents=True)
+    before = _engines()  # that of the other tests' stack
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -70,12 +72,14 @@ def test_a_full_disk_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, failin
     assert os.strerror(errno.ENOSPC) in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
     assert engine.process() is None
-    assert [child for child in psutil.Process().children() if _serves(child)] == []
+    assert _engines() == before
 
 
-def _serves(process: psutil.Process) -> bool:
-    """Whether a process is an engine; one that has ended and was not waited for is none."""
-    try:
-        return "serve.py" in " ".join(process.cmdline())
-    except (psutil.ZombieProcess, psutil.NoSuchProcess):
-        return False
+def _engines() -> set[psutil.Process]:
+    """Return the engines that this process has started; one that has ended and was not waited for is none."""
+    found = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "serve.py" in " ".join(child.cmdline()):
+                found.add(child)
+    return found
