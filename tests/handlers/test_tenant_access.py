@@ -473,11 +473,40 @@ def test_a_session_that_was_revoked_is_replaced_once_it_has_worked_for_a_while(
         assert len(sts.asked) == 1
 
 
+@pytest.mark.parametrize(("length", "prefix"), [(1, "tenant="), (57, "tenant="), (58, ""), (64, "")])
+def test_a_session_name_is_cut_to_the_id_if_it_were_too_long(length: int, prefix: str) -> None:
+    tenant_id = TenantId("x" * length)
+    assert session_name(tenant_id) == f"{prefix}{tenant_id}"
+
+
 @given(st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId))
 def test_every_session_name_is_one_that_sts_takes_and_names_one_tenant(tenant_id: TenantId) -> None:
     name = session_name(tenant_id)
     assert re.fullmatch(r"[\w+=,.@-]{2,64}", name)
     assert name.removeprefix("tenant=") == tenant_id
+
+
+def test_a_session_that_is_renewed_is_of_the_record_as_it_is_now(
+    cloud: Cloud, sts: Sts, access: TenantAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put("s", resources={"M": {"dedicatedBucket": {"S": "the-silo"}}})
+    look = tenant_access._dedicated_bucket
+    revoked: list[Any] = []
+
+    def deny(session: Any) -> Any:
+        if session in revoked:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
+        return look(session)
+
+    monkeypatch.setattr(tenant_access, "_dedicated_bucket", deny)
+    revoked.append(access.session(tenant("s")))
+    sts.now += 61
+    session = access.session(tenant("s"))
+    assert (session is not revoked[0], session.scope.bucket) == (True, "the-silo")
+    revoked.append(session)
+    sts.now += 61
+    cloud.update("s", status={"S": "SUSPENDED"})
+    assert refusal(access, "s") == "tenant 's' is 'SUSPENDED', not ACTIVE"
 
 
 @given(st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId), st.none() | st.just("b" * 63))
