@@ -209,6 +209,8 @@ def test_a_success_that_does_not_say_so_is_held_to_the_tiers_kind_of_resource() 
         ({"resources": {"s3Prefix": "tenants/acme/", "dedicatedBucket": "b"}}, "tier PRO: the record names"),
         ({"resources": NULL}, "tier PRO: the record names none"),
         ({"resources": NULL, "provisioningStatus": "PENDING"}, None),
+        # A deleted tenant gets no other place any more.
+        ({"tier": "ENTERPRISE", "status": "DELETED"}, None),
     ],
 )
 def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | None) -> None:
@@ -229,6 +231,8 @@ def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | No
         ("2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678Z"),
         ("2026-01-02T12:04:05.678+09:00", "2026-01-02T03:04:05.678Z"),
         ("9999-99-99T99:99:99Z", "1970-01-01T00:00:00.000Z"),
+        ("0001-01-01T00:00:00+23:59", "1970-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59-23:59", "1970-01-01T00:00:00.000Z"),
         ("2026-01-02T04:05:00Z", "1970-01-01T00:00:00.000Z"),
         ("0 o'clock", "1970-01-01T00:00:00.000Z"),
         (NULL, "1970-01-01T00:00:00.000Z"),

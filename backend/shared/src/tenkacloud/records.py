@@ -264,10 +264,9 @@ def in_flight_since(value: object, now: datetime) -> str:
     if isinstance(value, str) and _RFC3339.fullmatch(value):
         try:
             since = datetime.fromisoformat(value)
-        except ValueError:
-            return _LONG_AGO  # the 99th of a month
-        if since <= now + CLOCK_SKEW:
-            return rfc3339(since)
+            return rfc3339(since) if since <= now + CLOCK_SKEW else _LONG_AGO
+        except (ValueError, OverflowError):
+            pass  # the 99th of a month; a time that in UTC is before the year 1
     return _LONG_AGO
 
 
@@ -509,10 +508,12 @@ def _same_resources(item: Item) -> Requirement:
 def misplaced(item: Item) -> str | None:
     """Say how the resources of a COMPLETED record do not fit its tier; None if they do, or it is not so far.
 
+    A DELETED tenant gets no other place any more, so its own is not looked at.
     A silo bucket's name is not compared: it was derived from the slug that the tenant had then.
     """
     tier, tenant_id = _choice(Tier, item.get("tier")), item.get("id")
-    if item.get("provisioningStatus") != ProvisioningStatus.COMPLETED or tier is None:
+    done = item.get("provisioningStatus") == ProvisioningStatus.COMPLETED
+    if not done or tier is None or item.get("status") == TenantStatus.DELETED:
         return None
     resources = item.get("resources")
     named = dict(resources) if isinstance(resources, Mapping) else {}
