@@ -1,7 +1,7 @@
 # TenkaCloud tenants. `make help` lists the targets.
 
 # What the user gives is data: taken to the letter, `$` included, and handed over through the environment. No recipe
-# and no shell reads a value; scripts/targets.py does, and says which target takes which variables.
+# and no shell reads a value; scripts/tooling/targets.py does, and says which target takes which variables.
 $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 export MAKECMDGOALS
 
@@ -13,7 +13,7 @@ override SHELL := /bin/sh
 override VENV := .venv
 override ENGINE_VENV := build/engine-venv
 override BIN := $(VENV)/bin
-override RUN := scripts/run scripts.targets
+override RUN := scripts/run scripts.tooling.targets
 
 .PHONY: bench load-faults help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
 
@@ -22,14 +22,14 @@ help: ## list the targets
 
 setup: $(VENV)/.done $(ENGINE_VENV)/.done ## make the virtual environments (each other target does, too)
 
-$(VENV)/.done: requirements/dev.txt scripts/check-tools.sh
-	@scripts/check-tools.sh "$${PYTHON:-python3}"
-	@"$${PYTHON:-python3}" -m scripts.virtualenv $(VENV) requirements/dev.txt scripts/check-tools.sh
+$(VENV)/.done: requirements/dev.txt scripts/tooling/check-tools.sh
+	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"
+	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(VENV) requirements/dev.txt scripts/tooling/check-tools.sh
 
 # The engine's Lambdas can import what is in its environment, so nothing else is.
-$(ENGINE_VENV)/.done: requirements/engine.txt scripts/check-tools.sh
-	@scripts/check-tools.sh "$${PYTHON:-python3}"
-	@"$${PYTHON:-python3}" -m scripts.virtualenv $(ENGINE_VENV) requirements/engine.txt scripts/check-tools.sh
+$(ENGINE_VENV)/.done: requirements/engine.txt scripts/tooling/check-tools.sh
+	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"
+	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(ENGINE_VENV) requirements/engine.txt scripts/tooling/check-tools.sh
 
 build: $(VENV)/.done ## build the Lambda zips, and prepare the roots for plain terraform
 	@$(RUN) build
@@ -40,7 +40,7 @@ lint: $(VENV)/.done ## ruff, mypy --strict, terraform fmt, shellcheck
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@terraform fmt -check -recursive infrastructure
-	@$(BIN)/shellcheck scripts/*.sh scripts/run .ci/run
+	@$(BIN)/shellcheck scripts/tooling/*.sh scripts/run .ci/run
 
 format: $(VENV)/.done ## let ruff and terraform fmt rewrite the sources
 	@$(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Final
 
-from scripts.project import BUILD, ROOT
+from scripts.tooling.project import BUILD, ROOT
 
 #: By the test that waits for its end: the module to be run.
 PROGRAMS: Final = {

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
-from scripts.aws import Clients
-from scripts.build import build
-from scripts.deployment import Deployment
-from scripts.engine.process import Engine, free_port
-from scripts.project import LOCAL, REGION, ZIPS
-from scripts.terraform import Terraform
+from scripts.tooling.aws import Clients
+from scripts.tooling.build import build
+from scripts.tooling.deployment import Deployment
+from scripts.local_aws.engine.process import Engine, free_port
+from scripts.tooling.project import LOCAL, REGION, ZIPS
+from scripts.tooling.terraform import Terraform
 from tests import background
 
 

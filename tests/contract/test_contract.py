@@ -14,15 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
-from provisioning.planning import plan
-from scripts.e2e import DESIGN_ITEM
-from scripts.project import ROOT
-from tenkacloud import fields, names
+from provisioning.decisions import plan
+from scripts.verification.flow.e2e import DESIGN_ITEM
+from scripts.tooling.project import ROOT
+from tenkacloud.tenants import validation as fields
+from tenkacloud.isolation import resource_names as names
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
-from tenkacloud.fields import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
+from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
 from tenkacloud.onboarding import Ask
-from tenkacloud.records import read
+from tenkacloud.tenants.record import read
 from tests.conftest import Stack
 from tests.support import EVENTS, golden
 

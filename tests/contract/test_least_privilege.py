@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from scripts.calls import calls_in, calls_of
-from scripts.deployment import CANARY, COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER
-from tenkacloud import policies
+from scripts.verification.least_privilege.calls import calls_in, calls_of
+from scripts.tooling.deployment import CANARY, COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER
+from tenkacloud.isolation import policies
 from tests.conftest import Stack
 
 #: What Lambda itself does with a function's role: log, trace, read the stream, send to the on-failure queue.

@@ -1,6 +1,6 @@
 """Every statement of every role is needed: taken away, the flow fails. Live, on the shared stack."""
 
-from scripts.least_privilege import NEEDED, NOT_ENFORCED, run
+from scripts.verification.least_privilege.least_privilege import NEEDED, NOT_ENFORCED, run
 from tests.conftest import Stack
 
 

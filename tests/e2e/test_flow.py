@@ -9,11 +9,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts import e2e, permissions, reconciling
-from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING
-from scripts.project import REGION
-from tenkacloud.fields import Slug, TenantId
-from tenkacloud.names import pool_marker, silo_bucket
+from scripts.verification.flow import e2e
+from scripts.verification.least_privilege import permissions
+from scripts.verification.flow import reconciling
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
+from scripts.tooling.project import REGION
+from tenkacloud.tenants.validation import Slug, TenantId
+from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
 from tests.conftest import Stack
 from tests.support import wait_for
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts.isolation import matrix
-from scripts.isolation.attempts import ATTEMPTS, Expect
-from scripts.isolation.matrix import OVERLAPPING, ROLE_ALONE, WITH_SESSION_POLICY, Report
-from tenkacloud import policies
+from scripts.verification.isolation import matrix
+from scripts.verification.isolation.attempts import ATTEMPTS, Expect
+from scripts.verification.isolation.matrix import OVERLAPPING, ROLE_ALONE, WITH_SESSION_POLICY, Report
+from tenkacloud.isolation import policies
 from tests.conftest import Stack
 
 

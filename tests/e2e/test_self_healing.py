@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from scripts import faults, reconciling
-from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
-from scripts.operations import letters
-from scripts.operations.__main__ import main
-from scripts.operations.environment import Environment
-from scripts.tenants import Tenant, new_item, onboarded
-from tenkacloud.fields import TenantId
-from tenkacloud.names import pool_marker, pool_prefix
+from scripts.verification.chaos import chaos as faults
+from scripts.verification.flow import reconciling
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.operator import letters
+from scripts.operator.__main__ import main
+from scripts.operator.environment import Environment
+from scripts.verification.flow.tenants import Tenant, new_item, onboarded
+from tenkacloud.tenants.validation import TenantId
+from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
 from tests.conftest import Stack
 from tests.e2e.test_flow import (
     ONBOARDING,

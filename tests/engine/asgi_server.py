@@ -11,8 +11,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scripts.engine import responses
-from scripts.engine.extension import replace
+from scripts.local_aws.engine import responses
+from scripts.local_aws.engine.extension import replace
 
 LARGE = bytes(range(256)) * 4096
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.engine.extension import UnknownEngineError, replace
+from scripts.local_aws.engine.extension import UnknownEngineError, replace
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from scripts.project import REGION
+from scripts.tooling.project import REGION
 from tests.conftest import running_engine
 
 ACCOUNT = "000000000000"

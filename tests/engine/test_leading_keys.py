@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from scripts.engine import leading_keys
-from scripts.engine.leading_keys import KeyedArn
+from scripts.local_aws.engine import leading_keys
+from scripts.local_aws.engine.leading_keys import KeyedArn
 
 PREFIX = "arn:aws:dynamodb:eu-west-1:123456789012:table/"
 TABLE: dict[str, Any] = {

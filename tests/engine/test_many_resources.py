@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from scripts.project import ENVIRONMENTS, LOCAL
-from scripts.terraform import cli_environment, terraform_binary
+from scripts.tooling.project import ENVIRONMENTS, LOCAL
+from scripts.tooling.terraform import cli_environment, terraform_binary
 from tests.conftest import running_engine
 
 RESOURCES = int(os.environ.get("MANY_RESOURCES", "150"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.engine import objects
+from scripts.local_aws.engine import objects
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scripts.engine import policies
-from scripts.engine.policies import Conditions, UnresolvedVariable
+from scripts.local_aws.engine import policies
+from scripts.local_aws.engine.policies import Conditions, UnresolvedVariable
 
 KEYS = {"aws:PrincipalTag/tenantId": "a", "empty": "", "stars": "*?", "many": ["a"], "number": 7}
 

@@ -11,8 +11,8 @@ import boto3
 import psutil
 import pytest
 
-from scripts.engine.process import PYTHON, Engine, free_port
-from scripts.project import REGION, CommandError
+from scripts.local_aws.engine.process import PYTHON, Engine, free_port
+from scripts.tooling.project import REGION, CommandError
 from tests.conftest import running_engine
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.engine import queues
+from scripts.local_aws.engine import queues
 from tests.support import wait_for
 
 

@@ -12,8 +12,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from scripts.engine.process import PYTHON, Engine, free_port
-from scripts.project import REGION
+from scripts.local_aws.engine.process import PYTHON, Engine, free_port
+from scripts.tooling.project import REGION
 from tests.conftest import running_engine
 from tests.engine.asgi_server import LARGE
 from tests.support import wait_for

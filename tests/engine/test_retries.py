@@ -14,9 +14,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from scripts.engine import retries
-from scripts.engine.process import Engine
-from scripts.project import REGION
+from scripts.local_aws.engine import retries
+from scripts.local_aws.engine.process import Engine
+from scripts.tooling.project import REGION
 from tests.conftest import running_engine
 
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 terraform-provider-aws/5.100.0 aws-sdk-go-v2/1.36.3"

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from scripts.engine import sessions
-from scripts.engine.sessions import ASSUME, SET_SOURCE_IDENTITY, TAG, Assumption, Caller, Refused
+from scripts.local_aws.engine import sessions
+from scripts.local_aws.engine.sessions import ASSUME, SET_SOURCE_IDENTITY, TAG, Assumption, Caller, Refused
 
 CHAINED = Caller(is_role=True, source_identity="somebody", transitive_tags={"tenantId": "a"})
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from canary.decisions import Onboard, Replace, Reserved, Wait, decide, new_record
 from canary.handler import _service, handler
-from tenkacloud.clock import rfc3339
+from tenkacloud.platform.clock import rfc3339
 from tests.handlers.conftest import DATA_BUCKET, Cloud, LogLines
 from tests.support import Context
 

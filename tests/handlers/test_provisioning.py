@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from provisioning.handler import _service, handler
 from provisioning.service import Unlisted
-from scripts.e2e import DESIGN_ITEM
+from scripts.verification.flow.e2e import DESIGN_ITEM
 from tests.handlers.conftest import TABLE, Cloud, LogLines
 from tests.support import Context, golden
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from reconciler.handler import _service, handler
-from tenkacloud.clock import rfc3339
+from tenkacloud.platform.clock import rfc3339
 from tenkacloud.errors import InvalidField
 from tests.handlers.conftest import Cloud, LogLines
 from tests.support import Context

@@ -4,10 +4,10 @@ from typing import Any
 
 import boto3
 
-from tenkacloud import records
+from tenkacloud.tenants import record as records
 from tenkacloud.events import TenantProvisioned
-from tenkacloud.fields import TenantId
-from tenkacloud.store import Applied, NotApplied, TenantStore
+from tenkacloud.tenants.validation import TenantId
+from tenkacloud.tenants.repository import Applied, NotApplied, TenantStore
 from tests.handlers.conftest import TABLE, Cloud
 
 NOW = "2026-01-02T03:04:05.678Z"

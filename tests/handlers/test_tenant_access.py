@@ -19,14 +19,14 @@ from botocore.loaders import JSONFileLoader, create_loader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenkacloud import tenant_access
+from tenkacloud.isolation import sessions as tenant_access
 from tenkacloud.errors import InvalidField, TenantRefused
-from tenkacloud.fields import TENANT_ID_PATTERN, TenantId, Tier
-from tenkacloud.lifecycle import ProvisioningStatus
-from tenkacloud.policies import SessionScope, session_policy
-from tenkacloud.runtime import CLIENT_CONFIG
-from tenkacloud.tenant_access import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
-from tenkacloud.tenant_context import TenantContext
+from tenkacloud.tenants.validation import TENANT_ID_PATTERN, TenantId, Tier
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.isolation.policies import SessionScope, session_policy
+from tenkacloud.platform.runtime import CLIENT_CONFIG
+from tenkacloud.isolation.sessions import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
+from tenkacloud.isolation.context import TenantContext
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE, Cloud
 
 SCOPE = SessionScope(

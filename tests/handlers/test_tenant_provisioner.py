@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from tenant_provisioner.handler import handler
 from tenant_provisioner.side_by_side import one_by_one, side_by_side
-from tenkacloud.fields import Slug, TenantId
-from tenkacloud.names import silo_bucket
-from tenkacloud.policies import silo_bucket_policy
+from tenkacloud.tenants.validation import Slug, TenantId
+from tenkacloud.isolation.resource_names import silo_bucket
+from tenkacloud.isolation.policies import silo_bucket_policy
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, ROLE, Cloud, LogLines
 from tests.support import Context, golden
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from scripts.project import BUILD, REQUIREMENTS, ROOT
+from scripts.tooling.project import BUILD, REQUIREMENTS, ROOT
 
 PINS: Final = REQUIREMENTS / "runtime-floor.txt"
 #: Only the handlers' conftest: the others need what the functions don't.

@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from scripts.build import ZIP_MAX, build, vendor
+from scripts.tooling.build import ZIP_MAX, build, vendor
 
 HANDLERS = {
     "provisioning": "provisioning.handler",

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import z3
 
-from scripts.build import build
-from scripts.project import ZIPS
-from scripts.prove import local_plan
+from scripts.tooling.build import build
+from scripts.tooling.project import ZIPS
+from scripts.verification.proof.prove import local_plan
 from tests.conftest import running_engine
 
 

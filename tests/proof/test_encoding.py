@@ -7,8 +7,8 @@ import z3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.proof import encoding, evaluator
-from scripts.proof.policy import ARN_OPERATORS, MULTIVALUED, NEGATED, Policy, parse_policy
+from scripts.verification.proof import encoding, evaluator
+from scripts.verification.proof.policy import ARN_OPERATORS, MULTIVALUED, NEGATED, Policy, parse_policy
 from tests.proof.conftest import value
 
 # z3's Python side checks the types of every argument, which takes a third of the time here.

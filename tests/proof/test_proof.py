@@ -10,13 +10,13 @@ import z3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.project import ROOT
-from scripts.proof import declared, evaluator, properties
-from scripts.proof.plan import read
-from scripts.proof.policy import Unreadable
-from scripts.proof.properties import Result, prove
-from tenkacloud import policies
-from tenkacloud.fields import TENANT_ID_PATTERN
+from scripts.tooling.project import ROOT
+from scripts.verification.proof import declared, evaluator, properties
+from scripts.verification.proof.plan import read
+from scripts.verification.proof.policy import Unreadable
+from scripts.verification.proof.properties import Result, prove
+from tenkacloud.isolation import policies
+from tenkacloud.tenants.validation import TENANT_ID_PATTERN
 from tests.proof.conftest import value
 
 ROLE = "tenkacloud-local-tenant-access"

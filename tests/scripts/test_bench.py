@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.bench import report
-from scripts.bench.counting import Counts, write_units
-from scripts.bench.measure import Spread
+from scripts.benchmark import report
+from scripts.benchmark.counting import Counts, write_units
+from scripts.benchmark.measure import Spread
 
 
 def test_a_spread_is_of_all_figures() -> None:

@@ -16,11 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
-from scripts import local, terraform
-from scripts.aws import Clients, Endpoint
-from scripts.engine import extension
-from scripts.engine.process import PYTHON, Engine, free_port
-from scripts.project import LOCAL, REGION, CommandError, environment_root
+from scripts.local_aws import local
+from scripts.tooling import terraform
+from scripts.tooling.aws import Clients, Endpoint
+from scripts.local_aws.engine import extension
+from scripts.local_aws.engine.process import PYTHON, Engine, free_port
+from scripts.tooling.project import LOCAL, REGION, CommandError, environment_root
 from tests.conftest import Stack, running_engine
 
 

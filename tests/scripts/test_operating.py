@@ -15,15 +15,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from scripts import aws, reconciling
-from scripts.aws import Clients
-from scripts.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
-from scripts.operations import letters, tenants, verifying
-from scripts.operations.__main__ import main
-from scripts.operations.environment import Environment
-from scripts.project import CommandError
-from tenkacloud import names
-from tenkacloud.fields import TenantId
+from scripts.tooling import aws
+from scripts.verification.flow import reconciling
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.operator import letters, tenants, verifying
+from scripts.operator.__main__ import main
+from scripts.operator.environment import Environment
+from scripts.tooling.project import CommandError
+from tenkacloud.isolation import resource_names as names
+from tenkacloud.tenants.validation import TenantId
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
@@ -192,7 +193,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     # moto would wait for the whole of it
     monkeypatch.setattr(letters, "_WAIT_SECONDS", 0)
-    monkeypatch.setattr("scripts.operations.letters.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("scripts.operator.letters.time.sleep", lambda seconds: None)
     with mock_aws():
         made = Cloud()
         monkeypatch.setattr(Environment, "of", classmethod(lambda cls, name: made.environment()))
@@ -374,7 +375,7 @@ def test_messages_are_hidden_briefly_and_for_as_long_as_work_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("scripts.operations.letters.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("scripts.operator.letters.time.monotonic", lambda: now[0])
     sqs: Any = SlowQueue([[MESSAGE]], [0])
     queue = letters.Queue(sqs, PROVISIONER, "url")
     queue.take()
@@ -502,7 +503,7 @@ def test_a_sweep_beside_another_ends_with_one_line(
     cloud: Cloud, operate: Operate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconciler_is(cloud, BUSY)
-    monkeypatch.setattr("scripts.operations.__main__._SWEEP_PATIENCE", 0.0)
+    monkeypatch.setattr("scripts.operator.__main__._SWEEP_PATIENCE", 0.0)
     with pytest.raises(CommandError, match="a sweep is under way; try again in a minute"):
         operate("reconcile")
     reconciler_is(cloud, client_error("TooManyRequestsException", Reason="ConcurrentInvocationLimitExceeded"))

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from scripts.operations import letters, replaying
-from scripts.operations.__main__ import main
-from scripts.operations.environment import plain
-from scripts.operations.pace import Pace
-from scripts.project import CommandError
+from scripts.operator import letters, replaying
+from scripts.operator.__main__ import main
+from scripts.operator.environment import plain
+from scripts.operator.pace import Pace
+from scripts.tooling.project import CommandError
 
 
 def message(body: Any, **attributes: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_work_is_paced(monkeypatch: pytest.MonkeyPatch) -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr("scripts.operations.pace.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("scripts.operations.pace.time.sleep", sleep)
+    monkeypatch.setattr("scripts.operator.pace.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("scripts.operator.pace.time.sleep", sleep)
     assert list(Pace(4, visible=False).over("work", "abc")) == ["a", "b", "c"]
     assert slept == [0.0, 0.25, 0.25]

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from scripts import build, project, virtualenv
-from scripts.project import CommandError, UsageError
+from scripts.tooling import build
+from scripts.tooling import project
+from scripts.tooling import virtualenv
+from scripts.tooling.project import CommandError, UsageError
 
 
 def end_of(error: BaseException | int, capfd: pytest.CaptureFixture[str]) -> tuple[object, str]:
@@ -61,7 +63,7 @@ def python(program: str, **options: object) -> "subprocess.Popen[str]":
 
 def test_a_full_disk_is_told_in_one_line() -> None:
     with Path("/dev/full").open("w") as full:
-        ended = python("from scripts import project; project.run(lambda _: print('x' * 100))", stdout=full)
+        ended = python("from scripts.tooling import project; project.run(lambda _: print('x' * 100))", stdout=full)
         _, err = ended.communicate()
     assert (ended.returncode, len(err.splitlines())) == (1, 1)
     assert "the disk is full" in err
@@ -85,7 +87,7 @@ def test_a_zip_that_does_not_fit_leaves_nothing_behind(
 def test_a_reader_that_goes_away_is_no_failure_to_be_told() -> None:
     read, write = os.pipe()
     os.close(read)
-    ended = python("from scripts import project; project.run(lambda _: print('x'))", stdout=write)
+    ended = python("from scripts.tooling import project; project.run(lambda _: print('x'))", stdout=write)
     os.close(write)
     _, err = ended.communicate()
     assert (ended.returncode, err) == (project.PIPE_CLOSED, "")
@@ -93,7 +95,7 @@ def test_a_reader_that_goes_away_is_no_failure_to_be_told() -> None:
 
 def test_ctrl_c_ends_a_command_in_one_line() -> None:
     program = (
-        "from scripts import project; import time; project.run(lambda _: (project.say('go'), time.sleep(60)))"
+        "from scripts.tooling import project; import time; project.run(lambda _: (project.say('go'), time.sleep(60)))"
     )
     ended = python(program)
     assert ended.stderr is not None
@@ -109,7 +111,7 @@ def test_two_at_once_take_turns_and_the_second_says_so(
     monkeypatch.setattr(project, "BUILD", tmp_path)
     program = f"""
 from pathlib import Path
-from scripts import project
+from scripts.tooling import project
 project.BUILD = Path({str(tmp_path)!r})
 with project.exclusively("deploy", "deploying") as waited:
     print(waited)
@@ -127,7 +129,7 @@ with project.exclusively("deploy", "deploying") as waited:
 
 
 def test_builds_side_by_side_end_well_with_the_same_bytes(tmp_path: Path) -> None:
-    program = f"from pathlib import Path; from scripts.build import build; build(Path({str(tmp_path)!r}))"
+    program = f"from pathlib import Path; from scripts.tooling.build import build; build(Path({str(tmp_path)!r}))"
     both = [python(program) for _ in range(3)]
     ends = [(each.communicate(timeout=120)[1], each.returncode) for each in both]
     assert ends == [("", 0)] * 3

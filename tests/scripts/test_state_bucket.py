@@ -6,8 +6,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from scripts import state_bucket
-from scripts.project import CommandError
+from scripts.tooling import state_bucket
+from scripts.tooling.project import CommandError
 
 
 @pytest.mark.parametrize("region", ["ap-northeast-1", "us-east-1"])

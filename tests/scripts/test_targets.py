@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.project import ENVIRONMENTS, UsageError
-from scripts.targets import TARGETS, Flag, Setting, Words, arguments_of
+from scripts.tooling.project import ENVIRONMENTS, UsageError
+from scripts.tooling.targets import TARGETS, Flag, Setting, Words, arguments_of
 
 MAKEFILE = Path("Makefile")
 VARIABLES = sorted({name for target in TARGETS.values() for name in target.variables})
@@ -74,7 +74,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree("requirements", folder / "requirements")
     (folder / "scripts").mkdir()
     shutil.copy("scripts/run", folder / "scripts")
-    shutil.copy("scripts/check-tools.sh", folder / "scripts")
+    shutil.copy("scripts/tooling/check-tools.sh", folder / "scripts")
     for venv in (".venv", "build/engine-venv"):
         python = folder / venv / "bin" / "python"
         python.parent.mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_hostile_values_arrive_to_the_letter(checkout: Path, target: str) -> Non
     for value in HOSTILE:
         given = [f"{name}={value}" for name in [*VARIABLES, "UNKNOWN"]]
         *_, (argv, seen) = make(checkout, target, *given)
-        assert argv[:3] == ["-m", "scripts.targets", "mirror" if target == "build" else target]
+        assert argv[:3] == ["-m", "scripts.tooling.targets", "mirror" if target == "build" else target]
         assert {name: seen[name] for name in [*VARIABLES, "UNKNOWN"]} == dict.fromkeys(
             [*VARIABLES, "UNKNOWN"], value
         )
@@ -191,7 +191,7 @@ def test_wrong_use_is_2_to_the_very_end(arguments: tuple[str, ...]) -> None:
     target, *variables = arguments
     environment = {"PATH": os.environ["PATH"], **dict(each.split("=", 1) for each in variables)}
     done = subprocess.run(
-        ["scripts/run", "scripts.targets", target],
+        ["scripts/run", "scripts.tooling.targets", target],
         env=environment,
         text=True,
         capture_output=True,

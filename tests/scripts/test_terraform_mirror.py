@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import project, terraform
-from scripts.project import ENVIRONMENTS, CommandError, UsageError
+from scripts.tooling import project
+from scripts.tooling import terraform
+from scripts.tooling.project import ENVIRONMENTS, CommandError, UsageError
 
 
 def mirror(folder: Path, *, packed: bool = False, version: str | None = None) -> Path:
@@ -235,7 +236,8 @@ while :; do sleep 0.1; done
     (dev / "bin" / "terraform").write_text(slow)
     program = f"""
 from pathlib import Path
-from scripts import project, terraform
+from scripts.tooling import project
+from scripts.tooling import terraform
 project.ENVIRONMENTS = Path({str(dev / "environments")!r})
 project.run(lambda _: terraform.Terraform("dev").run("apply"))
 """
@@ -273,7 +275,7 @@ def test_a_python_that_will_not_do_is_told_in_one_line(
         python.write_text(f"#!/bin/sh\n[ \"$1\" = --version ] && echo 'Python 3.9.1' && exit 0\n{program}\n")
         python.chmod(0o755)
     done = subprocess.run(
-        ["scripts/check-tools.sh", str(python)], text=True, capture_output=True, check=False
+        ["scripts/tooling/check-tools.sh", str(python)], text=True, capture_output=True, check=False
     )
     assert done.returncode == 1
     assert message in done.stderr

@@ -11,11 +11,16 @@ from typing import Any, Final
 from unittest import mock
 
 from provisioning.service import Provisioning
-from reconciler import deciding
+from reconciler import decisions as deciding
 from reconciler import service as reconciler_service
-from tenkacloud import dead_letters, names, onboarding, publisher, records, store
-from tenkacloud.records import Change
-from tenkacloud.store import NotApplied
+from tenkacloud import onboarding
+from tenkacloud.events import dead_letters
+from tenkacloud.isolation import resource_names as names
+from tenkacloud.events import bus as publisher
+from tenkacloud.tenants import record as records
+from tenkacloud.tenants import repository as store
+from tenkacloud.tenants.record import Change
+from tenkacloud.tenants.repository import NotApplied
 
 
 def without(change: Change, *names: str) -> Change:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tenkacloud import records
-from tenkacloud.fields import Slug, TenantId
-from tenkacloud.lifecycle import TRANSITIONS, ProvisioningStatus
-from tenkacloud.names import pool_marker, silo_bucket
-from tenkacloud.records import HISTORY_PREFIX
+from tenkacloud.tenants import record as records
+from tenkacloud.tenants.validation import Slug, TenantId
+from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
+from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
+from tenkacloud.tenants.record import HISTORY_PREFIX
 from tests.simulation.cloud import (
     ACCOUNT,
     REGION,

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from tenkacloud import records
-from tenkacloud.clock import rfc3339
+from tenkacloud.tenants import record as records
+from tenkacloud.platform.clock import rfc3339
 from tenkacloud.errors import InvalidField
-from tenkacloud.fields import TenantId
-from tenkacloud.lifecycle import ProvisioningStatus
-from tenkacloud.records import Key
-from tenkacloud.store import TenantStore
+from tenkacloud.tenants.validation import TenantId
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.record import Key
+from tenkacloud.tenants.repository import TenantStore
 from tests.simulation.cloud import STUCK_AFTER, TABLE
 from tests.simulation.world import OPERATOR, RECONCILER, Client, World
 

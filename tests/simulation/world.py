@@ -34,8 +34,9 @@ import provisioning_completion.handler
 import reconciler.handler
 import tenant_provisioner.handler
 from tenant_provisioner.side_by_side import one_by_one
-from tenkacloud import records, runtime
-from tenkacloud.store import TenantStore
+from tenkacloud.tenants import record as records
+from tenkacloud.platform import runtime
+from tenkacloud.tenants.repository import TenantStore
 from tests.simulation.cloud import State
 from tests.simulation.faults import Crash, Fault, Faults, error_of
 from tests.support import Context

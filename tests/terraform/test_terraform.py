@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.build import build
-from scripts.project import BUILD, ENVIRONMENTS, ZIPS
-from scripts.terraform import cli_environment, terraform_binary
+from scripts.tooling.build import build
+from scripts.tooling.project import BUILD, ENVIRONMENTS, ZIPS
+from scripts.tooling.terraform import cli_environment, terraform_binary
 
 MODULES = ENVIRONMENTS.parent / "modules"
 

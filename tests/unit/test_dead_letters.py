@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenkacloud.dead_letters import BODY_MAX, message_body
+from tenkacloud.events.dead_letters import BODY_MAX, message_body
 from tenkacloud.errors import InvalidField
 
 #: What SQS takes in a message.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenkacloud.errors import InvalidField
-from tenkacloud.fields import (
+from tenkacloud.tenants.validation import (
     SHOWN_MAX,
     SLUG_PATTERN,
     TENANT_ID_PATTERN,

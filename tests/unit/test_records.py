@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tenkacloud import records
-from tenkacloud.conditions import Absent, AtLeast, Is, OfType, OneOf, StartsWith
+from tenkacloud.tenants import record as records
+from tenkacloud.tenants.conditions import Absent, AtLeast, Is, OfType, OneOf, StartsWith
 from tenkacloud.errors import InvalidField
 from tenkacloud.events import TenantProvisioned
-from tenkacloud.fields import NULL, Opaque, Slug, TenantId, Tier
-from tenkacloud.lifecycle import TRANSITIONS, ProvisioningStatus, allowed_from
-from tenkacloud.records import DECISIVE_ATTRIBUTES, REASON_MAX, Change, Entry, Expected, Key
+from tenkacloud.tenants.validation import NULL, Opaque, Slug, TenantId, Tier
+from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus, allowed_from
+from tenkacloud.tenants.record import DECISIVE_ATTRIBUTES, REASON_MAX, Change, Entry, Expected, Key
 
 NOW = "2026-01-02T03:04:05.678Z"
 KEY = Key.of(TenantId("acme"))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tenkacloud.errors import NotVerified
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.fields import TENANT_ID_PATTERN
-from tenkacloud.tenant_context import from_jwt_authorizer, from_onboarding
+from tenkacloud.tenants.validation import TENANT_ID_PATTERN
+from tenkacloud.isolation.context import from_jwt_authorizer, from_onboarding
 from tests.support import golden
 
 CLAIM = "custom:tenantId"

@@ -7,12 +7,12 @@ would lose the tenant. Both are batched: ten tenants cost one PutEvents call and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tenkacloud import records
+from tenkacloud.tenants import record as records
 from tenkacloud.errors import PublishFailed
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.publisher import ENTRIES_MAX, EventBus
-from tenkacloud.records import Change, Tenant
-from tenkacloud.store import NotApplied, Outcome, TenantStore
+from tenkacloud.events.bus import ENTRIES_MAX, EventBus
+from tenkacloud.tenants.record import Change, Tenant
+from tenkacloud.tenants.repository import NotApplied, Outcome, TenantStore
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from problem_data.requests import (
     parse_problem,
     parse_problem_id,
 )
-from tenkacloud.tenant_access import TenantSession
+from tenkacloud.isolation.sessions import TenantSession
 
 Event = Mapping[str, object]
 

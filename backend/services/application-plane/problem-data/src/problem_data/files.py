@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from problem_data.requests import FILE_MAX, FileBody, Page
 from tenkacloud.errors import TenkaCloudError
-from tenkacloud.tenant_access import TenantSession
+from tenkacloud.isolation.sessions import TenantSession
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef

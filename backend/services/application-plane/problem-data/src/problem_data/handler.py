@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from problem_data.api import ROUTES, Answer, failure
 from tenkacloud.errors import InvalidField, NotVerified, TenantRefused
-from tenkacloud.runtime import METRICS_NAMESPACE, log_versions, required, utc_now
-from tenkacloud.tenant_access import TenantAccess
-from tenkacloud.tenant_context import from_jwt_authorizer
+from tenkacloud.platform.runtime import METRICS_NAMESPACE, log_versions, required, utc_now
+from tenkacloud.isolation.sessions import TenantAccess
+from tenkacloud.isolation.context import from_jwt_authorizer
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)

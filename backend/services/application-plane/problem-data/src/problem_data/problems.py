@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from problem_data.requests import Page, ProblemText
-from tenkacloud.tenant_access import TenantSession
+from tenkacloud.isolation.sessions import TenantSession
 
 _SORT_KEY_PREFIX: Final = "PROBLEM#"
 _ATTRIBUTES: Final = ("problemId", "title", "statement", "updatedAt")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 from tenkacloud.errors import InvalidField
-from tenkacloud.fields import parse_name, parse_object, parse_text, shown
+from tenkacloud.tenants.validation import parse_name, parse_object, parse_text, shown
 
 PROBLEM_ID_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 #: Segments that begin with a letter, digit or `_`: no `..`, no empty one.

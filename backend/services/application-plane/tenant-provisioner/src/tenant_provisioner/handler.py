@@ -14,11 +14,11 @@ from tenant_provisioner.replays import TenantRecords
 from tenant_provisioner.requests import parse_request
 from tenant_provisioner.service import TenantProvisioner
 from tenant_provisioner.side_by_side import side_by_side
-from tenkacloud.consumer import EventConsumer
+from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.events import CONTROL_PLANE_SOURCE, TENANT_ONBOARDING, Event
-from tenkacloud.fields import Tier
-from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
+from tenkacloud.tenants.validation import Tier
+from tenkacloud.events.bus import EventBus
+from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)

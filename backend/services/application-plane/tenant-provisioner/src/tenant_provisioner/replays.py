@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import boto3
 
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
-from tenkacloud.fields import TenantStatus
-from tenkacloud.records import Item, Key, read
-from tenkacloud.runtime import CLIENT_CONFIG
+from tenkacloud.tenants.validation import TenantStatus
+from tenkacloud.tenants.record import Item, Key, read
+from tenkacloud.platform.runtime import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,7 +7,7 @@ from tenkacloud.events import (
     parse_optional_attempt,
     parse_optional_correlation_id,
 )
-from tenkacloud.fields import parse_object, parse_tenant_id
+from tenkacloud.tenants.validation import parse_object, parse_tenant_id
 
 
 def parse_request(detail: object, now: str) -> TenantOnboarding | TenantProvisioned:

@@ -9,8 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from tenant_provisioner.types import Provisioner, Resources
 from tenkacloud.errors import PermanentFailure
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
-from tenkacloud.fields import Tier
-from tenkacloud.publisher import EventBus
+from tenkacloud.tenants.validation import Tier
+from tenkacloud.events.bus import EventBus
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from canary.repository import CanaryRepository
 from canary.service import Canary
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, now, required
+from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, now, required
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from canary.decisions import CANARY_ID, MARKER, Record
-from tenkacloud.records import HISTORY_PREFIX, Key
+from tenkacloud.tenants.record import HISTORY_PREFIX, Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from provisioning_completion.deciding import Again, Done, WithMark, decide
-from tenkacloud import records
+from provisioning_completion.decisions import Again, Done, WithMark, decide
+from tenkacloud.tenants import record as records
 from tenkacloud.errors import InvalidField, NotYet
 from tenkacloud.events import TenantProvisioned
-from tenkacloud.store import Applied, TenantStore
+from tenkacloud.tenants.repository import Applied, TenantStore
 
 _ROUNDS = 3  # the result, the result with its mark, and one for a race; after that AWS delivers again
 

@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from provisioning.service import Provisioning
 from tenkacloud.onboarding import ControlPlane
-from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
-from tenkacloud.store import TenantStore
+from tenkacloud.events.bus import EventBus
+from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
+from tenkacloud.tenants.repository import TenantStore
 
 WRITER: Final = "provisioning"
 

@@ -12,12 +12,12 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.planning import Ignore, Plan, Refuse, is_pending, list_in_flight, plan, plan_again
-from tenkacloud import records
+from provisioning.decisions import Ignore, Plan, Refuse, is_pending, list_in_flight, plan, plan_again
+from tenkacloud.tenants import record as records
 from tenkacloud.errors import NotYet, PermanentFailure, PublishFailed
 from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
-from tenkacloud.records import TENANT_PREFIX, Change
-from tenkacloud.store import NotApplied, Outcome
+from tenkacloud.tenants.record import TENANT_PREFIX, Change
+from tenkacloud.tenants.repository import NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
 #: What one chunk can take when AWS does not answer, with the listing of those who failed: the tries of three

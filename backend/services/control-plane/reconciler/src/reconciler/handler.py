@@ -10,14 +10,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reconciler.reading import TenantReader
+from reconciler.repository import TenantReader
 from reconciler.requests import Repair, parse_request
 from reconciler.service import Reconciler
 from tenkacloud.errors import InvalidField
 from tenkacloud.onboarding import ControlPlane
-from tenkacloud.publisher import EventBus
-from tenkacloud.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, now, required
-from tenkacloud.store import TenantStore
+from tenkacloud.events.bus import EventBus
+from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, now, required
+from tenkacloud.tenants.repository import TenantStore
 
 WRITER: Final = "reconciler"
 

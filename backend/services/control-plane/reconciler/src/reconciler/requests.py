@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tenkacloud.errors import InvalidField
-from tenkacloud.fields import TenantId, parse_object, parse_tenant_id, shown
+from tenkacloud.tenants.validation import TenantId, parse_object, parse_tenant_id, shown
 
 REPAIRS_MAX: Final = 100  # tenants in one request; what BatchGetItem reads at once
 OLDER_THAN_MAX: Final = 7 * 24 * 60 * 60  # seconds

@@ -9,15 +9,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reconciler.deciding import Fail, Leave, Limits, RequestAgain, decide, fail_as_it_is, repair
-from reconciler.reading import InFlight, TenantReader
+from reconciler.decisions import Fail, Leave, Limits, RequestAgain, decide, fail_as_it_is, repair
+from reconciler.repository import InFlight, TenantReader
 from reconciler.requests import Repair, Sweep
-from tenkacloud.clock import rfc3339
+from tenkacloud.platform.clock import rfc3339
 from tenkacloud.errors import PublishFailed
 from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
-from tenkacloud.publisher import ENTRIES_MAX
-from tenkacloud.records import TENANT_PREFIX, Change, Key
-from tenkacloud.store import NotApplied, Outcome
+from tenkacloud.events.bus import ENTRIES_MAX
+from tenkacloud.tenants.record import TENANT_PREFIX, Change, Key
+from tenkacloud.tenants.repository import NotApplied, Outcome
 
 #: What one page can take when AWS does not answer at all: a read, and the two calls after which it gives up.
 PAGE_MILLISECONDS: Final = 70_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from tenkacloud.policies import Policy
+from tenkacloud.isolation.policies import Policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from tenant_provisioner.types import Resources
-from tenkacloud import names
+from tenkacloud.isolation import resource_names as names
 from tenkacloud.events import TenantOnboarding
 
 if TYPE_CHECKING:

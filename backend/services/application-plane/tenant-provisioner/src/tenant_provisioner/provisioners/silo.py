@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 from tenant_provisioner.provisioners.bucket import Bucket
 from tenant_provisioner.side_by_side import Call, one_by_one
 from tenant_provisioner.types import Resources
-from tenkacloud import names, policies
+from tenkacloud.isolation import resource_names as names
+from tenkacloud.isolation import policies
 from tenkacloud.errors import PermanentFailure
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.fields import TenantId
-from tenkacloud.policies import TENANT_TAG, Policy
+from tenkacloud.tenants.validation import TenantId
+from tenkacloud.isolation.policies import TENANT_TAG, Policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

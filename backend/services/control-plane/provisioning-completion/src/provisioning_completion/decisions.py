@@ -1,0 +1,84 @@
+"""What to do with a result that did not fit the record. Pure."""
+
+from dataclasses import dataclass
+
+from tenkacloud.tenants import record as records
+from tenkacloud.errors import InvalidField
+from tenkacloud.events import TenantProvisioned
+from tenkacloud.tenants.validation import shown
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.record import Change, Item, Key, Tenant
+
+
+@dataclass(frozen=True)
+class Done:
+    """The record needs nothing of this result: a duplicate, or one of an older attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class WithMark:
+    """The result overtook the mark of its attempt: write both, in one change."""
+
+    change: Change
+
+
+@dataclass(frozen=True)
+class Again:
+    """The result can't be judged yet; AWS is to deliver it again."""
+
+    reason: str
+
+
+Decision = Done | WithMark | Again
+
+
+def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
+    """Say what to do with a result whose write failed its condition.
+
+    `item` is the record as it was then. A result without an attempt is one of the current attempt.
+    """
+    status = item.get("provisioningStatus")
+    if status not in (*ProvisioningStatus,):
+        return Done(f"the record's provisioningStatus {shown(status)} is unknown")
+    if status == ProvisioningStatus.COMPLETED:
+        return Done(f"the record is already {status}")
+    try:
+        tenant = records.parse_tenant(Key.of(result.tenant_id), item)
+    except InvalidField as error:
+        return Done(f"the record can't be provisioned as it is: {error}")
+    if not records.answers(result, tenant):
+        asked = f"tier {result.tier}, slug {result.slug}" if result.tier else f"{', '.join(result.resources)}"
+        return Done(
+            f"it answers another request ({asked}): the record is of tier {tenant.tier}, slug {tenant.slug}"
+        )
+    if status == ProvisioningStatus.FAILED:
+        return _decide_failed(tenant, result, now)
+    return _decide_in_flight(tenant, result, now)
+
+
+def _decide_failed(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
+    if result.succeeded and result.attempt == tenant.next_attempt:
+        # Asked for by the reconciler; before its mark was written, the attempt before it failed.
+        return WithMark(records.settle_ahead(tenant, result, now))
+    if result.attempt in (None, tenant.attempt):
+        return Done(f"the record is already {tenant.provisioning_status}")
+    return Done(_of_another_attempt(result, tenant.attempt))
+
+
+def _decide_in_flight(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
+    pending = tenant.provisioning_status is ProvisioningStatus.PENDING
+    # The next attempt's: provisioning's mark of a PENDING record, or the reconciler's, is not written yet.
+    if result.attempt == tenant.next_attempt or (result.attempt is None and pending and not tenant.attempt):
+        return WithMark(records.settle_unmarked(tenant, result, now))
+    if result.attempt is None:
+        # Of the attempt before the retry, or of the retry? Once the retry is marked, it is the current.
+        return Again("it does not say of which attempt it is, and another one is about to begin")
+    if not pending and records.counts_for(result, tenant.attempt):
+        return Again("the record changed while its result was written")
+    return Done(_of_another_attempt(result, tenant.attempt))
+
+
+def _of_another_attempt(result: TenantProvisioned, attempt: object) -> str:
+    return f"the result is of attempt {result.attempt}, the record is at {attempt}"

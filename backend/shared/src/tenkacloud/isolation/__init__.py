@@ -1,0 +1,1 @@
+"""Tenant isolation: context, resource names, policies, sessions."""

@@ -1,0 +1,50 @@
+"""Whose request this is: a tenant id, and who vouches for it.
+
+`TenantAccess` takes a `TenantContext` and no bare string, so that the question where an id came from has to
+be answered before a tenant's data can be reached. There are two answers: an authorizer that has verified a
+signed token, and the onboarding event of the control plane. A body, a path or a header is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tenkacloud.errors import InvalidField, NotVerified
+from tenkacloud.events import TenantOnboarding
+from tenkacloud.tenants.validation import TenantId, parse_tenant_id
+
+_PAYLOAD_VERSION: Final = "2.0"
+
+
+@dataclass(frozen=True)
+class TenantContext:
+    """A verified tenant id. Made by the functions below, and nowhere else."""
+
+    tenant_id: TenantId
+
+
+def from_jwt_authorizer(event: Mapping[str, object], claim: str) -> TenantContext:
+    """Return the tenant that a JWT authorizer of an HTTP API vouches for.
+
+    `event` is a Lambda proxy event, payload format 2.0: API Gateway verifies the token and puts its claims,
+    as strings, under `requestContext.authorizer.jwt.claims`; a client can't write there.
+
+    Raises:
+        NotVerified: no JWT authorizer stands before the route, or its token names no valid tenant.
+    """
+    if event.get("version") != _PAYLOAD_VERSION:
+        raise NotVerified(f"this is no event of an HTTP API, payload format {_PAYLOAD_VERSION}")
+    claims: object = event
+    for name in ("requestContext", "authorizer", "jwt", "claims"):
+        claims = claims.get(name) if isinstance(claims, Mapping) else None
+    if not isinstance(claims, Mapping):
+        raise NotVerified("no JWT authorizer has verified this request")
+    try:
+        return TenantContext(parse_tenant_id(f"claim {claim}", claims.get(claim)))
+    except InvalidField as error:
+        raise NotVerified(f"the token names no tenant: {error}") from None
+
+
+def from_onboarding(event: TenantOnboarding) -> TenantContext:
+    """Return the tenant that the control plane asks to onboard, by an event that `EventConsumer` opened."""
+    return TenantContext(event.tenant_id)

@@ -1,0 +1,1 @@
+"""Tenants: validation, lifecycle, keys, record, transitions, repository."""

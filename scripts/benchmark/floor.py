@@ -1,0 +1,124 @@
+"""Putting the bare chain on the engine, beside the stack."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import Deployment
+
+SOURCE: Final = Path(__file__).with_name("bare") / "bare.py"
+TABLE: Final = "bare"
+BUS: Final = "bare"
+ROLE: Final = "bare"
+_INDEXES: Final = ("by-slug", "by-status-tier", "in-flight", "failed")
+
+
+def bare_zip() -> bytes:
+    """Return the zip of the bare handlers."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.write(SOURCE, "bare.py")
+    return content.getvalue()
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Deploys the bare chain: one table, one bus, three functions, wired as ours are."""
+
+    deployment: Deployment
+    clients: Clients
+
+    def deploy(self) -> None:
+        """Make everything. The engine is thrown away afterwards, so nothing is removed."""
+        stream = self._table()
+        self.clients.events.create_event_bus(Name=BUS)
+        role = self._role()
+        everything = {"TABLE_NAME": TABLE, "EVENT_BUS_NAME": BUS}
+        ask = self._function("ask", role, everything)
+        self.clients.lambda_.create_event_source_mapping(
+            EventSourceArn=stream,
+            FunctionName=ask,
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=100,
+            FilterCriteria={"Filters": [{"Pattern": json.dumps(_ENTERS_PENDING)}]},
+        )
+        resources = {"EVENT_BUS_NAME": BUS, "DATA_BUCKET_NAME": self.deployment.data_bucket_name}
+        self._rule("Onboarding", self._function("provision", role, resources))
+        self._rule("Provisioned", self._function("complete", role, {"TABLE_NAME": TABLE}))
+
+    def _table(self) -> str:
+        def schema(partition: str, sort: str) -> Any:
+            return [
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": sort, "KeyType": "RANGE"},
+            ]
+
+        names = ["PK", "SK", *(f"GSI{n}{part}" for n in range(1, 5) for part in ("PK", "SK"))]
+        made = self.clients.dynamodb.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=schema("PK", "SK"),
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": index,
+                    "KeySchema": schema(f"GSI{n}PK", f"GSI{n}SK"),
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+                for n, index in enumerate(_INDEXES, start=1)
+            ],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        return str(made["TableDescription"]["LatestStreamArn"])
+
+    def _role(self) -> str:
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        allowed = {
+            "Effect": "Allow",
+            "Action": ["dynamodb:*", "events:*", "s3:*", "logs:*"],
+            "Resource": "*",
+        }
+        iam = self.clients.iam
+        role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+        iam.put_role_policy(RoleName=ROLE, PolicyName=ROLE, PolicyDocument=_document(allowed))
+        return role
+
+    def _function(self, handler: str, role: str, environment: dict[str, str]) -> str:
+        made = self.clients.lambda_.create_function(
+            FunctionName=f"bare-{handler}",
+            Runtime="python3.13",
+            Role=role,
+            Handler=f"bare.{handler}",
+            Code={"ZipFile": bare_zip()},
+            Timeout=60,
+            MemorySize=256,
+            Environment={"Variables": environment},
+        )
+        self.clients.lambda_.get_waiter("function_active_v2").wait(FunctionName=made["FunctionName"])
+        return made["FunctionArn"]
+
+    def _rule(self, detail_type: str, function: str) -> None:
+        events = self.clients.events
+        pattern = json.dumps({"source": ["bare"], "detail-type": [detail_type]})
+        events.put_rule(Name=f"bare-{detail_type}", EventBusName=BUS, EventPattern=pattern)
+        events.put_targets(
+            Rule=f"bare-{detail_type}", EventBusName=BUS, Targets=[{"Id": "function", "Arn": function}]
+        )
+
+
+_ENTERS_PENDING: Final = {
+    "eventName": ["INSERT"],
+    "dynamodb": {"NewImage": {"provisioningStatus": {"S": ["PENDING"]}}},
+}
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,1 @@
+"""The local AWS: the embedded engine and its life."""

@@ -1,1 +1,0 @@
-"""What operators do with tenants: one tool, `python -m scripts.operations`, behind the make targets."""

@@ -1,0 +1,1 @@
+"""Building, Terraform, virtual environments: what the make targets are made of."""

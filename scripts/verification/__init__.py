@@ -1,0 +1,1 @@
+"""Checks of a deployment: flow, isolation, proof, least privilege, chaos."""

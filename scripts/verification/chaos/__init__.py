@@ -1,0 +1,1 @@
+"""A stack that is broken and mended under load."""

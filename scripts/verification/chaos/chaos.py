@@ -1,0 +1,258 @@
+"""Load with faults: `make load-faults TENANTS=2000`. Local only: it takes permissions and settings away.
+
+While tenants onboard, roles lose statements and get them back, the bus name of a function is broken and
+mended, and functions get their code anew. Then all faults end, the reconciler and a retry of whoever FAILED
+do their work, and every tenant has to be COMPLETED, once.
+"""
+
+import argparse
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import Progress
+
+from scripts.tooling import project
+from scripts.verification.flow import reconciling
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.operator import tenants as operating
+from scripts.operator.environment import Environment
+from scripts.verification.least_privilege.permissions import statements, without_statement
+from scripts.tooling.project import LOCAL, ZIPS, CommandError, exclusively
+from scripts.verification.flow.tenants import new_item
+from scripts.tooling.terraform import Terraform
+from tenkacloud.tenants.validation import TenantId
+from tenkacloud.isolation.resource_names import pool_marker
+
+SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
+_FAULT_SECONDS: Final = (0.5, 3.0)
+_STUCK_SECONDS: Final = 8  # without anybody settled: then an attempt of this age is stuck
+_TIERS: Final = ("FREE", "FREE", "FREE", "PRO", "ENTERPRISE")
+_SETTLED: Final = ("COMPLETED", "FAILED")
+
+
+@dataclass
+class Outcome:
+    """What came of it: ids of tenants, and counts."""
+
+    tenants: int
+    faults: int = 0
+    resumed: int = 0
+    retried: int = 0
+    seconds: float = 0.0
+    lost: list[str] = field(default_factory=list)  # neither settled nor listed in flight, when faults ended
+    unexplained: list[str] = field(default_factory=list)  # FAILED without a reason
+    twice: list[str] = field(default_factory=list)  # more than one marker or bucket
+    not_completed: list[str] = field(default_factory=list)  # at the very end
+
+    @property
+    def ok(self) -> bool:
+        """Whether nobody was lost, and everybody ended COMPLETED, once."""
+        return not (self.lost or self.unexplained or self.twice or self.not_completed)
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; return the exit code."""
+    parser = argparse.ArgumentParser(description="Onboard tenants while the stack is broken and mended.")
+    parser.add_argument("--tenants", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seconds", type=float, default=900)
+    options = parser.parse_args(arguments)
+    deployment = Deployment.of(Terraform.of(LOCAL))
+    clients = Clients(LOCAL, deployment.region)
+    with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
+        outcome = run(deployment, clients, options.tenants, options.seconds, options.seed, True)
+    print(json.dumps(vars(outcome), indent=2))
+    return 0 if outcome.ok else 1
+
+
+def run(
+    deployment: Deployment,
+    clients: Clients,
+    tenants: int,
+    seconds: float,
+    seed: int,
+    visible: bool = False,
+) -> Outcome:
+    """Onboard `tenants` with faults; return what came of it. `seconds`: until all must be COMPLETED.
+
+    Raises:
+        CommandError: the stack is not local.
+    """
+    if deployment.environment != LOCAL:
+        raise CommandError("load-faults breaks the stack on purpose: it runs locally only")
+    rng = random.Random(seed)  # noqa: S311 - to be repeatable
+    environment = Environment(deployment, clients)
+    name = uuid.uuid4().hex[:8]
+    items = [new_item(f"load-{name}-{n}", rng.choice(_TIERS), "Load") for n in range(tenants)]
+    ids = [item["id"]["S"] for item in items]
+    outcome = Outcome(tenants)
+    began = time.monotonic()
+    with Progress(console=Console(stderr=True), disable=not visible) as progress:
+        task = progress.add_task("tenants settled", total=tenants)
+        with _faults(deployment, clients, rng, outcome):
+            _write(environment, items)
+            # Long enough for faults to meet every hop, also of the last tenants.
+            _until(lambda: _settled(environment, ids, progress, task) > 0.7 * tenants, tenants * 0.06)
+        _come_to_rest(
+            environment, ids, outcome, began + seconds, lambda: _settled(environment, ids, progress, task)
+        )
+    records = {tenant_id: environment.record(TenantId(tenant_id)) for tenant_id in ids}
+    outcome.lost = [
+        tenant_id
+        for tenant_id, record in records.items()
+        if _status(record) not in _SETTLED and "GSI3PK" not in record
+    ]
+    failed = [record for record in records.values() if _status(record) == "FAILED"]
+    outcome.unexplained = [
+        record["id"]["S"] for record in failed if not record.get("failureReason", {}).get("S")
+    ]
+    outcome.retried = sum(operating.retry(environment, record) == "retried" for record in failed)
+    _come_to_rest(environment, ids, outcome, began + seconds, lambda: None)
+    outcome.twice = list(_twice(environment, items))
+    outcome.not_completed = [
+        tenant_id for tenant_id in ids if _status(environment.record(TenantId(tenant_id))) != "COMPLETED"
+    ]
+    outcome.seconds = round(time.monotonic() - began, 1)
+    return outcome
+
+
+@contextmanager
+def _faults(deployment: Deployment, clients: Clients, rng: random.Random, outcome: Outcome) -> Iterator[None]:
+    """Make one fault after the other until the block ends; each is mended, whatever happens."""
+    over = threading.Event()
+    kinds = (_without_statement, _with_another_bus, _with_new_code)
+
+    def break_and_mend() -> None:
+        while not over.is_set():
+            with rng.choice(kinds)(deployment, clients, rng):
+                outcome.faults += 1
+                over.wait(rng.uniform(*_FAULT_SECONDS))
+            over.wait(rng.uniform(*_FAULT_SECONDS) / 2)
+
+    with ThreadPoolExecutor(1) as pool:
+        breaking = pool.submit(break_and_mend)
+        try:
+            yield
+        finally:
+            over.set()
+            breaking.result()
+
+
+@contextmanager
+def _without_statement(deployment: Deployment, clients: Clients, rng: random.Random) -> Iterator[None]:
+    """Take one statement from a role."""
+    role = deployment.function_role_names[rng.choice(SERVICES)]
+    with without_statement(clients, role, rng.choice(statements(clients, role))["Sid"]):
+        yield
+
+
+@contextmanager
+def _with_another_bus(deployment: Deployment, clients: Clients, rng: random.Random) -> Iterator[None]:
+    """Let a function publish to a bus that there is not."""
+    function = deployment.lambda_function_names[rng.choice((PROVISIONING, PROVISIONER))]
+    found = clients.lambda_.get_function_configuration(FunctionName=function)
+    variables = dict(found["Environment"]["Variables"])
+    broken = {**variables, "EVENT_BUS_NAME": "tenkacloud-local-no-such-bus"}
+    _configure(clients, function, broken)
+    try:
+        yield
+    finally:
+        _configure(clients, function, variables)
+
+
+def _configure(clients: Clients, function: str, variables: dict[str, str]) -> None:
+    clients.lambda_.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+
+
+@contextmanager
+def _with_new_code(deployment: Deployment, clients: Clients, rng: random.Random) -> Iterator[None]:
+    """Give a function its code once more, as a deployment under way does."""
+    service = rng.choice(SERVICES)
+    clients.lambda_.update_function_code(
+        FunctionName=deployment.lambda_function_names[service], ZipFile=(ZIPS / f"{service}.zip").read_bytes()
+    )
+    yield
+
+
+def _write(environment: Environment, items: list[dict[str, Any]]) -> None:
+    table = environment.deployment.table_name
+    for start in range(0, len(items), 25):
+        requests: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
+        while requests:
+            answer = environment.clients.dynamodb.batch_write_item(RequestItems={table: requests})
+            requests = answer.get("UnprocessedItems", {}).get(table)
+        time.sleep(0.2)  # so that faults meet some of the puts, too
+
+
+def _come_to_rest(
+    environment: Environment, ids: list[str], outcome: Outcome, deadline: float, look: Callable[[], object]
+) -> None:
+    """Sweep until everybody is settled, as the schedule would."""
+    settled, since = -1, time.monotonic()
+    while time.monotonic() < deadline:
+        look()
+        now = sum(_status(record) in _SETTLED for record in _records(environment, ids))
+        if now == len(ids):
+            return
+        if now != settled:
+            settled, since = now, time.monotonic()
+        elif time.monotonic() - since > _STUCK_SECONDS:
+            # Nothing moves any more: whoever is in flight is stuck, and not only waiting for its turn.
+            sums = reconciling.sweep(environment.deployment, environment.clients, older_than=_STUCK_SECONDS)
+            outcome.resumed += sums["resumed"]
+            since = time.monotonic()
+        time.sleep(1)
+
+
+def _settled(environment: Environment, ids: list[str], progress: Progress, task: Any) -> int:
+    settled = sum(_status(record) in _SETTLED for record in _records(environment, ids))
+    progress.update(task, completed=settled)
+    return settled
+
+
+def _records(environment: Environment, ids: list[str]) -> Iterator[dict[str, Any]]:
+    keys = [{"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}} for tenant_id in ids]
+    for start in range(0, len(keys), 100):
+        yield from environment.records(keys[start : start + 100])
+
+
+def _status(record: dict[str, Any]) -> str:
+    return str(record.get("provisioningStatus", {}).get("S"))
+
+
+def _twice(environment: Environment, items: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield tenants with more than one version of their marker, and names of buckets that no record has."""
+    s3, bucket = environment.clients.s3, environment.deployment.data_bucket_name
+    named = set()
+    for item in items:
+        tenant_id = TenantId(item["id"]["S"])
+        resources = environment.record(tenant_id).get("resources", {}).get("M", {})
+        if item["tier"]["S"] == "ENTERPRISE":
+            named.add(resources.get("dedicatedBucket", {}).get("S"))
+            continue
+        found = s3.list_object_versions(Bucket=bucket, Prefix=pool_marker(tenant_id))
+        if len(found.get("Versions", [])) != 1:
+            yield tenant_id
+    silos = sum(item["tier"]["S"] == "ENTERPRISE" for item in items)
+    if len(named) != silos:
+        yield f"{silos} siloed tenants have {len(named)} buckets"
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    project.run(main)

@@ -1,0 +1,106 @@
+"""Calling the reconciler as an operator does: synchronously, with the answer of the one run.
+
+The function runs once at a time (reserved concurrency 1), so that two sweeps never resume the same tenants.
+Each call is sent once, and waits longer than the function may run.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import RECONCILER, Deployment
+from scripts.tooling.project import CommandError, say
+
+REPAIRS_MAX: Final = 100  # tenants in one request, as the function takes them
+#: How long a call waits for its turn, in seconds: a run with little to do ends within that.
+SWEEP_PATIENCE: Final = 60.0
+#: The same for repairs: longer than a whole sweep, since nobody would repeat part of the work by hand.
+REPAIR_PATIENCE: Final = 330.0
+_POLL_SECONDS: Final = 1.0
+_BUSY: Final = "TooManyRequestsException"
+_BUSY_ITSELF: Final = "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def sweep(
+    deployment: Deployment,
+    clients: Clients,
+    older_than: int | None = None,
+    patience: float = SWEEP_PATIENCE,
+) -> dict[str, int]:
+    """Have stuck tenants resumed; return the counts `resumed`, `givenUp`, `left` and `errors`.
+
+    `older_than`, in seconds, overrides the age from which an attempt counts as stuck. `patience`: seconds to
+    wait for another run to end.
+
+    Raises:
+        CommandError: the run failed, gave no answer, or another one is under way.
+    """
+    request = {"action": "sweep", **({} if older_than is None else {"olderThanSeconds": older_than})}
+    return _invoke(deployment, clients, request, patience)
+
+
+def repair(
+    deployment: Deployment,
+    clients: Clients,
+    tenant_ids: Sequence[str],
+    patience: float = REPAIR_PATIENCE,
+) -> dict[str, str]:
+    """Have the resources of completed tenants put right; return `{tenantId: the function's answer}`.
+
+    The answer is "asked" or "requested" where a repair was begun, else it says why not.
+
+    Raises:
+        CommandError: a run failed, gave no answer, or others are under way all the time.
+    """
+    answers: dict[str, str] = {}
+    for start in range(0, len(tenant_ids), REPAIRS_MAX):
+        portion = list(tenant_ids[start : start + REPAIRS_MAX])
+        request = {"action": "repair", "tenantIds": portion}
+        answers |= _invoke(deployment, clients, request, patience)
+    return answers
+
+
+def _invoke(
+    deployment: Deployment, clients: Clients, request: Mapping[str, Any], patience: float
+) -> dict[str, Any]:
+    name = deployment.lambda_function_names[RECONCILER]
+    answer = _answer(clients, name, request, patience)
+    content: dict[str, Any] = json.loads(answer["Payload"].read() or b"{}")
+    if answer.get("FunctionError"):
+        raise CommandError(f"{name} failed: {content.get('errorType')}: {content.get('errorMessage')}")
+    return content
+
+
+def _answer(clients: Clients, name: str, request: Mapping[str, Any], patience: float) -> Any:
+    deadline = time.monotonic() + patience
+    told = False
+    while True:
+        try:
+            return clients.lambda_once.invoke(FunctionName=name, Payload=json.dumps(request).encode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _BUSY:
+                raise CommandError(f"{name} can't be invoked: {error.response['Error']['Code']}") from error
+            # The account's own limit is another matter: nobody sweeps then.
+            reason = error.response.get("Reason", _BUSY_ITSELF)
+            if time.monotonic() >= deadline:
+                raise CommandError(_why_busy(name, str(reason))) from error
+        except ReadTimeoutError as error:
+            raise CommandError(
+                f"{name} gave no answer in time; the run may go on: see its log group"
+            ) from error
+        except BotoCoreError as error:
+            raise CommandError(f"{name} can't be invoked: {error}") from error
+        if not told:
+            say("a sweep is under way: waiting for it to end")
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _why_busy(name: str, reason: str) -> str:
+    if reason == _BUSY_ITSELF:
+        return f"{name} is busy: a sweep is under way; try again in a minute"
+    return f"{name} can't be invoked now: the account's concurrent executions are used up ({reason})"

@@ -1,0 +1,140 @@
+"""Tenants that scripts and tests put on the stack, and take off it again."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import Deployment
+from scripts.tooling.project import CommandError
+from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
+from tenkacloud.isolation.resource_names import pool_prefix, silo_bucket
+
+_POLL_SECONDS: Final = 0.1
+
+
+@dataclass
+class Tenant:
+    """A tenant, by the record that it was written with. `existed`: there was one of its id before."""
+
+    item: dict[str, Any]
+    existed: bool = False
+
+    @property
+    def id(self) -> TenantId:
+        """Tenant id."""
+        return TenantId(self.item["id"]["S"])
+
+    @property
+    def slug(self) -> Slug:
+        """The slug that the flow derives: the items have none."""
+        return derive_slug(self.item["name"]["S"], self.id)
+
+    @property
+    def tier(self) -> str:
+        """Tier."""
+        return str(self.item["tier"]["S"])
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Primary key, in DynamoDB's JSON."""
+        return {"PK": self.item["PK"], "SK": self.item["SK"]}
+
+    def write(self, deployment: Deployment, clients: Clients) -> None:
+        """Write the record, and take note whether it replaces one."""
+        written = clients.dynamodb.put_item(
+            TableName=deployment.table_name, Item=self.item, ReturnValues="ALL_OLD"
+        )
+        self.existed = bool(written.get("Attributes"))
+
+    def record(self, deployment: Deployment, clients: Clients) -> dict[str, Any]:
+        """Return the record as it is now, empty if there is none."""
+        answer = clients.dynamodb.get_item(TableName=deployment.table_name, Key=self.key, ConsistentRead=True)
+        return dict(answer.get("Item", {}))
+
+
+def new_item(tenant_id: str, tier: str, name: str) -> dict[str, Any]:
+    """Return a record as the design writes it: PENDING, with what nobody could derive."""
+    return {
+        "PK": {"S": f"TENANT#{tenant_id}"},
+        "SK": {"S": "METADATA"},
+        "id": {"S": tenant_id},
+        "name": {"S": name},
+        "tier": {"S": tier},
+        "provisioningStatus": {"S": "PENDING"},
+    }
+
+
+@contextmanager
+def onboarded(
+    deployment: Deployment, clients: Clients, tenants: Iterable[Tenant], seconds: float
+) -> Iterator[list[Tenant]]:
+    """Onboard tenants by the flow; yield them once they are COMPLETED, and remove them afterwards.
+
+    Raises:
+        CommandError: one of them is not COMPLETED in time.
+    """
+    found = list(tenants)
+    try:
+        for tenant in found:
+            tenant.write(deployment, clients)
+        deadline = time.monotonic() + seconds
+        for tenant in found:
+            while (status := _status(tenant.record(deployment, clients))) != "COMPLETED":
+                if status == "FAILED" or time.monotonic() > deadline:
+                    raise CommandError(f"tenant {tenant.id} is {status} after {seconds:.0f} s, not COMPLETED")
+                time.sleep(_POLL_SECONDS)
+        yield found
+    finally:
+        for tenant in found:
+            remove(deployment, clients, tenant)
+
+
+def _status(record: dict[str, Any]) -> str:
+    return str(record.get("provisioningStatus", {}).get("S"))
+
+
+def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
+    """Remove a tenant's record and resources; not one that was there before this run."""
+    if tenant.existed:
+        return
+    # The record first: without it no function writes any more history.
+    clients.dynamodb.delete_item(TableName=deployment.table_name, Key=tenant.key)
+    for table_name in (deployment.table_name, deployment.data_table_name):
+        _remove_partition(clients, table_name, tenant)
+    empty(clients, deployment.data_bucket_name, pool_prefix(tenant.id))
+    # Not from the record: a flow that broke off has made resources that no record names.
+    bucket = silo_bucket(
+        deployment.environment, tenant.slug, tenant.id, deployment.account_id, deployment.region
+    )
+    try:
+        empty(clients, bucket, "")
+        clients.s3.delete_bucket(Bucket=bucket)
+    except clients.s3.exceptions.NoSuchBucket:
+        return
+
+
+def _remove_partition(clients: Clients, table_name: str, tenant: Tenant) -> None:
+    pages = clients.dynamodb.get_paginator("query").paginate(
+        TableName=table_name,
+        KeyConditionExpression="PK = :pk",
+        ExpressionAttributeValues={":pk": tenant.key["PK"]},
+        ProjectionExpression="PK, SK",
+    )
+    for page in pages:
+        for key in page["Items"]:
+            clients.dynamodb.delete_item(TableName=table_name, Key=key)
+
+
+def empty(clients: Clients, bucket: str, prefix: str) -> None:
+    """Delete every version of every object below a prefix, and the unfinished uploads."""
+    for page in clients.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if versions:
+            doomed: Any = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+            clients.s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+    uploads = clients.s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    for upload in (upload for under_way in uploads for upload in under_way.get("Uploads", [])):
+        clients.s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])

@@ -1,0 +1,779 @@
+"""What a session tries, and what has to come of it.
+
+An attempt takes the actor and the place it is made on; the place may be the actor's own. It returns if AWS
+lets it, and raises `ClientError` (or `Denied`, where AWS says no inside an answer) if not.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+
+from scripts.tooling.aws import CLIENT
+from scripts.tooling.deployment import PROBLEM_DATA, PROVISIONER, Deployment
+from scripts.verification.isolation.places import OWN, SEED_ITEM, SEED_KEY, Place
+from scripts.verification.isolation.probe import Probe
+from tenkacloud.isolation import policies
+
+#: AWS's codes for "you may not", by no service other than these. HEAD has no body, hence the number.
+DENIED_CODES: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
+)
+_PART: Final = b"x" * (5 * 1024 * 1024)  # S3's least size of a part that is not the last
+
+
+class Denied(Exception):
+    """AWS said no inside an answer that is none as a whole."""
+
+
+class Expect(Enum):
+    """Who may do it."""
+
+    OWN = "own only"
+    SILO = "own bucket only"  # a whole bucket: the owner of a silo
+    NOBODY = "nobody"
+
+
+@dataclass
+class Actor:
+    """A session of one tenant, with its clients, and its own place."""
+
+    place: Place
+    session: boto3.Session
+    deployment: Deployment
+    probe: Probe
+
+    def client(self, service: str) -> Any:
+        """Return the session's client of a service."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, config=CLIENT)  # type: ignore[call-overload]
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def s3(self) -> Any:
+        """S3."""
+        return self.client("s3")
+
+    @property
+    def dynamodb(self) -> Any:
+        """DynamoDB."""
+        return self.client("dynamodb")
+
+    def scratch(self, place: Place) -> str:
+        """Return a new key in a place, which names the actor if it is not its own."""
+        name = OWN if place is self.place else f"intruder-{self.place.id}"
+        return place.key(f"{name}/{secrets.token_hex(8)}")
+
+    def scratch_item(self, place: Place) -> dict[str, Any]:
+        """Return a new item in a place, likewise."""
+        name = OWN if place is self.place else f"intruder-{self.place.id}"
+        return place.item_key(f"{name}-{secrets.token_hex(8)}")
+
+
+Try = Callable[[Actor, Place], object]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One thing to try. `alone`: it is on nobody's data in particular, so it is tried once per actor."""
+
+    service: str
+    name: str
+    expect: Expect
+    do: Try
+    #: The IAM actions that it shows to be allowed.
+    shows: tuple[str, ...] = ()
+    alone: bool = False
+    #: Tried on silo buckets only: on the shared bucket it would do harm if it were allowed.
+    silo_only: bool = False
+
+    def allowed(self, actor: Place, place: Place) -> bool:
+        """Tell whether it has to succeed."""
+        if self.expect is Expect.NOBODY or actor is not place:
+            return False
+        return self.expect is Expect.OWN or place.siloed
+
+
+# --- S3 ---------------------------------------------------------------------------------------------------
+
+
+def _object(method: str, **more: Any) -> Try:
+    """Return a call on the seeded object."""
+    return lambda me, at: getattr(me.s3, method)(Bucket=at.bucket, Key=at.key(SEED_KEY), **more)
+
+
+def _bucket(method: str, **more: Any) -> Try:
+    """Return a call on the bucket."""
+    return lambda me, at: getattr(me.s3, method)(Bucket=at.bucket, **more)
+
+
+def _list(prefix: Callable[[Place], str | None]) -> Try:
+    def attempt(me: Actor, at: Place) -> object:
+        wanted = prefix(at)
+        return me.s3.list_objects_v2(Bucket=at.bucket, **({} if wanted is None else {"Prefix": wanted}))
+
+    return attempt
+
+
+def _prefix(at: Place) -> str | None:
+    return at.prefix or None  # none is a whole bucket: its owner's
+
+
+def _put(me: Actor, at: Place) -> object:
+    return me.s3.put_object(Bucket=at.bucket, Key=me.scratch(at), Body=b"written")
+
+
+def _overwrite(me: Actor, at: Place) -> object:
+    key = at.key(SEED_KEY)
+    return me.s3.put_object(Bucket=at.bucket, Key=key, Body=at.secret if me.place is at else b"overwritten")
+
+
+def _delete(me: Actor, at: Place) -> object:
+    key = at.key(SEED_KEY)
+    if me.place is at:
+        key = me.scratch(at)
+        me.s3.put_object(Bucket=at.bucket, Key=key, Body=b"to be deleted")
+    return me.s3.delete_object(Bucket=at.bucket, Key=key)
+
+
+def _delete_mixed(me: Actor, at: Place) -> object:
+    """Delete an object of the actor's and one of the place's in one call; the first is its own to delete."""
+    mine = me.scratch(me.place)
+    me.s3.put_object(Bucket=me.place.bucket, Key=mine, Body=b"to be deleted")
+    theirs = me.scratch(at) if me.place is at else at.key(SEED_KEY)
+    same = me.place.bucket == at.bucket
+    keys = [{"Key": key} for key in ([mine, theirs] if same else [theirs])]
+    answer = me.s3.delete_objects(Bucket=at.bucket, Delete={"Objects": keys})
+    if any(error["Key"] == theirs and error["Code"] in DENIED_CODES for error in answer.get("Errors", [])):
+        raise Denied("AccessDenied in Errors")
+    return answer
+
+
+def _copy_from(me: Actor, at: Place) -> object:
+    return me.s3.copy_object(
+        Bucket=me.place.bucket,
+        Key=me.scratch(me.place),
+        CopySource={"Bucket": at.bucket, "Key": at.key(SEED_KEY)},
+    )
+
+
+def _copy_to(me: Actor, at: Place) -> object:
+    source = {"Bucket": me.place.bucket, "Key": me.place.key(SEED_KEY)}
+    return me.s3.copy_object(Bucket=at.bucket, Key=me.scratch(at), CopySource=source)
+
+
+def _upload_part_copy(me: Actor, at: Place) -> object:
+    target: Any = {"Bucket": me.place.bucket, "Key": me.scratch(me.place)}
+    target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
+    try:
+        source = {"Bucket": at.bucket, "Key": at.key(SEED_KEY)}
+        return me.s3.upload_part_copy(**target, PartNumber=1, CopySource=source)
+    finally:
+        me.s3.abort_multipart_upload(**target)
+
+
+def _multipart(me: Actor, at: Place) -> object:
+    target: Any = {"Bucket": at.bucket, "Key": me.scratch(at)}
+    target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
+    parts = [
+        {"PartNumber": number, "ETag": me.s3.upload_part(**target, PartNumber=number, Body=body)["ETag"]}
+        for number, body in enumerate((_PART, b"end"), start=1)
+    ]
+    return me.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+
+
+def _unfinished(method: str, **more: Any) -> Try:
+    """Return a call on an upload that is under way: the seeded one, or the actor's own new one."""
+
+    def attempt(me: Actor, at: Place) -> object:
+        target: Any = {"Bucket": at.bucket, "Key": at.key("seed/unfinished"), "UploadId": at.upload_id}
+        if me.place is at:
+            target["Key"] = me.scratch(at)
+            del target["UploadId"]
+            target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
+        return getattr(me.s3, method)(**target, **more)
+
+    return attempt
+
+
+def _presigned(method: str, http_method: str) -> Try:
+    def attempt(me: Actor, at: Place) -> object:
+        key = at.key(SEED_KEY) if http_method == "GET" else me.scratch(at)
+        url = me.s3.generate_presigned_url(method, Params={"Bucket": at.bucket, "Key": key}, ExpiresIn=60)
+        body = None if http_method == "GET" else b"written"
+        request = Request(url, method=http_method, data=body)  # noqa: S310 - made by botocore, right above
+        request.add_header("Content-Type", "")
+        try:
+            with urlopen(request, timeout=30) as answer:  # noqa: S310
+                return answer.read()
+        except HTTPError as error:
+            with error:
+                if error.code == HTTPStatus.FORBIDDEN:
+                    raise Denied(str(error)) from None
+                raise
+
+    return attempt
+
+
+_LISTS: Final = (
+    Attempt("s3", "list its prefix", Expect.OWN, _list(_prefix), (policies.LIST_ACTION,)),
+    Attempt("s3", "list below its prefix", Expect.OWN, _list(lambda at: at.key("seed/"))),
+    Attempt("s3", "list without prefix", Expect.SILO, _list(lambda _: None)),
+    Attempt("s3", "list with empty prefix", Expect.SILO, _list(lambda _: "")),
+    Attempt("s3", "list the parent prefix", Expect.SILO, _list(lambda _: "tenants/")),
+    Attempt("s3", "list its prefix less the slash", Expect.SILO, _list(lambda at: at.prefix[:-1])),
+    Attempt("s3", "list its prefix less two characters", Expect.SILO, _list(lambda at: at.prefix[:-2])),
+    Attempt("s3", "list its prefix with a wildcard", Expect.SILO, _list(lambda at: f"{at.prefix[:-1]}*/")),
+    Attempt(
+        "s3",
+        "ListObjects (version 1)",
+        Expect.OWN,
+        lambda me, at: me.s3.list_objects(Bucket=at.bucket, **({"Prefix": at.prefix} if at.prefix else {})),
+    ),
+)
+_OBJECTS: Final = (
+    Attempt("s3", "GetObject", Expect.OWN, _object("get_object"), ("s3:GetObject",)),
+    Attempt("s3", "GetObject, a range", Expect.OWN, _object("get_object", Range="bytes=0-1")),
+    Attempt("s3", "HeadObject", Expect.OWN, _object("head_object")),
+    Attempt("s3", "PutObject, new", Expect.OWN, _put, ("s3:PutObject",)),
+    Attempt("s3", "PutObject over another", Expect.OWN, _overwrite),
+    Attempt("s3", "CopyObject from there", Expect.OWN, _copy_from),
+    Attempt("s3", "CopyObject to there", Expect.OWN, _copy_to),
+    Attempt("s3", "UploadPartCopy from there", Expect.OWN, _upload_part_copy),
+    Attempt("s3", "multipart upload", Expect.OWN, _multipart),
+    Attempt(
+        "s3",
+        "AbortMultipartUpload",
+        Expect.OWN,
+        _unfinished("abort_multipart_upload"),
+        ("s3:AbortMultipartUpload",),
+    ),
+    Attempt(
+        "s3",
+        "UploadPart into an upload there",
+        Expect.OWN,
+        _unfinished("upload_part", PartNumber=1, Body=b"x"),
+    ),
+    Attempt("s3", "ListParts", Expect.NOBODY, _unfinished("list_parts")),
+    Attempt("s3", "DeleteObject", Expect.OWN, _delete, ("s3:DeleteObject",)),
+    Attempt("s3", "DeleteObjects, own and other mixed", Expect.OWN, _delete_mixed),
+    Attempt("s3", "presigned GET", Expect.OWN, _presigned("get_object", "GET")),
+    Attempt("s3", "presigned PUT", Expect.OWN, _presigned("put_object", "PUT")),
+    Attempt(
+        "s3",
+        "GetObject of a version",
+        Expect.NOBODY,
+        lambda me, at: _object("get_object", VersionId=at.version_id)(me, at),
+    ),
+    Attempt(
+        "s3",
+        "DeleteObject of a version",
+        Expect.NOBODY,
+        lambda me, at: _object("delete_object", VersionId=at.version_id)(me, at),
+    ),
+    Attempt(
+        "s3",
+        "CopyObject from a version",
+        Expect.NOBODY,
+        lambda me, at: me.s3.copy_object(
+            Bucket=me.place.bucket,
+            Key=me.scratch(me.place),
+            CopySource={"Bucket": at.bucket, "Key": at.key(SEED_KEY), "VersionId": at.version_id},
+        ),
+    ),
+    Attempt(
+        "s3",
+        "GetObjectAttributes",
+        Expect.NOBODY,
+        _object("get_object_attributes", ObjectAttributes=["ETag"]),
+    ),
+    Attempt("s3", "GetObjectTagging", Expect.NOBODY, _object("get_object_tagging")),
+    Attempt("s3", "PutObjectTagging", Expect.NOBODY, _object("put_object_tagging", Tagging={"TagSet": []})),
+    Attempt("s3", "GetObjectAcl", Expect.NOBODY, _object("get_object_acl")),
+    Attempt("s3", "PutObjectAcl", Expect.NOBODY, _object("put_object_acl", ACL="private")),
+)
+_BUCKETS: Final = (
+    Attempt("s3", "ListObjectVersions", Expect.NOBODY, _bucket("list_object_versions")),
+    Attempt(
+        "s3",
+        "ListObjectVersions of its prefix",
+        Expect.NOBODY,
+        lambda me, at: me.s3.list_object_versions(Bucket=at.bucket, Prefix=at.prefix),
+    ),
+    Attempt("s3", "ListMultipartUploads", Expect.NOBODY, _bucket("list_multipart_uploads")),
+    Attempt("s3", "GetBucketPolicy", Expect.NOBODY, _bucket("get_bucket_policy")),
+    Attempt("s3", "GetBucketTagging", Expect.NOBODY, _bucket("get_bucket_tagging")),
+    Attempt("s3", "GetBucketVersioning", Expect.NOBODY, _bucket("get_bucket_versioning")),
+    Attempt("s3", "DeleteBucketPolicy", Expect.NOBODY, _bucket("delete_bucket_policy"), silo_only=True),
+    Attempt(
+        "s3", "DeletePublicAccessBlock", Expect.NOBODY, _bucket("delete_public_access_block"), silo_only=True
+    ),
+    Attempt(
+        "s3",
+        "PutBucketTagging",
+        Expect.NOBODY,
+        _bucket("put_bucket_tagging", Tagging={"TagSet": []}),
+        silo_only=True,
+    ),
+    Attempt("s3", "DeleteBucket", Expect.NOBODY, _bucket("delete_bucket"), silo_only=True),
+    Attempt("s3", "ListBuckets", Expect.NOBODY, lambda me, _: me.s3.list_buckets(), alone=True),
+    Attempt(
+        "s3",
+        "CreateBucket",
+        Expect.NOBODY,
+        lambda me, _: me.s3.create_bucket(
+            Bucket=f"{me.probe.name}-{secrets.token_hex(4)}",
+            CreateBucketConfiguration={"LocationConstraint": me.deployment.region},
+        ),
+        alone=True,
+    ),
+)
+
+
+# --- DynamoDB ---------------------------------------------------------------------------------------------
+
+
+def _items(method: str, **more: Any) -> Try:
+    """Return a call on the seeded item."""
+    return lambda me, at: getattr(me.dynamodb, method)(
+        TableName=me.deployment.data_table_name, Key=at.item_key(), **more
+    )
+
+
+def _put_item(me: Actor, at: Place) -> object:
+    return me.dynamodb.put_item(TableName=me.deployment.data_table_name, Item=me.scratch_item(at))
+
+
+def _update_item(me: Actor, at: Place) -> object:
+    return me.dynamodb.update_item(
+        TableName=me.deployment.data_table_name,
+        Key=me.scratch_item(at) if me.place is at else at.item_key(),
+        UpdateExpression="SET written = :w",
+        ExpressionAttributeValues={":w": {"S": str(me.place.id)}},
+    )
+
+
+def _delete_item(me: Actor, at: Place) -> object:
+    key = me.scratch_item(at) if me.place is at else at.item_key()
+    return me.dynamodb.delete_item(TableName=me.deployment.data_table_name, Key=key)
+
+
+def _query(condition: str, **more: Any) -> Try:
+    return lambda me, at: me.dynamodb.query(
+        TableName=me.deployment.data_table_name,
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues={":pk": at.partition},
+        **more,
+    )
+
+
+def _batch_get(me: Actor, at: Place) -> object:
+    keys = [me.place.item_key(), at.item_key() if me.place is not at else at.item_key("other")]
+    return me.dynamodb.batch_get_item(RequestItems={me.deployment.data_table_name: {"Keys": keys}})
+
+
+def _batch_write(kind: str) -> Try:
+    def attempt(me: Actor, at: Place) -> object:
+        member = "Item" if kind == "PutRequest" else "Key"
+        theirs = at.item_key() if kind == "DeleteRequest" and me.place is not at else me.scratch_item(at)
+        requests = [{kind: {member: key}} for key in (me.scratch_item(me.place), theirs)]
+        return me.dynamodb.batch_write_item(RequestItems={me.deployment.data_table_name: requests})
+
+    return attempt
+
+
+def _transact_get(me: Actor, at: Place) -> object:
+    table = me.deployment.data_table_name
+    keys = [me.place.item_key(), at.item_key() if me.place is not at else at.item_key("other")]
+    return me.dynamodb.transact_get_items(
+        TransactItems=[{"Get": {"TableName": table, "Key": key}} for key in keys]
+    )
+
+
+def _transact_write(second: Callable[[Actor, Place, str], dict[str, Any]]) -> Try:
+    def attempt(me: Actor, at: Place) -> object:
+        table = me.deployment.data_table_name
+        first = {"Put": {"TableName": table, "Item": me.scratch_item(me.place)}}
+        return me.dynamodb.transact_write_items(TransactItems=[first, second(me, at, table)])
+
+    return attempt
+
+
+def _check_of(me: Actor, at: Place, table: str) -> dict[str, Any]:
+    del me
+    check = {"TableName": table, "Key": at.item_key(), "ConditionExpression": "attribute_exists(PK)"}
+    return {"ConditionCheck": check}
+
+
+def _update_of(me: Actor, at: Place, table: str) -> dict[str, Any]:
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": me.scratch_item(at) if me.place is at else at.item_key(),
+            "UpdateExpression": "SET written = :w",
+            "ExpressionAttributeValues": {":w": {"S": str(me.place.id)}},
+        }
+    }
+
+
+def _statement(text: Callable[[Actor, Place], str]) -> Try:
+    return lambda me, at: me.dynamodb.execute_statement(Statement=text(me, at))
+
+
+def _select(me: Actor, at: Place) -> str:
+    return f"SELECT * FROM \"{me.deployment.data_table_name}\" WHERE PK = '{at.partition['S']}'"
+
+
+def _select_one(me: Actor, at: Place) -> str:
+    return f"{_select(me, at)} AND SK = '{SEED_ITEM}'"
+
+
+def _batch_statement(me: Actor, at: Place) -> object:
+    answer = me.dynamodb.batch_execute_statement(Statements=[{"Statement": _select_one(me, at)}])
+    codes = [response.get("Error", {}).get("Code") for response in answer["Responses"]]
+    if codes and all(code in {"AccessDenied", "AccessDeniedException"} for code in codes):
+        raise Denied("AccessDenied in Responses")
+    return answer
+
+
+def _record_of(at: Place) -> dict[str, Any]:
+    return at.item_key("METADATA")
+
+
+def _index(name: str, partition: Callable[[Place], str]) -> Try:
+    return lambda me, at: me.dynamodb.query(
+        TableName=me.deployment.table_name,
+        IndexName=name,
+        KeyConditionExpression="#pk = :pk",
+        ExpressionAttributeNames={"#pk": f"{_INDEX_KEYS[name]}PK"},
+        ExpressionAttributeValues={":pk": {"S": partition(at)}},
+    )
+
+
+_INDEX_KEYS: Final = {"by-slug": "GSI1", "by-status-tier": "GSI2", "in-flight": "GSI3", "failed": "GSI4"}
+_PARTIQL_WHERE: Final = "WHERE PK = '{pk}' AND SK = '{sk}'"
+
+
+def _partiql_insert(me: Actor, at: Place) -> str:
+    key = me.scratch_item(at)
+    value = f"{{'PK': '{key['PK']['S']}', 'SK': '{key['SK']['S']}'}}"
+    return f'INSERT INTO "{me.deployment.data_table_name}" VALUE {value}'
+
+
+def _partiql_change(verb: str) -> Callable[[Actor, Place], str]:
+    def text(me: Actor, at: Place) -> str:
+        table = f'"{me.deployment.data_table_name}"'
+        where = _PARTIQL_WHERE.format(pk=at.partition["S"], sk=SEED_ITEM)
+        return f"UPDATE {table} SET x = 1 {where}" if verb == "UPDATE" else f"DELETE FROM {table} {where}"
+
+    return text
+
+
+_DYNAMODB: Final = (
+    Attempt("dynamodb", "GetItem", Expect.OWN, _items("get_item"), ("dynamodb:GetItem",)),
+    Attempt("dynamodb", "PutItem", Expect.OWN, _put_item, ("dynamodb:PutItem",)),
+    Attempt("dynamodb", "UpdateItem", Expect.OWN, _update_item, ("dynamodb:UpdateItem",)),
+    Attempt("dynamodb", "DeleteItem", Expect.OWN, _delete_item, ("dynamodb:DeleteItem",)),
+    Attempt("dynamodb", "Query", Expect.OWN, _query("PK = :pk"), ("dynamodb:Query",)),
+    Attempt(
+        "dynamodb",
+        "Query, the sort key too",
+        Expect.OWN,
+        lambda me, at: me.dynamodb.query(
+            TableName=me.deployment.data_table_name,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues={":pk": at.partition, ":sk": {"S": "S"}},
+        ),
+    ),
+    Attempt(
+        "dynamodb", "BatchGetItem, own and other mixed", Expect.OWN, _batch_get, ("dynamodb:BatchGetItem",)
+    ),
+    Attempt(
+        "dynamodb",
+        "BatchWriteItem, puts mixed",
+        Expect.OWN,
+        _batch_write("PutRequest"),
+        ("dynamodb:BatchWriteItem",),
+    ),
+    Attempt("dynamodb", "BatchWriteItem, deletes mixed", Expect.OWN, _batch_write("DeleteRequest")),
+    Attempt("dynamodb", "TransactGetItems, mixed", Expect.OWN, _transact_get),
+    Attempt(
+        "dynamodb",
+        "TransactWriteItems, puts mixed",
+        Expect.OWN,
+        _transact_write(lambda me, at, table: {"Put": {"TableName": table, "Item": me.scratch_item(at)}}),
+    ),
+    Attempt("dynamodb", "TransactWriteItems, an update", Expect.OWN, _transact_write(_update_of)),
+    Attempt(
+        "dynamodb",
+        "TransactWriteItems, a condition",
+        Expect.OWN,
+        _transact_write(_check_of),
+        ("dynamodb:ConditionCheckItem",),
+    ),
+    Attempt("dynamodb", "PartiQL SELECT", Expect.NOBODY, _statement(_select)),
+    Attempt(
+        "dynamodb",
+        "PartiQL SELECT of all",
+        Expect.NOBODY,
+        _statement(lambda me, _: f'SELECT * FROM "{me.deployment.data_table_name}"'),
+        alone=True,
+    ),
+    Attempt("dynamodb", "PartiQL INSERT", Expect.NOBODY, _statement(_partiql_insert)),
+    Attempt("dynamodb", "PartiQL UPDATE", Expect.NOBODY, _statement(_partiql_change("UPDATE"))),
+    Attempt("dynamodb", "PartiQL DELETE", Expect.NOBODY, _statement(_partiql_change("DELETE"))),
+    Attempt("dynamodb", "BatchExecuteStatement", Expect.NOBODY, _batch_statement),
+    Attempt(
+        "dynamodb",
+        "ExecuteTransaction",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.execute_transaction(
+            TransactStatements=[{"Statement": _select_one(me, at)}]
+        ),
+    ),
+    Attempt(
+        "dynamodb",
+        "Scan",
+        Expect.NOBODY,
+        lambda me, _: me.dynamodb.scan(TableName=me.deployment.data_table_name),
+        alone=True,
+    ),
+    Attempt(
+        "dynamodb",
+        "Scan with a filter",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.scan(
+            TableName=me.deployment.data_table_name,
+            FilterExpression="PK = :pk",
+            ExpressionAttributeValues={":pk": at.partition},
+        ),
+    ),
+    Attempt(
+        "dynamodb",
+        "DescribeTable",
+        Expect.NOBODY,
+        lambda me, _: me.dynamodb.describe_table(TableName=me.deployment.data_table_name),
+        alone=True,
+    ),
+    Attempt("dynamodb", "ListTables", Expect.NOBODY, lambda me, _: me.dynamodb.list_tables(), alone=True),
+)
+_RECORDS: Final = (
+    Attempt(
+        "record",
+        "GetItem",
+        Expect.OWN,
+        lambda me, at: me.dynamodb.get_item(TableName=me.deployment.table_name, Key=_record_of(at)),
+        (policies.RECORD_ACTION,),
+    ),
+    Attempt(
+        "record",
+        "TransactGetItems",
+        Expect.OWN,
+        lambda me, at: me.dynamodb.transact_get_items(
+            TransactItems=[{"Get": {"TableName": me.deployment.table_name, "Key": _record_of(at)}}]
+        ),
+    ),
+    Attempt(
+        "record",
+        "BatchGetItem",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.batch_get_item(
+            RequestItems={me.deployment.table_name: {"Keys": [_record_of(at)]}}
+        ),
+    ),
+    Attempt(
+        "record",
+        "Query",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.query(
+            TableName=me.deployment.table_name,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues={":pk": at.partition},
+        ),
+    ),
+    Attempt(
+        "record",
+        "PutItem",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.put_item(
+            TableName=me.deployment.table_name, Item={**at.record, "tier": {"S": "ENTERPRISE"}}
+        ),
+    ),
+    Attempt(
+        "record",
+        "PutItem beside it",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.put_item(TableName=me.deployment.table_name, Item=at.item_key("INTRUDER")),
+    ),
+    Attempt(
+        "record",
+        "UpdateItem",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.update_item(
+            TableName=me.deployment.table_name,
+            Key=_record_of(at),
+            UpdateExpression="SET tier = :t",
+            ExpressionAttributeValues={":t": {"S": "ENTERPRISE"}},
+        ),
+    ),
+    Attempt(
+        "record",
+        "DeleteItem",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.delete_item(TableName=me.deployment.table_name, Key=_record_of(at)),
+    ),
+    Attempt(
+        "record",
+        "Query of by-slug",
+        Expect.NOBODY,
+        _index("by-slug", lambda at: f"SLUG#{at.record['slug']['S']}"),
+    ),
+    Attempt(
+        "record",
+        "Query of by-status-tier",
+        Expect.NOBODY,
+        _index("by-status-tier", lambda at: f"STATUS#ACTIVE#TIER#{at.record['tier']['S']}"),
+    ),
+    Attempt(
+        "record", "Query of in-flight", Expect.NOBODY, _index("in-flight", lambda _: "IN_FLIGHT"), alone=True
+    ),
+    Attempt("record", "Query of failed", Expect.NOBODY, _index("failed", lambda _: "FAILED"), alone=True),
+    Attempt(
+        "record",
+        "Scan",
+        Expect.NOBODY,
+        lambda me, _: me.dynamodb.scan(TableName=me.deployment.table_name),
+        alone=True,
+    ),
+    Attempt(
+        "record",
+        "PartiQL SELECT",
+        Expect.NOBODY,
+        lambda me, at: me.dynamodb.execute_statement(
+            Statement=f"SELECT * FROM \"{me.deployment.table_name}\" WHERE PK = '{at.partition['S']}'"
+        ),
+    ),
+    Attempt(
+        "record",
+        "ListStreams",
+        Expect.NOBODY,
+        lambda me, _: me.client("dynamodbstreams").list_streams(TableName=me.deployment.table_name),
+        alone=True,
+    ),
+)
+
+
+# --- other services -----------------------------------------------------------------------------------------
+
+
+def _assume(me: Actor, at: Place, **changes: Any) -> object:
+    wanted = {**me.probe.request(at.id), "SourceIdentity": None, **changes}
+    request = {name: value for name, value in wanted.items() if value is not None}
+    return me.client("sts").assume_role(**request)
+
+
+_OTHERS: Final = (
+    Attempt("sts", "AssumeRole again, as the tenant there", Expect.NOBODY, _assume),
+    Attempt(
+        "sts",
+        "AssumeRole again, without a tag",
+        Expect.NOBODY,
+        lambda me, at: _assume(me, at, Tags=None, TransitiveTagKeys=None),
+        alone=True,
+    ),
+    Attempt(
+        "sts",
+        "AssumeRole of the function",
+        Expect.NOBODY,
+        lambda me, at: _assume(
+            me, at, Tags=None, TransitiveTagKeys=None, RoleArn=_function_role(me.deployment)
+        ),
+        alone=True,
+    ),
+    Attempt(
+        "sts",
+        "GetFederationToken",
+        Expect.NOBODY,
+        lambda me, _: me.client("sts").get_federation_token(Name="intruder"),
+        alone=True,
+    ),
+    Attempt(
+        "events",
+        "PutEvents",
+        Expect.NOBODY,
+        lambda me, _: me.client("events").put_events(
+            Entries=[
+                {
+                    "EventBusName": me.deployment.event_bus_name,
+                    "Source": "tenkacloud.e2e",
+                    "DetailType": "Probe",
+                    "Detail": "{}",
+                }
+            ]
+        ),
+        alone=True,
+    ),
+    Attempt(
+        "lambda",
+        "Invoke",
+        Expect.NOBODY,
+        lambda me, _: me.client("lambda").invoke(
+            FunctionName=me.deployment.lambda_function_names[PROBLEM_DATA], InvocationType="DryRun"
+        ),
+        alone=True,
+    ),
+    Attempt(
+        "sqs",
+        "SendMessage",
+        Expect.NOBODY,
+        lambda me, _: me.client("sqs").send_message(
+            QueueUrl=me.deployment.dead_letter_queue_urls[PROVISIONER], MessageBody="intruder"
+        ),
+        alone=True,
+    ),
+    Attempt(
+        "iam",
+        "GetRole",
+        Expect.NOBODY,
+        lambda me, _: me.client("iam").get_role(RoleName=me.deployment.tenant_access_role_name),
+        alone=True,
+    ),
+    Attempt(
+        "iam",
+        "PutRolePolicy",
+        Expect.NOBODY,
+        lambda me, _: me.client("iam").put_role_policy(
+            RoleName=me.probe.name, PolicyName="wider", PolicyDocument="{}"
+        ),
+        alone=True,
+    ),
+    Attempt(
+        "logs",
+        "FilterLogEvents",
+        Expect.NOBODY,
+        lambda me, _: me.client("logs").filter_log_events(
+            logGroupName=me.deployment.log_group_names[PROBLEM_DATA]
+        ),
+        alone=True,
+    ),
+)
+
+ATTEMPTS: Final = (*_OBJECTS, *_LISTS, *_BUCKETS, *_DYNAMODB, *_RECORDS, *_OTHERS)
+
+
+def _function_role(deployment: Deployment) -> str:
+    partition = deployment.event_bus_arn.split(":")[1]
+    path = f"tenkacloud/{deployment.environment}/application-plane"
+    name = deployment.function_role_names[PROBLEM_DATA]
+    return f"arn:{partition}:iam::{deployment.account_id}:role/{path}/{name}"

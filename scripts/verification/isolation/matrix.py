@@ -1,0 +1,321 @@
+"""The isolation matrix: every tenant tries everything on its own data and on every other tenant's.
+
+Twice: with sessions that have the role's policies alone, and with those that have a session policy as well.
+Beside it stand attempts of the trusted function itself: to start sessions that it may not start, and to reach
+data without one. Afterwards every tenant's data is compared with what it was.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from scripts.tooling.aws import Clients, Endpoint
+from scripts.tooling.deployment import Deployment
+from scripts.local_aws.engine.process import EDITION
+from scripts.verification.isolation import over_http
+from scripts.verification.isolation.attempts import ATTEMPTS, DENIED_CODES, Actor, Attempt, Denied
+from scripts.verification.isolation.over_http import Check
+from scripts.verification.isolation.places import SEED_KEY, Place, scope_of
+from scripts.verification.isolation.probe import Probe, Refusal, probing
+from scripts.tooling.project import BUILD, LOCAL
+from scripts.verification.flow.tenants import Tenant, new_item, onboarded
+from tenkacloud.isolation.policies import session_policy
+
+#: Ids that are prefixes of one another, and one that differs in case only; two pooled, two siloed.
+OVERLAPPING: Final = {"a": "FREE", "ab": "PRO", "a-b": "ENTERPRISE", "A": "ENTERPRISE"}
+ROLE_ALONE: Final = "role alone"
+WITH_SESSION_POLICY: Final = "with session policy"
+NOT_ENFORCED: Final = "not enforced by this engine"
+#: STS's own checks, for tags that hold what no tag may.
+_INVALID_CODES: Final = {"ValidationError", "InvalidParameterValue", "ParamValidationError"}
+
+
+class Outcome(Enum):
+    """What came of an attempt. An error of any other kind shows nothing, so it is an exception."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One attempt of one session on one place; `place` is empty where it is on nobody's in particular."""
+
+    service: str
+    name: str
+    mode: str
+    actor: str
+    place: str
+    expected: str
+    outcome: str
+    detail: str = ""
+
+    @property
+    def exception(self) -> bool:
+        """Whether it went otherwise than it has to."""
+        return self.expected != self.outcome
+
+
+@dataclass
+class Report:
+    """All results; `checks` are of the HTTP API.
+
+    `harm` tells what of a tenant's data is not as it was, `skipped` why nothing was tried.
+    """
+
+    environment: str
+    tenants: dict[str, str]
+    results: list[Result] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    harm: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    @property
+    def exceptions(self) -> list[Result]:
+        """The results that should have been otherwise."""
+        return [result for result in self.results if result.exception]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every attempt went as it has to, and nobody's data was changed by another."""
+        return not any(self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong, a line each."""
+        for result in self.exceptions:
+            place = f" on {result.place}" if result.place else ""
+            yield (
+                f"{result.actor} ({result.mode}){place}: {result.service} {result.name} is {result.outcome}, "
+                f"not {result.expected} {result.detail}".rstrip()
+            )
+        for check in self.checks:
+            if check.problem:
+                yield f"HTTP API: {check.name}: {check.problem}"
+        yield from self.harm
+
+    def summary(self) -> str:
+        """Return the verdict in one line."""
+        if self.skipped:
+            return f"isolation: {self.skipped}"
+        return (
+            f"isolation: {len(self.results)} attempts of {len(self.tenants)} tenants and {len(self.checks)} "
+            f"checks of the HTTP API, {len(list(self.problems()))} exceptions"
+        )
+
+    def rows(self) -> list[list[str]]:
+        """Return the table: an attempt each, and how many of its tries went as they have to."""
+        grouped: dict[tuple[str, str], list[Result]] = {}
+        for result in self.results:
+            grouped.setdefault((result.service, result.name), []).append(result)
+        return [
+            [service, name, *(_cell(results, mode, own) for mode in _MODES for own in (True, False))]
+            for (service, name), results in grouped.items()
+        ]
+
+    def write(self, folder: Path = BUILD / "e2e") -> list[Path]:
+        """Write the report as JSON and as Markdown; return the paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = folder / f"isolation-{self.environment}"
+        as_json = {
+            "environment": self.environment,
+            "summary": self.summary(),
+            "tenants": self.tenants,
+            "harm": self.harm,
+            "checks": [asdict(check) for check in self.checks],
+            "results": [asdict(result) for result in self.results],
+        }
+        lines = [f"# Isolation in {self.environment}", "", self.summary(), ""]
+        lines += [f"- `{tenant_id}`: {tier}" for tenant_id, tier in self.tenants.items()]
+        lines += ["", f"| {' | '.join(_HEADER)} |", f"|{'---|' * len(_HEADER)}"]
+        lines += [f"| {' | '.join(row)} |" for row in self.rows()]
+        lines += ["", "## HTTP API", "", *(f"- {check.name}" for check in self.checks)]
+        lines += ["", *(f"- {problem}" for problem in self.problems())]
+        paths = [stem.with_suffix(".json"), stem.with_suffix(".md")]
+        paths[0].write_text(json.dumps(as_json, indent=2) + "\n")
+        paths[1].write_text("\n".join(lines).rstrip() + "\n")
+        return paths
+
+    def print(self, console: Console) -> None:
+        """Print the table for people."""
+        if self.results:
+            table = Table(title="Isolation: tries that went as they have to, of those made")
+            for column in _HEADER:
+                table.add_column(column)
+            for row in self.rows():
+                table.add_row(*row)
+            console.print(table)
+        console.print(self.summary(), markup=False)
+
+
+_MODES: Final = (ROLE_ALONE, WITH_SESSION_POLICY)
+_HEADER: Final = (
+    "service",
+    "attempt",
+    *(f"{mode}: {whose}" for mode in _MODES for whose in ("own", "others")),
+)
+
+
+def _cell(results: list[Result], mode: str, own: bool) -> str:
+    mine = [result for result in results if result.mode == mode and (result.actor == result.place) == own]
+    if not mine:
+        return ""
+    outcomes = "/".join(sorted({result.expected for result in mine}))
+    return f"{outcomes} {sum(not result.exception for result in mine)}/{len(mine)}"
+
+
+def run(
+    deployment: Deployment,
+    clients: Clients,
+    seconds: float,
+    tenants: dict[str, str] | None = None,
+) -> Report:
+    """Onboard tenants, run the matrix over them, and remove them.
+
+    `tenants` maps ids to tiers; without it, four with overlapping ids of this run's own.
+
+    Raises:
+        CommandError: a tenant can't be onboarded, or a session can't be started.
+    """
+    run_id = f"iso{uuid.uuid4().hex[:8]}"
+    tiers = tenants or {f"{run_id}{name}": tier for name, tier in OVERLAPPING.items()}
+    report = Report(deployment.environment, tiers)
+    new = [Tenant(new_item(tenant_id, tier, f"Isolation {run_id}")) for tenant_id, tier in tiers.items()]
+    with probing(deployment, clients) as probe, onboarded(deployment, clients, new, seconds) as onboard:
+        places = []
+        for tenant in onboard:
+            record = tenant.record(deployment, clients)
+            places.append(Place(tenant, scope_of(deployment, record), record))
+        if not _is_enforced(deployment, probe, places[0]):
+            report.skipped = NOT_ENFORCED
+            return report
+        for place in places:
+            place.seed(clients)
+        report.results += _of_function(probe, places)
+        for mode in _MODES:
+            report.results += _of_sessions(probe, places, mode)
+        for place in places:
+            report.harm += place.harm(deployment, clients)
+        report.checks += over_http.run(deployment, clients, onboard)
+    return report
+
+
+def _is_enforced(deployment: Deployment, probe: Probe, place: Place) -> bool:
+    """Tell whether IAM is enforced; on AWS and on our own engine it is, or the matrix has to say so."""
+    if deployment.environment != LOCAL or Endpoint.configured().edition() == EDITION:
+        return True
+    try:
+        probe.session(place.id).client("s3").list_buckets()
+    except ClientError:
+        return True
+    return False
+
+
+def _of_sessions(probe: Probe, places: list[Place], mode: str) -> Iterable[Result]:
+    def of_actor(place: Place) -> list[Result]:
+        policy = session_policy(place.id, place.scope) if mode == WITH_SESSION_POLICY else None
+        actor = Actor(place, probe.session(place.id, policy), probe.deployment, probe)
+        return [
+            _tried(attempt, actor, at, mode)
+            for attempt in ATTEMPTS
+            for at in ([place] if attempt.alone else places)
+            if at.siloed or not attempt.silo_only
+        ]
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        return [result for results in pool.map(of_actor, places) for result in results]
+
+
+def _tried(attempt: Attempt, actor: Actor, at: Place, mode: str) -> Result:
+    expected = Outcome.ALLOWED if attempt.allowed(actor.place, at) else Outcome.DENIED
+    outcome, detail = _outcome(attempt, actor, at)
+    return Result(
+        service=attempt.service,
+        name=attempt.name,
+        mode=mode,
+        actor=actor.place.id,
+        place="" if attempt.alone else at.id,
+        expected=expected.value,
+        outcome=outcome.value,
+        detail=detail,
+    )
+
+
+def _outcome(attempt: Attempt, actor: Actor, at: Place) -> tuple[Outcome, str]:
+    try:
+        attempt.do(actor, at)
+    except Denied:
+        return Outcome.DENIED, ""
+    except ClientError as error:
+        if error.response["Error"]["Code"] in DENIED_CODES:
+            return Outcome.DENIED, ""
+        return Outcome.ERROR, str(error)
+    return Outcome.ALLOWED, ""
+
+
+def _of_function(probe: Probe, places: list[Place]) -> Iterator[Result]:
+    """Yield what the trusted function tries with its own role; all of it has to be refused."""
+    pooled, siloed = places[0], next(place for place in places if place.siloed)
+    good = probe.request(pooled.id)
+    tag = good["Tags"][0]
+    other = {"Key": "other", "Value": "x"}
+    own_source = f"tenkacloud-{probe.deployment.environment}"
+    requests: dict[str, dict[str, Any]] = {
+        "without a tag": {"Tags": [], "TransitiveTagKeys": []},
+        "with an empty tag": {"Tags": [{**tag, "Value": ""}]},
+        "with a second tag": {"Tags": [tag, other]},
+        "with another tag": {"Tags": [other], "TransitiveTagKeys": ["other"]},
+        "with a tag that is not transitive": {"TransitiveTagKeys": []},
+        "without a source identity": {"SourceIdentity": None},
+        "with a foreign source identity": {"SourceIdentity": f"x-{own_source}-problem-data"},
+        **{
+            f"with the tag {value!a}": {"Tags": [{**tag, "Value": value}]}
+            for value in (
+                f"{pooled.id}/seed", f"{pooled.id}.", f"{pooled.id}:", f"{pooled.id}=", f"{pooled.id}+",
+                f"{pooled.id}@", f"{pooled.id} ", "*", "?", f"{pooled.id}\n", "${aws:username}",
+            )
+        },
+    }  # fmt: skip
+    for name, changes in requests.items():
+        wanted = {name: value for name, value in {**good, **changes}.items() if value is not None}
+        answer = probe.call("sts", "assume_role", wanted)
+        yield _refused("sts", f"AssumeRole {name}", answer, DENIED_CODES | _INVALID_CODES)
+    deployment, secret = probe.deployment, SEED_KEY
+    items, records = deployment.data_table_name, deployment.table_name
+    for name, service, method, arguments in (
+        ("GetObject, pool", "s3", "get_object", {"Bucket": pooled.bucket, "Key": pooled.key(secret)}),
+        ("GetObject, silo", "s3", "get_object", {"Bucket": siloed.bucket, "Key": siloed.key(secret)}),
+        ("ListObjectsV2", "s3", "list_objects_v2", {"Bucket": pooled.bucket, "Prefix": pooled.prefix}),
+        ("ListBuckets", "s3", "list_buckets", {}),
+        ("GetItem", "dynamodb", "get_item", {"TableName": items, "Key": pooled.item_key()}),
+        ("GetItem of a record", "dynamodb", "get_item",
+         {"TableName": records, "Key": pooled.item_key("METADATA")}),
+        ("Scan", "dynamodb", "scan", {"TableName": items}),
+    ):  # fmt: skip
+        yield _refused(service, name, probe.call(service, method, arguments), DENIED_CODES)
+
+
+def _refused(service: str, name: str, answer: dict[str, str] | Refusal, codes: Iterable[str]) -> Result:
+    outcome, detail = Outcome.ALLOWED, ""
+    if isinstance(answer, Refusal):
+        refused = answer.code in codes
+        outcome, detail = (Outcome.DENIED, "") if refused else (Outcome.ERROR, answer.message)
+    return Result(
+        service=service,
+        name=f"{name} (function's own role)",
+        mode=ROLE_ALONE,
+        actor="problem-data",
+        place="",
+        expected=Outcome.DENIED.value,
+        outcome=outcome.value,
+        detail=detail,
+    )

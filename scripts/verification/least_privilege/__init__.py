@@ -1,0 +1,1 @@
+"""Taking each permission away in turn."""

@@ -1,0 +1,234 @@
+"""Is every statement needed? `make least-privilege` takes each away in turn and sees the flow fail.
+
+Local only: it changes the roles of the stack. Each statement is put back, whatever happens. A statement that
+the engine does not enforce, or that denies, is told apart; a statement without which everything still works
+is a failure. That no statement is missing is what the flow itself shows; that none allows an action too many
+is compared in `tests/contract`.
+"""
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from canary.decisions import new_record
+from scripts.verification.flow import canary_run
+from scripts.tooling import project
+from scripts.verification.flow import reconciling
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import (
+    CANARY,
+    COMPLETION,
+    PROBLEM_DATA,
+    PROVISIONER,
+    PROVISIONING,
+    RECONCILER,
+    Deployment,
+)
+from scripts.verification.least_privilege.permissions import statements, without_statement
+from scripts.tooling.project import LOCAL, CommandError, UsageError, exclusively, say
+from scripts.verification.flow.tenant_api import TenantApi, user_of
+from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove
+from scripts.tooling.terraform import Terraform
+
+#: Statements that the local engine does not ask for (`docs/local-engine.md`).
+NOT_ENFORCED: Final = {"WriteLogs", "WriteTraces", "SendToDeadLetterQueue", "ReadTenantStream"}
+_SECONDS: Final = 60
+NEEDED: Final = "needed"
+NOT_NEEDED: Final = "NOT NEEDED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of the flow without one statement."""
+
+    role: str
+    statement: str
+    verdict: str
+    said: str = ""
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; return the exit code."""
+    if arguments != [LOCAL]:
+        raise UsageError("least-privilege changes the roles of the stack: it runs locally only")
+    deployment = Deployment.of(Terraform.of(LOCAL))
+    with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
+        findings = list(run(deployment, Clients(LOCAL, deployment.region)))
+    table = Table(title="Without the statement")
+    for column in ("role", "statement", "verdict", "what was said"):
+        table.add_column(column)
+    for finding in findings:
+        table.add_row(finding.role, finding.statement, finding.verdict, finding.said)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    return 1 if any(finding.verdict == NOT_NEEDED for finding in findings) else 0
+
+
+def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
+    """Yield what happens without each statement of each role.
+
+    Raises:
+        CommandError: the flow fails with all of them in place, so nothing can be told.
+    """
+    roles = {
+        **{deployment.function_role_names[service]: service for service in _FLOWS},
+        deployment.tenant_access_role_name: PROBLEM_DATA,
+    }
+    for service, flow in _FLOWS.items():
+        if said := flow(deployment, clients, service):
+            raise CommandError(f"{service} fails with every statement in place: {said}")
+    for role, service in roles.items():
+        for statement in statements(clients, role):
+            sid = statement["Sid"]
+            if statement["Effect"] == "Deny":
+                yield Finding(role, sid, "denies", "a lock of its own: make prove")
+                continue
+            if sid in NOT_ENFORCED:
+                yield Finding(role, sid, "not enforced by this engine", "plan tests hold it")
+                continue
+            say(f"{role} without {sid}")
+            with without_statement(clients, role, sid):
+                said = _FLOWS[service](deployment, clients, service)
+            yield Finding(role, sid, NEEDED if said else NOT_NEEDED, said)
+
+
+def _onboarding(deployment: Deployment, clients: Clients, service: str) -> str:
+    """Onboard a pooled and a siloed tenant; return what the service complained of, nothing if it did not."""
+    tenants = _new("FREE", "ENTERPRISE")
+    try:
+        for tenant in tenants:
+            tenant.write(deployment, clients)
+        return _complaint(deployment, clients, service, tenants)
+    finally:
+        for tenant in tenants:
+            remove(deployment, clients, tenant)
+
+
+def _complaint(deployment: Deployment, clients: Clients, service: str, tenants: list[Tenant]) -> str:
+    deadline = time.monotonic() + _SECONDS
+    ids = {tenant.id for tenant in tenants}
+    while time.monotonic() < deadline:
+        if errors := list(deployment.errors(clients, service, tenant_ids=ids)):
+            return errors[0].replace("\n", " ")[:90]
+        if all(_is_completed(tenant.record(deployment, clients)) for tenant in tenants):
+            return ""
+        time.sleep(0.1)
+    return "a tenant is not COMPLETED"
+
+
+def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: str) -> str:
+    """Onboard, and then have the onboarding of a pooled tenant replayed."""
+    if said := _onboarding(deployment, clients, service):
+        return said
+    (tenant,) = _new("FREE")
+    try:
+        # On the record as COMPLETED, so that nobody else takes it up.
+        tenant.item["provisioningStatus"] = {"S": "COMPLETED"}
+        tenant.write(deployment, clients)
+        detail = {
+            "tenantId": tenant.id,
+            "tenantName": tenant.item["name"]["S"],
+            "tier": tenant.tier,
+            "slug": tenant.slug,
+            "timestamp": "2026-01-01T00:00:00Z",
+        }
+        event = {
+            "id": uuid.uuid4().hex,
+            "replay-name": "least-privilege",
+            "source": "tenkacloud.control-plane",
+            "detail-type": "TenantOnboarding",
+            "detail": detail,
+        }
+        answer = clients.lambda_.invoke(
+            FunctionName=deployment.lambda_function_names[service], Payload=json.dumps(event).encode()
+        )
+        said = answer["Payload"].read().decode() if answer.get("FunctionError") else ""
+        return said.replace("\n", " ")[:90]
+    finally:
+        remove(deployment, clients, tenant)
+
+
+def _is_completed(record: dict[str, Any]) -> bool:
+    return bool(record.get("provisioningStatus") == {"S": "COMPLETED"})
+
+
+def _resumption(deployment: Deployment, clients: Clients, _service: str) -> str:
+    """Have a stuck tenant resumed; return what went wrong, nothing if nothing did."""
+    (tenant,) = _new("FREE")
+    tenant.item |= {
+        "provisioningStatus": {"S": "PROVISIONING"},
+        "provisioningAttempt": {"N": "1"},
+        "GSI3PK": {"S": "IN_FLIGHT"},
+        "GSI3SK": {"S": "2026-01-01T00:00:00.000Z"},
+    }
+    try:
+        tenant.write(deployment, clients)
+        sums = reconciling.sweep(deployment, clients)
+        if sums["errors"] or not sums["resumed"]:
+            return f"the sweep's sums are {sums}"
+        return _complaint(deployment, clients, RECONCILER, [tenant])
+    except CommandError as error:
+        return str(error)
+    finally:
+        remove(deployment, clients, tenant)
+
+
+def _canary(deployment: Deployment, clients: Clients, _service: str) -> str:
+    """Onboard the canary, and have it replaced; return what went wrong, nothing if nothing did."""
+    tenant = Tenant(new_record("2026-01-01T00:00:00.000Z"))
+    try:
+        canary_run.invoke(deployment, clients)
+        if said := _complaint(deployment, clients, CANARY, [tenant]):
+            return said
+        answer = canary_run.invoke(deployment, clients)
+    except CommandError as error:
+        return str(error)
+    else:
+        return "" if answer == {"completed": 1, "onboarded": True} else f"the answer is {answer}"
+    finally:
+        remove(deployment, clients, tenant)
+
+
+def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
+    """Use the HTTP API as a pooled tenant; return the first request that fails, nothing if none does."""
+    with onboarded(deployment, clients, _new("FREE"), _SECONDS) as tenants:
+        api = TenantApi(deployment.problem_data_api_url)
+        with user_of(deployment, clients, tenants[0].id) as token:
+            for method, path, body in (
+                ("PUT", "/problems/p", {"title": "t"}),
+                ("GET", "/problems", None),
+                ("PUT", "/problems/p/files/f", b"x"),
+                ("GET", "/problems/p/files/f", None),
+                ("GET", "/problems/p/files", None),
+                ("DELETE", "/problems/p", None),
+            ):
+                answer = api.call(method, path, token, body)
+                if answer.status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+                    return f"{method} {path}: {answer.status}"
+    return ""
+
+
+_FLOWS: Final = {
+    PROVISIONING: _onboarding,
+    PROVISIONER: _onboarding_and_replay,
+    COMPLETION: _onboarding,
+    RECONCILER: _resumption,
+    CANARY: _canary,
+    PROBLEM_DATA: _requests,
+}
+
+
+def _new(*tiers: str) -> list[Tenant]:
+    """Return a new tenant of each tier."""
+    return [Tenant(new_item(f"lp-{uuid.uuid4().hex[:12]}", tier, "Least Privilege")) for tier in tiers]
+
+
+if __name__ == "__main__":
+    project.run(main)

@@ -1,0 +1,219 @@
+"""What may be: written down here, apart from the code and the Terraform that are proved.
+
+Nothing of it is taken from `tenkacloud.isolation.policies` or from a plan. A permission that is widened there alone is
+refused; whoever means it widens it here as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+# --- a tenant's session, on what is its own -----------------------------------------------------------------
+
+TENANT_TAG: Final = "tenantId"
+OBJECT_ACTIONS: Final = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+LIST_ACTION: Final = "s3:ListBucket"
+ITEM_ACTIONS: Final = (
+    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:Query",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+)
+RECORD_ACTION: Final = "dynamodb:GetItem"
+#: By which a session is started. The second and third start nothing: they are asked for within the first.
+SESSION_ACTIONS: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
+
+# --- the functions ------------------------------------------------------------------------------------------
+
+#: What every function may do, on anything: none of it reaches tenants' data, or another function.
+HARMLESS_ACTIONS: Final = (
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "cloudwatch:PutMetricData",
+    "sqs:SendMessage",
+    "events:PutEvents",
+)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Actions on resources. In the texts, `<table>` and the like stand for ARNs (`places`)."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    condition: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one function's role may do beside `HARMLESS_ACTIONS`, at most."""
+
+    plane: str
+    grants: tuple[Grant, ...] = ()
+    #: Whether it starts tenants' sessions. Nobody but the API, with a verified token, may wake it then.
+    acts_for_tenants: bool = False
+
+
+_MARK_TENANT: Final = Grant(("dynamodb:PutItem", "dynamodb:UpdateItem"), ("<table>",))
+_OF_THIS_ACCOUNT: Final = {"StringEquals": {"aws:ResourceAccount": "<account>"}}
+_OF_THE_CANARY: Final = {
+    "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "TENANT#canary"},
+    "Null": {"dynamodb:LeadingKeys": "false"},
+}
+
+#: A function that is not listed may do nothing but `HARMLESS_ACTIONS`.
+SERVICES: Final[Mapping[str, Service]] = {
+    "provisioning": Service(
+        "control-plane",
+        (
+            Grant(
+                (
+                    "dynamodb:DescribeStream",
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:ListStreams",
+                ),
+                ("<table>/stream/*",),
+            ),
+            _MARK_TENANT,
+        ),
+    ),
+    "provisioning-completion": Service("control-plane", (_MARK_TENANT,)),
+    "reconciler": Service(
+        "control-plane",
+        (
+            Grant(("dynamodb:Query",), ("<table>/index/in-flight",)),
+            Grant(("dynamodb:BatchGetItem",), ("<table>",)),
+            _MARK_TENANT,
+        ),
+    ),
+    "canary": Service(
+        "control-plane",
+        (
+            Grant(
+                ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+                ("<table>",),
+                _OF_THE_CANARY,
+            ),
+            Grant(("s3:DeleteObject",), ("<data-bucket>/tenants/canary/.tenkacloud.json",)),
+        ),
+    ),
+    "tenant-provisioner": Service(
+        "application-plane",
+        (
+            Grant(("s3:PutObject",), ("<data-bucket>/tenants/*/.tenkacloud.json",)),
+            Grant(("s3:CreateBucket",), ("<silo-bucket>",)),
+            Grant(
+                (
+                    "s3:GetBucketPolicy",
+                    "s3:GetBucketPublicAccessBlock",
+                    "s3:GetBucketTagging",
+                    "s3:GetEncryptionConfiguration",
+                    "s3:ListBucket",
+                    "s3:PutBucketPolicy",
+                    "s3:PutBucketPublicAccessBlock",
+                    "s3:PutBucketTagging",
+                    "s3:PutBucketVersioning",
+                    "s3:PutEncryptionConfiguration",
+                ),
+                ("<silo-bucket>",),
+                _OF_THIS_ACCOUNT,
+            ),
+            Grant(("dynamodb:GetItem",), ("<table>",)),  # whether an event that is replayed still counts
+        ),
+    ),
+    "problem-data": Service(
+        "application-plane",
+        (Grant(SESSION_ACTIONS, ("<tenant-access-role>",)),),
+        acts_for_tenants=True,
+    ),
+}
+
+
+def policy_of(service: str, places: Mapping[str, str]) -> dict[str, Any]:
+    """Return, as a policy document, what a function's role may do at most."""
+    grants = SERVICES[service].grants if service in SERVICES else ()
+
+    def put(text: str) -> str:
+        for name, place in places.items():
+            text = text.replace(f"<{name}>", place)
+        return text
+
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": list(HARMLESS_ACTIONS), "Resource": "*"},
+            *(
+                {
+                    "Effect": "Allow",
+                    "Action": list(grant.actions),
+                    "Resource": [put(resource) for resource in grant.resources],
+                    "Condition": {
+                        operator: {key: put(value) for key, value in keys.items()}
+                        for operator, keys in grant.condition.items()
+                    },
+                }
+                for grant in grants
+            ),
+        ],
+    }
+
+
+# --- a plan's resources -------------------------------------------------------------------------------------
+
+#: Read, and bound by a property.
+PROVED_TYPES: Final = frozenset(
+    {
+        "aws_apigatewayv2_api",
+        "aws_apigatewayv2_authorizer",
+        "aws_apigatewayv2_integration",
+        "aws_apigatewayv2_route",
+        "aws_cloudwatch_event_target",
+        "aws_cognito_user_pool",
+        "aws_cognito_user_pool_client",
+        "aws_dynamodb_resource_policy",
+        "aws_dynamodb_table",
+        "aws_iam_policy",
+        "aws_iam_policy_attachment",
+        "aws_iam_role",
+        "aws_iam_role_policy",
+        "aws_iam_role_policy_attachment",
+        "aws_lambda_event_source_mapping",
+        "aws_lambda_function",
+        "aws_lambda_permission",
+        "aws_s3_bucket",
+        "aws_s3_bucket_ownership_controls",
+        "aws_s3_bucket_policy",
+        "aws_s3_bucket_public_access_block",
+        "aws_sqs_queue",
+        "aws_sqs_queue_policy",
+    }
+)
+#: They give nobody a way to tenants' data, whatever they hold.
+HARMLESS_TYPES: Final = frozenset(
+    {
+        "aws_apigatewayv2_stage",
+        "aws_cloudwatch_composite_alarm",
+        "aws_cloudwatch_dashboard",
+        "aws_cloudwatch_event_archive",
+        "aws_cloudwatch_event_bus",
+        "aws_cloudwatch_event_rule",
+        "aws_cloudwatch_log_group",
+        "aws_cloudwatch_log_metric_filter",
+        "aws_cloudwatch_metric_alarm",
+        "aws_lambda_function_event_invoke_config",  # the function's own role sends
+        "aws_s3_bucket_lifecycle_configuration",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_versioning",
+    }
+)
+#: Data sources that only look. `external` runs a program, `aws_lambda_invocation` wakes a function.
+HARMLESS_DATA: Final = frozenset(
+    {"aws_caller_identity", "aws_iam_policy_document", "aws_partition", "aws_region"}
+)

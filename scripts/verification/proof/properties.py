@@ -1,0 +1,829 @@
+"""What is proved, for every tenant t that the trust lets in and every other tenant u (`docs/proof.md`).
+
+Each property is the absence of a request that would break it. z3 finds one, or shows that there is none; any
+other answer is a failure. A request that it finds is put to the evaluator before it is believed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import z3
+
+from scripts.verification.proof import declared, evaluator, surroundings
+from scripts.verification.proof.encoding import Formula, Request, Several, Single, is_action, matching
+from scripts.verification.proof.plan import Role, Tenancy
+from scripts.verification.proof.policy import Policy, Unreadable, parse_policy
+from scripts.verification.proof.search import combinations
+from tenkacloud.isolation import resource_names as names
+from tenkacloud.tenants.validation import TenantId
+from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
+
+#: For one property: how long z3 may take, at each of several tries.
+TIMEOUTS_MS: Final = (8_000, 12_000)
+GUESS_MS: Final = 3_000
+#: What is spent on looking for a request by trying, where z3 can't tell; and on each try.
+SEARCH_MS: Final = 10_000
+TRY_MS: Final = 200
+TAG: Final = "aws:principaltag/tenantid"
+_PREFIX: Final = "s3:prefix"
+_LEADING_KEYS: Final = "dynamodb:leadingkeys"
+_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+#: What AWS has for starting a session of a role.
+_STARTING: Final = (
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:AssumeRoleWithSAML",
+    "sts:AssumeRoot",
+)
+_CHAINING: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
+#: What STS takes in a tag's value and no tenant id holds, of ASCII.
+_FOREIGN: Final = "/.:=+@ "
+
+#: Where a policy of the code has a literal, the proof has a symbol: a variable of this name.
+_OWNER: Final = "proof:owner"
+_BUCKET: Final = "proof:bucket"
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A request that breaks a property: by a session of `session`, at the expense of `other`."""
+
+    session: str | None
+    other: str
+    request: evaluator.Request
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        who = "without a tag" if self.session is None else f"of tenant {self.session!a}"
+        keys = {name: value for name, value in self.request.keys.items() if name != TAG}
+        with_keys = f" with {keys}" if keys else ""
+        about = f" (other tenant: {self.other!a})" if self.other else ""
+        return f"a session {who}{about}: {self.request.action} on {self.request.resource!a}{with_keys}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one property, by its name. `problem` is empty if it was proved."""
+
+    name: str
+    milliseconds: float
+    problem: str = ""
+    counterexample: Counterexample | None = None
+
+    @property
+    def proved(self) -> bool:
+        """Whether there is no request that breaks it."""
+        return not self.problem
+
+
+@dataclass
+class _World:
+    """The symbols of one property, and what is known of them."""
+
+    tenancy: Tenancy
+    request: Request = field(default_factory=lambda: Request(z3.String("action"), z3.String("resource")))
+    t: Formula = field(default_factory=lambda: z3.String("t"))
+    u: Formula = field(default_factory=lambda: z3.String("u"))
+    known: list[Formula] = field(default_factory=list)
+    #: Where a request that breaks the property may be looked for first.
+    guesses: list[Formula] = field(default_factory=list)
+    #: Policies beside the plan's, for what to try.
+    policies: list[Policy] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Say that the action has the form of one: `service:Name`."""
+        self.known.append(z3.Contains(self.request.action, z3.StringVal(":")))
+
+    def of_session(self) -> "_World":
+        """Say that the request is one of a session of t, a tag that the trust admits."""
+        self.request.set(TAG, self.t)
+        self.request.set("aws:principalarn", self.tenancy.role.arn)
+        asked = assumption(self.t)
+        self.known += [matching([self.tenancy.role.trust], asked, allow=True), *asked.side]
+        # STS: no wildcard, nor what could end a variable
+        self.known += [z3.Not(z3.Contains(self.t, each)) for each in "*?#${}"]
+        return self
+
+    def of_valid_tenant(self) -> "_World":
+        """Say that the request is one of a session of t, a valid tenant id."""
+        self.request.set(TAG, self.t)
+        self.request.set("aws:principalarn", self.tenancy.role.arn)
+        self.known.append(is_tenant_id(self.t))
+        return self
+
+    def of_pair(self, t: str, u: str) -> Formula:
+        """Return the formula that the two tenants are these."""
+        return z3.And(self.t == z3.StringVal(t), self.u == z3.StringVal(u))
+
+    def of_action(self, action: str) -> Formula:
+        """Return the formula that the action is this."""
+        return self.request.action == z3.StringVal(action)
+
+    def with_other(self) -> "_World":
+        """Say that u is another valid tenant."""
+        self.known += [is_tenant_id(self.u), self.t != self.u]
+        return self
+
+
+@dataclass(frozen=True)
+class Property:
+    """What is to be proved. `ask` does it."""
+
+    name: str
+    ask: Callable[[], Result]
+
+
+#: Says with the evaluator whether a request that z3 has found breaks the property.
+Confirm = Callable[[evaluator.Request], bool]
+
+
+def prove(tenancy: Tenancy, only: str = "") -> list[Result]:
+    """Prove every property, or those whose names begin with `only`; return what came of each.
+
+    Raises:
+        Unreadable: a policy can't be encoded exactly.
+    """
+    parts = {
+        "A": _isolation,
+        "B": _silo,
+        "C": _untagged,
+        "D": _trust,
+        "E": _own_work,
+        "F": _sessions,
+        "G": _surroundings,
+        "H": _functions,
+    }
+    return [
+        each.ask()
+        for letter, part in parts.items()
+        if letter.startswith(only[:1])
+        for each in part(tenancy)
+        if each.name.startswith(only)
+    ]
+
+
+def is_tenant_id(value: Formula) -> Formula:
+    """Return the formula that a text is a tenant id (`fields.TENANT_ID_PATTERN`)."""
+    alphanumeric = z3.Union(z3.Range("a", "z"), z3.Range("A", "Z"), z3.Range("0", "9"))
+    inner = z3.Union(alphanumeric, z3.Re("_"), z3.Re("-"))
+    return z3.And(
+        z3.InRe(value, z3.Concat(alphanumeric, z3.Star(inner))), z3.Length(value) <= 64  # noqa: PLR2004 - as there
+    )  # fmt: skip
+
+
+def assumption(tag: Formula | None) -> Request:
+    """Return a request to start a session with a tag; the rest of it is free."""
+    request = Request(z3.StringVal("sts:AssumeRole"), z3.String("assumed"), name="assumption")
+    if tag is not None:
+        request.set("aws:requesttag/tenantid", tag)
+    return request
+
+
+# --- A: what the role allows --------------------------------------------------------------------------------
+
+
+def _isolation(tenancy: Tenancy) -> Iterator[Property]:
+    """Allow statements alone: each lock has to hold by itself, so no Deny is counted on here."""
+    allowing = _allowing(tenancy)
+    bucket = names.bucket_arn(tenancy.data_bucket, tenancy.partition)
+
+    def world() -> _World:
+        return _World(tenancy).of_session().with_other()
+
+    def allowed(at: _World) -> Formula:
+        return matching(allowing, at.request, allow=True)
+
+    confirm = _allows(allowing)
+    at = world()
+    theirs = z3.Concat(z3.StringVal(f"{bucket}/tenants/"), at.u, z3.StringVal("/"), z3.String("rest"))
+    at.request.resource = theirs
+    at.known += [_segment(theirs, f"{bucket}/tenants/") == at.u]
+    at.guesses = [
+        z3.And(at.of_pair(*pair), z3.String("rest") == z3.StringVal("b/x"), at.of_action(action))
+        for pair in (("a", "ab"), ("a/b", "a"))
+        for action in ("s3:GetObject", "s3:PutObject")
+    ]
+    yield _check("A1 no object of another tenant", at, allowed(at), confirm)
+
+    at = world()
+    at.request.resource = z3.StringVal(bucket)
+    prefix = at.request.key(_PREFIX)
+    assert isinstance(prefix, Single)  # noqa: S101 - for the type checker
+    space = z3.Concat(z3.StringVal("tenants/"), at.u, z3.StringVal("/"))
+    # Lemmas again: the only `/` after `tenants/` is where u ends.
+    segment = _segment(prefix.value, "tenants/") == at.u
+    has_one = z3.IndexOf(prefix.value, z3.StringVal("/"), len("tenants/")) >= 0
+    at.known += [
+        z3.Implies(z3.PrefixOf(space, prefix.value), segment),
+        z3.Implies(z3.And(z3.PrefixOf(prefix.value, space), has_one), segment),
+    ]
+    shows = z3.Or(z3.PrefixOf(prefix.value, space), z3.PrefixOf(space, prefix.value))
+    at.guesses = [
+        z3.And(at.of_pair("a", "ab"), at.of_action(action), named)
+        for action in ("s3:ListBucket", "s3:ListBucketVersions")
+        for named in (
+            z3.Not(prefix.present),
+            z3.And(prefix.present, prefix.value == z3.StringVal("tenants/ab/")),
+        )
+    ]
+    harmless = z3.And(is_action(at.request.action, _LISTINGS), prefix.present, z3.Not(shows))
+    yield _check(
+        "A2 no listing that shows another tenant's keys, nothing else on the bucket",
+        at,
+        z3.And(allowed(at), z3.Not(harmless)),
+        confirm,
+    )
+
+    for name, table in (("items", tenancy.data_table), ("record", tenancy.table)):
+        at = world()
+        arn = names.table_arn(table, tenancy.partition, tenancy.region, tenancy.account_id)
+        below_it = z3.PrefixOf(z3.StringVal(f"{arn}/"), at.request.resource)  # its indexes and streams
+        at.known.append(z3.Or(at.request.resource == z3.StringVal(arn), below_it))
+        keys = at.request.key(_LEADING_KEYS)
+        assert isinstance(keys, Several)  # noqa: S101 - for the type checker
+        own_key, their_key = (z3.Concat(z3.StringVal("TENANT#"), tenant) for tenant in (at.t, at.u))
+        at.guesses = [
+            z3.And(
+                at.request.resource == z3.StringVal(f"{arn}{below}"),
+                at.of_action(action),
+                at.of_pair("a", "ab"),
+                named,
+            )
+            for action, below in (
+                ("dynamodb:GetItem", ""),
+                ("dynamodb:Scan", ""),
+                ("dynamodb:Query", "/index/by-slug"),
+            )
+            for named in (
+                z3.And(keys.count == 1, keys.values[0] == their_key),
+                z3.And(keys.count == 2, keys.values[0] == own_key, keys.values[1] == their_key),  # noqa: PLR2004
+                keys.count == 0,
+            )
+        ]
+        theirs = z3.Or(z3.Not(keys.present), keys.any(lambda value, key=their_key: value == key))
+        yield _check(f"A3 no {name} of another tenant", at, z3.And(allowed(at), theirs), confirm)
+
+    at = world()
+    slug = z3.Star(z3.Union(z3.Range("a", "z"), z3.Range("0", "9"), z3.Re("-")))
+    hexadecimal = z3.Union(z3.Range("0", "9"), z3.Range("a", "f"))
+    anything_below = z3.Concat(z3.Re("/"), z3.Full(z3.ReSort(z3.StringSort())))
+    # names.silo_bucket; a slug and a hash, maybe an object
+    named = z3.Concat(slug, z3.Re("-"), z3.Loop(hexadecimal, 16, 16), z3.Option(anything_below))
+    silo = names.bucket_arn(f"tenkacloud-{tenancy.environment}-silo-", tenancy.partition)
+    at.request.resource = z3.Concat(z3.StringVal(silo), z3.String("named"))
+    at.known.append(z3.InRe(z3.String("named"), named))
+    at.guesses = [
+        z3.And(
+            at.of_pair("silo", "a"),
+            z3.String("named") == z3.StringVal(f"a-{'0' * 16}/x"),
+            at.of_action("s3:GetObject"),
+        )
+    ]
+    yield _check("A4 nothing on a silo bucket, even before it has its policy", at, allowed(at), confirm)
+
+    at = world()
+    keys = at.request.key(_LEADING_KEYS)
+    assert isinstance(keys, Several)  # noqa: S101 - for the type checker
+    record = names.table_arn(tenancy.table, tenancy.partition, tenancy.region, tenancy.account_id)
+    at.guesses = [
+        z3.And(
+            at.of_pair("a", "ab"),
+            at.request.resource == z3.StringVal(record),
+            at.of_action("dynamodb:UpdateItem"),
+            keys.count == 1,
+            keys.values[0] == z3.Concat(z3.StringVal("TENANT#"), at.t),
+        ),
+        *(
+            z3.And(
+                at.of_pair("a", "ab"), at.request.resource == z3.StringVal("another"), at.of_action(action)
+            )
+            for action in ("s3:GetObject", "iam:PassRole", "secretsmanager:GetSecretValue")
+        ),
+    ]
+    yield _check(
+        "A5 nothing but one's own, of all actions and resources",
+        at,
+        z3.And(allowed(at), z3.Not(_own(at, _scope(tenancy)))),
+        confirm,
+    )
+
+
+def _segment(text: Formula, before: str) -> Formula:
+    """Return what stands between `before` and the next `/`.
+
+    Saying that this is u, where u stands there and holds no `/`, says nothing new, but z3 needs to be told.
+    """
+    start = len(before)
+    return z3.SubString(text, start, z3.IndexOf(text, z3.StringVal("/"), start) - start)
+
+
+def _allows(allowing: Sequence[Policy]) -> Confirm:
+    return lambda request: bool(evaluator.matching(allowing, request, allow=True))
+
+
+def _allowing(tenancy: Tenancy) -> list[Policy]:
+    """Return the policies of which an Allow lets a tenant's session do something."""
+    return [*tenancy.role.policies, *(_for_role(policy, tenancy) for policy in tenancy.resource_policies)]
+
+
+def _for_role(policy: Policy, tenancy: Tenancy) -> Policy:
+    """Return the statements of a resource policy whose principal may be a tenant's session."""
+    session = f":assumed-role/{tenancy.role.name}/"
+    account = {tenancy.account_id, f"arn:{tenancy.partition}:iam::{tenancy.account_id}:root"}
+
+    def is_for_role(kind: str, value: str) -> bool:
+        if kind == "*":
+            return True
+        return kind == "AWS" and (value in account or value == tenancy.role.arn or session in value)
+
+    return Policy(
+        policy.name,
+        tuple(
+            statement
+            for statement in policy.statements
+            if any(is_for_role(*principal) for principal in statement.principals)
+        ),
+    )
+
+
+def _scope(tenancy: Tenancy, silo_bucket: str | None = None) -> SessionScope:
+    return SessionScope(
+        partition=tenancy.partition,
+        region=tenancy.region,
+        account_id=tenancy.account_id,
+        table_name=tenancy.table,
+        data_table_name=tenancy.data_table,
+        data_bucket=tenancy.data_bucket,
+        silo_bucket=silo_bucket,
+    )
+
+
+def _own(at: _World, scope: SessionScope, bucket: Formula | None = None) -> Formula:
+    """Return the formula that a request is on t's own data; `bucket` is the ARN of a silo."""
+    action, resource = at.request.action, at.request.resource
+    arn = z3.StringVal(names.bucket_arn(scope.data_bucket, scope.partition)) if bucket is None else bucket
+    prefix = at.request.key(_PREFIX)
+    keys = at.request.key(_LEADING_KEYS)
+    assert isinstance(prefix, Single)  # noqa: S101 - for the type checker
+    assert isinstance(keys, Several)  # noqa: S101 - for the type checker
+    space = (
+        z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/")) if bucket is None else z3.StringVal("")
+    )
+    listed = (
+        z3.And(prefix.present, z3.PrefixOf(space, prefix.value)) if bucket is None else z3.BoolVal(val=True)
+    )
+    key = z3.Concat(z3.StringVal("TENANT#"), at.t)
+    own_keys = z3.And(keys.present, keys.all(lambda value: value == key))
+    objects = z3.PrefixOf(z3.Concat(arn, z3.StringVal("/"), space), resource)
+    return z3.Or(
+        z3.And(is_action(action, declared.OBJECT_ACTIONS), objects),
+        z3.And(is_action(action, [declared.LIST_ACTION]), resource == arn, listed),
+        z3.And(
+            is_action(action, declared.ITEM_ACTIONS),
+            resource == z3.StringVal(scope.table_arn(scope.data_table_name)),
+            own_keys,
+        ),
+        z3.And(
+            is_action(action, [declared.RECORD_ACTION]),
+            resource == z3.StringVal(scope.table_arn(scope.table_name)),
+            own_keys,
+        ),
+    )
+
+
+# --- B: silo buckets ----------------------------------------------------------------------------------------
+
+
+def _silo(tenancy: Tenancy) -> Iterator[Property]:
+    """The policy of u's bucket, by itself: whatever else allows, it keeps t out, and lets u in."""
+    policy = parse_policy(
+        "silo_bucket_policy",
+        silo_bucket_policy(f"${{{_BUCKET}}}", TenantId(f"${{{_OWNER}}}"), tenancy.role.arn),
+        with_principals=True,
+    )
+    everybody = Policy(policy.name, tuple(s for s in policy.statements if ("*", "*") in s.principals))
+    for_role = _for_role(policy, tenancy)
+
+    def on_bucket(at: _World, owner: Formula) -> None:
+        at.request.set(_OWNER, owner)
+        at.request.set(_BUCKET, z3.String("bucket"))
+        arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
+        below = z3.Concat(arn, z3.StringVal("/"), z3.String("key"))
+        at.known.append(z3.Or(at.request.resource == arn, at.request.resource == below))
+        at.known.append(is_action(at.request.action, ["s3:*"]))
+
+    at = _World(tenancy).of_session().with_other()
+    on_bucket(at, at.u)
+    yield _check(
+        "B1 a silo bucket's policy denies every other tenant everything",
+        at,
+        z3.Not(matching([everybody], at.request, allow=False)),
+        lambda request: not evaluator.matching([everybody], request, allow=False),
+    )
+    at = _World(tenancy).of_session().with_other()
+    on_bucket(at, at.u)
+    yield _check(
+        "B2 a silo bucket's policy allows no other tenant anything",
+        at,
+        matching([for_role], at.request, allow=True),
+        _allows([for_role]),
+    )
+    at = _World(tenancy, policies=[for_role]).of_session()
+    at.known.append(is_tenant_id(at.t))
+    on_bucket(at, at.t)
+    arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
+    own = z3.Or(
+        z3.And(
+            is_action(at.request.action, declared.OBJECT_ACTIONS),
+            z3.PrefixOf(z3.Concat(arn, z3.StringVal("/")), at.request.resource),
+        ),
+        z3.And(is_action(at.request.action, [declared.LIST_ACTION]), at.request.resource == arn),
+    )
+    yield _check(
+        "B3 a silo bucket's policy allows its own tenant objects and listings, nothing else",
+        at,
+        z3.And(matching([for_role], at.request, allow=True), z3.Not(own)),
+        _allows([for_role]),
+    )
+    yield _stated(
+        "B4 a silo bucket's policy lets in nobody but the tenant access role",
+        lambda tenancy: surroundings.strangers_at_a_silo(policy, tenancy),
+        tenancy,
+    )
+
+
+# --- C: sessions without a tenant ---------------------------------------------------------------------------
+
+
+def _untagged(tenancy: Tenancy) -> Iterator[Property]:
+    allowing = _allowing(tenancy)
+    at = _World(tenancy)
+    at.request.unset(TAG)
+    at.known.append(is_tenant_id(at.u))
+    yield _check(
+        "C1 a session without the tag is allowed nothing",
+        at,
+        matching(allowing, at.request, allow=True),
+        _allows(allowing),
+        session=None,
+    )
+    for name, tag in (("C2 a session without the tag", None), ("C3 a session with an empty tag", "")):
+        at = _World(tenancy)
+        if tag is None:
+            at.request.unset(TAG)
+        else:
+            at.request.set(TAG, tag)
+        at.known += [is_tenant_id(at.u), at.t == z3.StringVal("")]
+        yield _check(
+            f"{name} is denied everything",
+            at,
+            z3.Not(matching(tenancy.role.policies, at.request, allow=False)),
+            lambda request: not evaluator.matching(tenancy.role.policies, request, allow=False),
+            session=tag,
+        )
+
+
+# --- D: who may start a session -----------------------------------------------------------------------------
+
+
+def _trust(tenancy: Tenancy) -> Iterator[Property]:
+    trust = [tenancy.role.trust]
+    if any(not statement.allow for statement in tenancy.role.trust.statements):
+        raise Unreadable(f"{tenancy.role.trust.name} holds a Deny")
+    trusted = surroundings.trusted_arns(tenancy)
+
+    def asks(name: str, broken: Callable[[Request], Formula], *but: str) -> Property:
+        request = Request(z3.String("action"), z3.String("assumed"), name="assumption")
+        at = _World(tenancy, request=request)
+        at.known += [is_tenant_id(at.u), z3.Not(is_action(request.action, but))]
+        tag = at.request.key("aws:requesttag/tenantid")
+        assert isinstance(tag, Single)  # noqa: S101 - for the type checker
+        at.known.append(z3.Implies(tag.present, at.t == tag.value))
+        at.guesses = [at.of_action(action) for action in _STARTING]
+        return _check(
+            name,
+            at,
+            z3.And(matching(trust, at.request, allow=True), broken(at.request)),
+            _allows(trust),
+        )
+
+    def single(request: Request, name: str) -> Single:
+        key = request.key(name)
+        assert isinstance(key, Single)  # noqa: S101 - for the type checker
+        return key
+
+    def not_only(request: Request, name: str) -> Formula:
+        key = request.key(name)
+        assert isinstance(key, Several)  # noqa: S101 - for the type checker
+        return z3.Or(z3.Not(key.present), key.any(lambda value: value != z3.StringVal(declared.TENANT_TAG)))
+
+    def by_stranger(request: Request) -> Formula:
+        principal = single(request, "aws:principalarn")
+        known = z3.Or(*(principal.value == z3.StringVal(arn) for arn in trusted))
+        return z3.And(principal.present, z3.Not(known))
+
+    def bad_tag(request: Request) -> Formula:
+        tag = single(request, "aws:requesttag/tenantid")
+        foreign = [z3.Contains(tag.value, character) for character in _FOREIGN]
+        return z3.Or(z3.Not(tag.present), tag.value == z3.StringVal(""), *foreign)
+
+    # TagSession and SetSourceIdentity start nothing: they are asked for within what does.
+    yield asks(
+        "D1 only functions that act for tenants start sessions", by_stranger, *declared.SESSION_ACTIONS[1:]
+    )
+    for name, broken in (
+        ("D2 no session without the tag, or with characters that no tenant id holds", bad_tag),
+        ("D3 no session with another tag", lambda request: not_only(request, "aws:tagkeys")),
+        ("D4 the tag is transitive", lambda request: not_only(request, "sts:transitivetagkeys")),
+    ):
+        yield asks(name, broken, "sts:SetSourceIdentity")
+
+    at = _World(tenancy).of_session().with_other()
+    at.known.append(is_action(at.request.action, _CHAINING))
+    at.guesses = [z3.And(at.of_pair("a", "ab"), at.of_action("sts:AssumeRole"))]
+    yield _check(
+        "D5 a session is denied to start another",
+        at,
+        z3.Not(matching(tenancy.role.policies, at.request, allow=False)),
+        lambda request: not evaluator.matching(tenancy.role.policies, request, allow=False),
+    )
+    inviting = [other.name for other in (*tenancy.others, tenancy.role) if _invites(other.trust, tenancy)]
+    problem = f"the trust of {', '.join(inviting)} does" if inviting else ""
+    name = "D6 no role's trust names tenants' sessions"
+    yield Property(name, lambda: Result(name, 0, problem))
+    yield asks(
+        "D7 sessions are started by sts:AssumeRole alone, not with a token of somebody else's",
+        lambda request: z3.Not(is_action(request.action, declared.SESSION_ACTIONS)),
+    )
+    yield _stated(
+        "D8 the trust names nobody outside the account, and no service",
+        surroundings.strangers_at_the_role,
+        tenancy,
+    )
+
+
+def _invites(trust: Policy, tenancy: Tenancy) -> bool:
+    """Tell whether a trust lets a tenant's session in by its name, without any permission of its own."""
+    session = f":assumed-role/{tenancy.role.name}/"
+    return any(
+        statement.allow
+        and (kind == "*" or (kind == "AWS" and (value == tenancy.role.arn or session in value)))
+        for statement in trust.statements
+        for kind, value in statement.principals
+    )
+
+
+# --- E: own work --------------------------------------------------------------------------------------------
+
+
+def _own_work(tenancy: Tenancy) -> Iterator[Property]:
+    """Everything together, denies included: each session can do its own work. An empty policy fails here."""
+    resource = [_for_role(policy, tenancy) for policy in tenancy.resource_policies]
+    allowing = [*tenancy.role.policies, *resource]
+    for name, action, set_up in _own_requests(_scope(tenancy)):
+        at = _closed(tenancy, action)
+        set_up(at)
+        yield _allowed_check(f"E {name}", at, allowing)
+    policy = parse_policy(
+        "silo_bucket_policy",
+        silo_bucket_policy(f"${{{_BUCKET}}}", TenantId(f"${{{_OWNER}}}"), tenancy.role.arn),
+        with_principals=True,
+    )
+    for action in (*declared.OBJECT_ACTIONS, declared.LIST_ACTION):
+        at = _closed(tenancy, action)
+        _in_own_silo(at, listing=action == declared.LIST_ACTION)
+        yield _allowed_check(f"E {action} in one's own bucket", at, [*allowing, _for_role(policy, tenancy)])
+
+
+def _closed(tenancy: Tenancy, action: str) -> _World:
+    """Return the world of an own request over TLS, in the right account, with no key but those set later."""
+    request = Request(z3.StringVal(action), z3.String("resource"), closed=True)
+    at = _World(tenancy, request=request).of_valid_tenant()
+    request.set("aws:securetransport", "true")
+    request.set("aws:resourceaccount", tenancy.account_id)
+    return at
+
+
+def _in_own_silo(at: _World, *, listing: bool) -> None:
+    at.request.set(_OWNER, at.t)
+    at.request.set(_BUCKET, z3.String("bucket"))
+    arn = z3.Concat(z3.StringVal(names.bucket_arn("", at.tenancy.partition)), z3.String("bucket"))
+    key = z3.Concat(arn, z3.StringVal("/"), z3.String("key"))
+    at.request.resource = arn if listing else key
+
+
+def _own_requests(scope: SessionScope) -> Iterator[tuple[str, str, Callable[[_World], None]]]:
+    bucket = names.bucket_arn(scope.data_bucket, scope.partition)
+
+    def own_object(at: _World) -> None:
+        start = z3.Concat(z3.StringVal(f"{bucket}/tenants/"), at.t, z3.StringVal("/"))
+        at.request.resource = z3.Concat(start, z3.String("rest"))
+
+    def own_listing(at: _World) -> None:
+        at.request.resource = z3.StringVal(bucket)
+        at.request.set(
+            _PREFIX, z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/"), z3.String("rest"))
+        )
+
+    def own_items(table: str) -> Callable[[_World], None]:
+        def set_up(at: _World) -> None:
+            at.request.resource = z3.StringVal(scope.table_arn(table))
+            at.request.set_all(_LEADING_KEYS, [z3.Concat(z3.StringVal("TENANT#"), at.t)])
+
+        return set_up
+
+    for action in declared.OBJECT_ACTIONS:
+        yield f"{action} of one's own", action, own_object
+    yield f"{declared.LIST_ACTION} of one's own", declared.LIST_ACTION, own_listing
+    for action in declared.ITEM_ACTIONS:
+        yield f"{action} of one's own", action, own_items(scope.data_table_name)
+    yield f"{declared.RECORD_ACTION} of one's own record", declared.RECORD_ACTION, own_items(scope.table_name)
+
+
+def _allowed_check(
+    name: str, at: _World, allowing: Sequence[Policy], limits: Sequence[Policy] = ()
+) -> Property:
+    """Check that every request of a world is allowed, and denied by nothing; by all of `limits`, too."""
+    allowed = z3.And(
+        matching(allowing, at.request, allow=True),
+        z3.Not(matching([*allowing, *limits], at.request, allow=False)),
+        *(matching([limit], at.request, allow=True) for limit in limits),
+    )
+
+    def confirm(request: evaluator.Request) -> bool:
+        return not (
+            evaluator.matching(allowing, request, allow=True)
+            and not evaluator.matching([*allowing, *limits], request, allow=False)
+            and all(evaluator.matching([limit], request, allow=True) for limit in limits)
+        )
+
+    return _check(name, at, z3.Not(allowed), confirm)
+
+
+# --- F: session policies ------------------------------------------------------------------------------------
+
+
+def _sessions(tenancy: Tenancy) -> Iterator[Property]:
+    """The session policy by itself, for pool and silo: nothing but t's own; and with the role's, t's work."""
+    tenant = TenantId(f"${{{_OWNER}}}")
+    for name, silo in (("pool", None), ("silo", f"${{{_BUCKET}}}")):
+        scope = _scope(tenancy, silo)
+        policy = parse_policy(f"session_policy, {name}", session_policy(tenant, scope))
+        at = _World(tenancy).of_session().with_other()
+        at.request.set(_OWNER, at.t)
+        at.policies = [policy]
+        arn = None
+        if silo:
+            at.request.set(_BUCKET, z3.String("bucket"))
+            at.known.append(z3.Not(z3.Contains(z3.String("bucket"), "/")))
+            arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
+        at.guesses = [
+            z3.And(
+                at.of_pair("a", "ab"),
+                at.request.resource
+                == z3.StringVal(f"{names.bucket_arn(tenancy.data_bucket, tenancy.partition)}/tenants/ab/x"),
+                at.of_action("s3:GetObject"),
+            )
+        ]
+        yield _check(
+            f"F1 a session policy ({name}) allows nothing but one's own",
+            at,
+            z3.And(matching([policy], at.request, allow=True), z3.Not(_own(at, scope, arn))),
+            _allows([policy]),
+        )
+        for what, action, set_up in _own_requests(_scope(tenancy)):
+            if silo and action.startswith("s3:"):
+                continue
+            at = _closed(tenancy, action)
+            at.request.set(_OWNER, at.t)
+            if silo:
+                at.request.set(_BUCKET, z3.String("bucket"))
+            set_up(at)
+            yield _allowed_check(
+                f"F2 with a session policy ({name}), {what}", at, tenancy.role.policies, [policy]
+            )
+
+
+# --- G: what stands around the role, H: the functions' roles ------------------------------------------------
+
+
+def _surroundings(tenancy: Tenancy) -> Iterator[Property]:
+    for name, check in surroundings.CHECKS.items():
+        yield _stated(name, check, tenancy)
+
+
+def _functions(tenancy: Tenancy) -> Iterator[Property]:
+    """Of each other role: nothing is allowed beyond what is declared for it."""
+    for role in tenancy.others:
+        service = surroundings.service_of(role, tenancy)
+
+        def check(tenancy: Tenancy, role: Role = role, service: str = service) -> Iterator[str]:
+            return surroundings.undeclared(role, service, tenancy)
+
+        yield _stated(f"H {service} may do nothing beyond what is declared for it", check, tenancy)
+
+
+def _stated(name: str, check: surroundings.Check, tenancy: Tenancy) -> Property:
+    """Return the property that a check finds nothing."""
+
+    def ask() -> Result:
+        started = time.monotonic()
+        problem = surroundings.problems(check, tenancy)
+        return Result(name, (time.monotonic() - started) * 1000, problem and f"refused: {problem}")
+
+    return Property(name, ask)
+
+
+# --- asking z3 ----------------------------------------------------------------------------------------------
+
+
+def _check(name: str, at: _World, broken: Formula, confirm: Confirm, session: str | None = "t") -> Property:
+    """Return the property that no request of a world breaks it."""
+
+    def ask() -> Result:
+        started = time.monotonic()
+        answer, model = _decide(at, broken)
+        milliseconds = (time.monotonic() - started) * 1000
+        if answer == z3.unsat:
+            return Result(name, milliseconds)
+        if answer == z3.unknown:
+            return Result(name, milliseconds, _UNDECIDED.format(seconds=milliseconds / 1000))
+        found = _counterexample(at, model, session)
+        if not confirm(found.request):
+            return Result(name, milliseconds, f"z3 and the evaluator disagree on {found}", found)
+        return Result(name, milliseconds, f"refused: {found}", found)
+
+    return Property(name, ask)
+
+
+_UNDECIDED: Final = (
+    "undecided after {seconds:.0f} s: no proof was found, and no request that breaks it, also not among "
+    "those that the policies suggest. Refused, since nothing was shown"
+)
+
+
+def _decide(at: _World, broken: Formula) -> tuple[Any, Any]:
+    """Return z3's answer, and a model if there is one.
+
+    z3 finds some requests only where it is told to look. A guess can refuse a property, never prove it.
+    """
+    for guess in at.guesses:
+        answer, model = _ask(at, broken, GUESS_MS, guess)
+        if answer == z3.sat:
+            return answer, model
+    for seed, limit in enumerate(TIMEOUTS_MS):  # what one order of steps does not find, another may
+        answer, model = _ask(at, broken, limit, z3.BoolVal(val=True), seed)
+        if answer == z3.unknown and seed == 0:
+            answer, model = _search(at, broken)
+        if answer != z3.unknown:
+            return answer, model
+    return z3.unknown, None
+
+
+def _ask(at: _World, broken: Formula, limit: int, more: Formula, seed: int = 0) -> tuple[Any, Any]:
+    solver = z3.Solver()
+    solver.set("timeout", limit)
+    solver.set("random_seed", seed)
+    solver.add(more, *at.known, *at.request.side, broken)
+    answer = solver.check()
+    return answer, solver.model() if answer == z3.sat else None
+
+
+def _search(at: _World, broken: Formula) -> tuple[Any, Any]:
+    """Look for a request that breaks a property among those that the policies suggest."""
+    ends = time.monotonic() + SEARCH_MS / 1000
+    everything = z3.And(*at.known, *at.request.side, broken)
+    for (t, u), action, resource in combinations(at.tenancy, at.policies):
+        if time.monotonic() > ends:
+            break
+        chosen = [(at.t, t), (at.u, u), (at.request.action, action), (at.request.resource, resource)]
+        here = z3.And(*(symbol == z3.StringVal(text) for symbol, text in chosen))
+        symbols = [(symbol, z3.StringVal(text)) for symbol, text in chosen if z3.is_const(symbol)]
+        rest = z3.simplify(z3.substitute(everything, *symbols))
+        if z3.is_false(rest):
+            continue
+        solver = z3.Solver()
+        solver.set("timeout", TRY_MS)
+        solver.add(rest, here)
+        if solver.check() == z3.sat:
+            return z3.sat, solver.model()
+    return z3.unknown, None
+
+
+def _counterexample(at: _World, model: Any, session: str | None) -> Counterexample:
+    def text(symbol: Formula) -> str:
+        return str(model.eval(symbol, model_completion=True).as_string())
+
+    keys: dict[str, str | tuple[str, ...]] = {}
+    for name, key in at.request.keys.items():
+        if not z3.is_true(model.eval(key.present, model_completion=True)):
+            continue
+        if isinstance(key, Single):
+            keys[name] = text(key.value)
+        else:
+            count = model.eval(key.count, model_completion=True).as_long()
+            keys[name] = tuple(text(value) for value in key.values[:count])
+    request = evaluator.Request(text(at.request.action), text(at.request.resource), keys)
+    return Counterexample(text(at.t) if session == "t" else session, text(at.u), request)

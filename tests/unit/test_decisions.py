@@ -1,0 +1,74 @@
+"""What the completion function makes of a result that did not fit the record."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from provisioning_completion.decisions import Again, Done, WithMark, decide
+from tenkacloud.events import TenantProvisioned
+from tenkacloud.tenants.validation import TenantId
+
+NOW = "2026-01-02T03:04:05.678Z"
+
+
+def item(status: str, attempt: int | None) -> dict[str, Any]:
+    bare: dict[str, Any] = {"id": "acme", "name": "Acme", "tier": "PRO", "provisioningStatus": status}
+    return bare if attempt is None else {**bare, "provisioningAttempt": Decimal(attempt)}
+
+
+def result(attempt: int | None) -> TenantProvisioned:
+    return TenantProvisioned(TenantId("acme"), {"s3Prefix": "tenants/acme/"}, NOW, attempt=attempt)
+
+
+@pytest.mark.parametrize(
+    ("record", "attempt", "decision"),
+    [
+        # A result that overtook the mark of its own attempt
+        (item("PENDING", None), 1, WithMark),
+        (item("PENDING", 0), 1, WithMark),
+        (item("PENDING", 3), 4, WithMark),
+        (item("PENDING", None), None, WithMark),
+        # or the mark of a resumption
+        (item("PROVISIONING", 2), 3, WithMark),
+        # Stale: of the attempt before the retry, or of a record written anew
+        (item("PENDING", 3), 3, Done),
+        (item("PENDING", 3), 1, Done),
+        (item("PENDING", None), 2, Done),
+        (item("PROVISIONING", 2), 1, Done),
+        (item("PROVISIONING", 2), 4, Done),
+        (item("FAILED", 2), 1, Done),
+        (item("COMPLETED", 2), 1, Done),
+        # Duplicates
+        (item("COMPLETED", 2), 2, Done),
+        (item("COMPLETED", 2), None, Done),
+        (item("FAILED", 2), 2, Done),
+        # Can't be told yet
+        (item("PENDING", 3), None, Again),
+        (item("PROVISIONING", 2), 2, Again),
+        (item("PROVISIONING", 2), None, Again),
+        # Nothing a result could belong to
+        (item("ODD", 1), 1, Done),
+        ({}, 1, Done),
+        ({**item("PENDING", None), "tier": "GOLD"}, 1, Done),
+    ],
+)
+def test_decisions(record: dict[str, Any], attempt: int | None, decision: type) -> None:
+    assert isinstance(decide(record, result(attempt), NOW), decision)
+
+
+def test_the_result_is_written_with_the_mark_that_it_overtook() -> None:
+    decision = decide(item("PENDING", 3), result(4), NOW)
+    assert isinstance(decision, WithMark)
+    assert [(entry.to, entry.attempt) for entry in decision.change.history] == [
+        ("PROVISIONING", 4),
+        ("COMPLETED", 4),
+    ]
+    assert decision.change.sets["provisioningAttempt"] == 4
+    assert decision.change.sets["provisioningStatus"] == "COMPLETED"
+
+
+def test_a_stale_failure_is_left_alone_too() -> None:
+    stale = replace(result(1), resources={}, failure_reason="no room")
+    assert isinstance(decide(item("PROVISIONING", 2), stale, NOW), Done)
