@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
+from scripts.local_aws.engine.process import Engine, free_port
 from scripts.tooling.aws import Clients
 from scripts.tooling.build import build
 from scripts.tooling.deployment import Deployment
-from scripts.local_aws.engine.process import Engine, free_port
 from scripts.tooling.project import LOCAL, REGION, ZIPS
 from scripts.tooling.terraform import Terraform
 from tests import background

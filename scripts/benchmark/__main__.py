@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.tooling.aws import Clients
 from scripts.benchmark import cold, counting, report
 from scripts.benchmark.floor import TABLE, Floor
-from scripts.benchmark.measure import Chain, Spread
+from scripts.benchmark.measure import Chain, Summary
+from scripts.local_aws.engine.process import Engine, free_port
+from scripts.tooling.aws import Clients
 from scripts.tooling.build import build
 from scripts.tooling.deployment import Deployment
-from scripts.local_aws.engine.process import Engine, free_port
 from scripts.tooling.project import BUILD, LOCAL, ZIPS, CommandError, run, say
-from scripts.verification.flow.tenants import new_item
 from scripts.tooling.terraform import Terraform
+from scripts.verification.flow.tenants import new_item
 
 SINGLES: Final = 40  # tenants of each tier, one at a time
 COUNTED: Final = 50  # tenants of each tier, for the calls
@@ -113,7 +113,7 @@ def _singles(ours: Chain, floor: Chain) -> dict[str, dict[str, Any]]:
         for _ in range(SINGLES):  # in turns, so that noise falls on both
             taken["ours"].append(ours.one(tier))
             taken["floor"].append(floor.one(tier))
-        figures[tier] = _compared(Spread.of(taken["ours"]), Spread.of(taken["floor"]))
+        figures[tier] = _compared(Summary.of(taken["ours"]), Summary.of(taken["floor"]))
     return figures
 
 
@@ -127,8 +127,8 @@ def _bursts(ours: Chain, floor: Chain, counts: list[int]) -> dict[str, dict[str,
             taken["ours"].append(ours.burst(count, "FREE"))
             if count <= FLOOR_BURST_MAX:
                 taken["floor"].append(floor.burst(count, "FREE"))
-        seconds = Spread.of(taken["ours"])
-        below = Spread.of(taken["floor"]) if taken["floor"] else None
+        seconds = Summary.of(taken["ours"])
+        below = Summary.of(taken["floor"]) if taken["floor"] else None
         figures[str(count)] = {
             **_compared(seconds, below),
             "perSecond": count / seconds.median,
@@ -137,7 +137,7 @@ def _bursts(ours: Chain, floor: Chain, counts: list[int]) -> dict[str, dict[str,
     return figures
 
 
-def _compared(ours: Spread, floor: Spread | None) -> dict[str, Any]:
+def _compared(ours: Summary, floor: Summary | None) -> dict[str, Any]:
     if floor is None:
         return {"ours": ours, "floor": None, "ratio": None}
     return {"ours": ours, "floor": floor, "ratio": ours.median / floor.median}

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.benchmark.measure import Spread
+from scripts.benchmark.measure import Summary
 from scripts.local_aws.engine.process import PYTHON
 from scripts.tooling.project import REGION
 
@@ -50,7 +50,7 @@ def cold_starts(zips: Path) -> dict[str, dict[str, Any]]:
                     figures[name].append(figure)
     return {
         name: {
-            "seconds": Spread.of([seconds for seconds, _ in found]),
+            "seconds": Summary.of([seconds for seconds, _ in found]),
             "megabytes": max(megabytes for _, megabytes in found),
         }
         for name, found in figures.items()

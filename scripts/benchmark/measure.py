@@ -17,7 +17,7 @@ _SETTLED: Final = ("COMPLETED", "FAILED")
 
 
 @dataclass(frozen=True)
-class Spread:
+class Summary:
     """Median, 95th percentile, least and most of some figures, in their unit."""
 
     median: float
@@ -27,7 +27,7 @@ class Spread:
     count: int
 
     @classmethod
-    def of(cls, figures: Sequence[float]) -> "Spread":
+    def of(cls, figures: Sequence[float]) -> "Summary":
         """Return the spread of at least one figure."""
         ordered = sorted(figures)
         p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]

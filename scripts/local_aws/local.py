@@ -12,9 +12,19 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.tooling.aws import Clients, Endpoint
 from scripts.local_aws.engine.process import EDITION, Engine
-from scripts.tooling.project import BUILD, LOCAL, REGION, ROOT, CommandError, UsageError, exclusively, run, say
+from scripts.tooling.aws import Clients, Endpoint
+from scripts.tooling.project import (
+    BUILD,
+    LOCAL,
+    REGION,
+    ROOT,
+    CommandError,
+    UsageError,
+    exclusively,
+    run,
+    say,
+)
 from scripts.tooling.terraform import KilledError, Terraform
 
 

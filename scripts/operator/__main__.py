@@ -16,14 +16,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from scripts.tooling import project
-from scripts.verification.flow import reconciling
 from scripts.operator import letters, replaying, tenants, verifying
 from scripts.operator.environment import Environment, tenant_id_of
 from scripts.operator.pace import Pace
+from scripts.tooling import project
 from scripts.tooling.project import LOCAL, CommandError, say
-from tenkacloud.tenants.validation import Tier
+from scripts.verification.flow import reconciling
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.validation import Tier
 
 _WIDTH: Final = 160
 #: How long `reconcile` waits for another sweep to end, in seconds: those with nothing to do end within that.
@@ -145,16 +145,16 @@ def _tenants(environment: Environment, options: Options) -> int:
 
 
 def _tenant(environment: Environment, options: Options) -> int:
-    shown = tenants.shown(environment, tenant_id_of(options.id))
+    truncated_repr = tenants.truncated_repr(environment, tenant_id_of(options.id))
     if options.json:
-        print(json.dumps(shown, indent=2))
+        print(json.dumps(truncated_repr, indent=2))
         return 0
     facts: list[dict[str, Any]] = [
         {"attribute": name, "value": value if isinstance(value, str) else json.dumps(value)}
-        for name, value in sorted(shown["tenant"].items())
+        for name, value in sorted(truncated_repr["tenant"].items())
     ]
     _print(options, facts, ("attribute", "value"))
-    _print(options, shown["history"], ("at", "to", "attempt", "by", "reason", "correlationId"))
+    _print(options, truncated_repr["history"], ("at", "to", "attempt", "by", "reason", "correlationId"))
     return 0
 
 
@@ -181,8 +181,8 @@ def _letters(environment: Environment, options: Options) -> int:
         if not wanted:
             _tell_others(others)
             raise CommandError(f"there is no letter {options.letter}")
-        shown = {**wanted[0].summary(), "attributes": wanted[0].attributes, "body": wanted[0].body}
-        print(json.dumps(shown, indent=2))
+        truncated_repr = {**wanted[0].summary(), "attributes": wanted[0].attributes, "body": wanted[0].body}
+        print(json.dumps(truncated_repr, indent=2))
         return 0
     _print(options, [letter.summary() for letter in found], _LETTER)
     return _tell_others(others)

@@ -9,10 +9,10 @@ from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError, UsageError
 from scripts.tooling.terraform import Terraform
-from tenkacloud.errors import InvalidField
-from tenkacloud.tenants.validation import TenantId, parse_tenant_id
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.record import FAILED, HISTORY_PREFIX, IN_FLIGHT, METADATA, TENANT_PREFIX
 from tenkacloud.tenants.repository import TenantStore
+from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
 PAGE: Final = 100  # keys that BatchGetItem takes
 
@@ -118,7 +118,7 @@ def tenant_id_of(text: str) -> TenantId:
     """
     try:
         return parse_tenant_id("ID", text)
-    except InvalidField as error:
+    except InvalidFieldError as error:
         raise UsageError(str(error)) from error
 
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.operator.environment import Environment
 from scripts.operator.pace import Pace
 from scripts.operator.tenants import PENDING, ask_again
+from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
 from tenant_provisioner.requests import parse_request
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events import (
     APPLICATION_PLANE_SOURCE,
     CONTROL_PLANE_SOURCE,
@@ -34,9 +34,9 @@ from tenkacloud.events import (
     Envelope,
     TenantProvisioned,
 )
-from tenkacloud.tenants.validation import TenantId, TenantStatus
-from tenkacloud.tenants.record import METADATA, TENANT_PREFIX
 from tenkacloud.platform.runtime import utc_now
+from tenkacloud.tenants.record import METADATA, TENANT_PREFIX
+from tenkacloud.tenants.validation import TenantId, TenantStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -362,7 +362,7 @@ def _hand_over(environment: Environment, letter: Letter, *, force: bool) -> str:
     event = letter.event()
     try:
         tenant_id = _addressee(letter.service, event)
-    except InvalidField as error:
+    except InvalidFieldError as error:
         if not force:
             return f"left: would be rejected again: {error}"
         _invoke(environment, letter.service, event)
@@ -377,7 +377,7 @@ def _addressee(service: str, event: Any) -> TenantId | None:
     """Return the tenant of an event, as its function reads it; None if nothing is known of the function.
 
     Raises:
-        InvalidField: the function would reject the event.
+        InvalidFieldError: the function would reject the event.
     """
     if service == PROVISIONER:
         detail = Envelope.open(event, CONTROL_PLANE_SOURCE, TENANT_ONBOARDING).detail

@@ -9,16 +9,16 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.tooling.deployment import PROVISIONING
 from scripts.operator.environment import Environment, plain
 from scripts.operator.pace import Pace
-from tenkacloud.tenants import record as records
+from scripts.tooling.deployment import PROVISIONING
 from tenkacloud.errors import TenkaCloudError
-from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier
+from tenkacloud.platform.runtime import utc_now
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import TENANT_PREFIX, UNKNOWN, Key
-from tenkacloud.platform.runtime import utc_now
 from tenkacloud.tenants.repository import Applied
+from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier
 
 PENDING: Final = {"S": ProvisioningStatus.PENDING.value}
 _IN_FLIGHT: Final = (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING)
@@ -128,7 +128,7 @@ def seconds_in_flight(item: dict[str, Any], now: datetime) -> float | None:
     return (now - datetime.fromisoformat(records.in_flight_since(attribute.get("S"), now))).total_seconds()
 
 
-def shown(environment: Environment, tenant_id: TenantId) -> dict[str, Any]:
+def truncated_repr(environment: Environment, tenant_id: TenantId) -> dict[str, Any]:
     """Return a tenant with its whole history: `{"tenant": {…}, "history": [{"at", "to", "attempt", …}]}`."""
     return {
         "tenant": plain(environment.record(tenant_id), hidden=_KEYS),

@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.verification.flow import reconciling
 from scripts.operator.environment import Environment
 from scripts.operator.tenants import misfit, named_resources, seconds_in_flight
-from tenkacloud.isolation import resource_names as names
+from scripts.verification.flow import reconciling
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation import policies
+from tenkacloud.isolation import resource_names as names
 from tenkacloud.tenants import record as records
-from tenkacloud.errors import InvalidField
-from tenkacloud.tenants.validation import TenantId, Tier, parse_tenant_id
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import METADATA, TENANT_PREFIX, Key, Tenant
+from tenkacloud.tenants.validation import TenantId, Tier, parse_tenant_id
 
 WORKERS: Final = 8
 WINDOW: Final = 4 * WORKERS  # tenants taken ahead of the one whose finding is next
@@ -65,7 +65,7 @@ def verify(environment: Environment, item: dict[str, Any], stuck_after: float) -
     problems = [*_of_indexes(item, status), *_of_age(item, stuck_after)]
     try:
         tenant = records.parse_tenant(Key(item["PK"]["S"]), read)
-    except InvalidField as error:
+    except InvalidFieldError as error:
         # Known already where it is the reason of the failure.
         if status != ProvisioningStatus.FAILED:
             problems.append(f"record: {error}")
@@ -157,7 +157,7 @@ def repair(
 def _is_valid(tenant_id: str) -> bool:
     try:
         parse_tenant_id("id", tenant_id)
-    except InvalidField:
+    except InvalidFieldError:
         return False
     return True
 

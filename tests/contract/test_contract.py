@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
 from provisioning.decisions import plan
-from scripts.verification.flow.e2e import DESIGN_ITEM
 from scripts.tooling.project import ROOT
-from tenkacloud.tenants import validation as fields
-from tenkacloud.isolation import resource_names as names
-from tenkacloud.errors import InvalidField
+from scripts.verification.flow.e2e import DESIGN_ITEM
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
-from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
-from tenkacloud.onboarding import Ask
+from tenkacloud.isolation import resource_names as names
+from tenkacloud.onboarding import OnboardingRequest
+from tenkacloud.tenants import validation as fields
 from tenkacloud.tenants.record import read
+from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
 from tests.conftest import Stack
 from tests.support import EVENTS, golden
 
@@ -125,7 +125,7 @@ def test_consumers_take_what_the_schema_allows_and_nothing_else(name: str, data:
         place[field] = value
     try:
         parse(detail)
-    except InvalidField:
+    except InvalidFieldError:
         assert not valid(SCHEMAS[name], detail)
     else:
         assert valid(SCHEMAS[name], detail)
@@ -160,7 +160,7 @@ def test_the_designs_item_becomes_the_designs_event() -> None:
         "c",
         "2026-01-02T03:04:05Z",
     )
-    assert isinstance(step, Ask)
+    assert isinstance(step, OnboardingRequest)
     bare = replace(step.event, attempt=None, correlation_id=None).detail()
     assert set(bare) == {"tenantId", "tenantName", "tier", "slug", "timestamp"}
 

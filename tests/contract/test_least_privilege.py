@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts.verification.least_privilege.calls import calls_in, calls_of
 from scripts.tooling.deployment import CANARY, COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.verification.least_privilege.calls import calls_in, calls_of
 from tenkacloud.isolation import policies
 from tests.conftest import Stack
 

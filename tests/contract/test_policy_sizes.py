@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.tenants.validation import Slug, TenantId
 from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
+from tenkacloud.tenants.validation import Slug, TenantId
 from tests.conftest import Stack
 
 TRUST_MAX: Final = 2_048  # the quota's default

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from canary.decisions import CANARY_ID, REQUESTED_AT, new_record
-from scripts.verification.flow import canary_run
-from scripts.tooling.deployment import CANARY
 from scripts.operator.environment import Environment
+from scripts.tooling.deployment import CANARY
+from scripts.verification.flow import canary_run
 from scripts.verification.flow.tenants import Tenant, remove
-from tenkacloud.tenants.validation import TenantId
 from tenkacloud.isolation.resource_names import pool_marker
+from tenkacloud.tenants.validation import TenantId
 from tests.conftest import Stack
 from tests.e2e.test_flow import get, put, wait_for_status
 from tests.support import wait_for

@@ -9,13 +9,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.verification.flow import e2e
-from scripts.verification.least_privilege import permissions
-from scripts.verification.flow import reconciling
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.tooling.project import REGION
-from tenkacloud.tenants.validation import Slug, TenantId
+from scripts.verification.flow import e2e, reconciling
+from scripts.verification.least_privilege import permissions
 from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
+from tenkacloud.tenants.validation import Slug, TenantId
 from tests.conftest import Stack
 from tests.support import wait_for
 

@@ -41,8 +41,10 @@ def test_every_tenant_tries_everything_on_every_tenant_in_both_modes(report: Rep
 
 
 def test_every_action_of_the_role_is_shown_to_work_on_own_data(report: Report) -> None:
-    shown = {action for attempt in ATTEMPTS if attempt.expect is Expect.OWN for action in attempt.shows}
-    assert shown == {*policies.OBJECT_ACTIONS, policies.LIST_ACTION, *policies.ITEM_ACTIONS}
+    shown_actions = {
+        action for attempt in ATTEMPTS if attempt.expect is Expect.OWN for action in attempt.shows
+    }
+    assert shown_actions == {*policies.OBJECT_ACTIONS, policies.LIST_ACTION, *policies.ITEM_ACTIONS}
 
 
 def test_the_http_api_keeps_tenants_apart(report: Report) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from scripts.verification.chaos import chaos as faults
-from scripts.verification.flow import reconciling
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
 from scripts.operator import letters
 from scripts.operator.__main__ import main
 from scripts.operator.environment import Environment
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.verification.chaos import chaos as faults
+from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded
-from tenkacloud.tenants.validation import TenantId
 from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
+from tenkacloud.tenants.validation import TenantId
 from tests.conftest import Stack
 from tests.e2e.test_flow import (
     ONBOARDING,
@@ -115,9 +115,9 @@ def test_who_gets_no_result_at_all_fails_with_a_reason_and_can_be_retried(
     wait_for_status(stack, "hopeless", "COMPLETED")
     capsys.readouterr()
     assert operate(stack, monkeypatch, "tenant", "--json", "--id", "hopeless") == 0
-    shown = printed(capsys)
-    assert shown["tenant"]["provisioningStatus"] == "COMPLETED"
-    assert shown["history"][6]["reason"] == failed["failureReason"]["S"]
+    truncated_repr = printed(capsys)
+    assert truncated_repr["tenant"]["provisioningStatus"] == "COMPLETED"
+    assert truncated_repr["history"][6]["reason"] == failed["failureReason"]["S"]
     assert [line[0] for line in history(stack, "hopeless")] == [
         *["PROVISIONING"] * 6,
         "FAILED",

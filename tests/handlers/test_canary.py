@@ -62,7 +62,7 @@ def marked(cloud: Cloud) -> bool:
     return bool(cloud.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix=MARKER_OBJECT)["KeyCount"])
 
 
-def settle(cloud: Cloud, status: str, **attributes: Any) -> None:
+def record_result(cloud: Cloud, status: str, **attributes: Any) -> None:
     """Do to the canary what the flow does: a status, history, a marker."""
     cloud.update("canary", provisioningStatus={"S": status}, updatedAt={"S": rfc3339(NOW)}, **attributes)
     cloud.s3.put_object(Bucket=DATA_BUCKET, Key=MARKER_OBJECT, Body=b"{}")
@@ -92,7 +92,7 @@ def test_the_first_run_writes_a_record_that_onboards(cloud: Cloud, logs: LogLine
 def test_a_completed_canary_is_counted_removed_and_onboarded_anew(cloud: Cloud, logs: LogLines) -> None:
     run()
     cloud.update("canary", requestedAt={"S": rfc3339(NOW - timedelta(seconds=3))})
-    settle(cloud, "COMPLETED", provisioningAttempt={"N": "1"})
+    record_result(cloud, "COMPLETED", provisioningAttempt={"N": "1"})
     before = cloud.item("canary")
     logs.all()
     assert run() == {"completed": 1, "onboarded": True}
@@ -106,7 +106,7 @@ def test_a_completed_canary_is_counted_removed_and_onboarded_anew(cloud: Cloud, 
 
 def test_one_that_failed_is_told_with_its_reason_and_onboarded_anew(cloud: Cloud, logs: LogLines) -> None:
     run()
-    settle(cloud, "FAILED", failureReason={"S": "no room"})
+    record_result(cloud, "FAILED", failureReason={"S": "no room"})
     logs.all()
     assert run() == {"completed": 0, "onboarded": True}
     assert logs.only("Canary looked at")["reason"] == "no room"
@@ -117,7 +117,7 @@ def test_one_that_failed_is_told_with_its_reason_and_onboarded_anew(cloud: Cloud
 def test_one_that_is_under_way_is_left_alone(cloud: Cloud, logs: LogLines, status: str) -> None:
     """So it is when the stream is not read any more, or a rule or a function is broken."""
     run()
-    settle(cloud, status)
+    record_result(cloud, status)
     before = cloud.item("canary")
     logs.all()
     assert run() == {"completed": 0, "onboarded": False}
@@ -132,7 +132,7 @@ def test_one_that_is_under_way_is_left_alone(cloud: Cloud, logs: LogLines, statu
 @pytest.mark.parametrize("status", ["PENDING", "PROVISIONING", "COMPLETED", "FAILED"])
 def test_a_tenant_that_took_the_id_is_not_touched(cloud: Cloud, logs: LogLines, status: str) -> None:
     cloud.put("canary")
-    settle(cloud, status)
+    record_result(cloud, status)
     before = cloud.item("canary")
     assert run() == {"completed": 0, "onboarded": False}
     assert cloud.item("canary") == before
@@ -143,7 +143,7 @@ def test_a_tenant_that_took_the_id_is_not_touched(cloud: Cloud, logs: LogLines, 
 
 def test_what_a_broken_off_run_left_is_removed(cloud: Cloud) -> None:
     run()
-    settle(cloud, "COMPLETED")
+    record_result(cloud, "COMPLETED")
     cloud.dynamodb.delete_item(TableName="TenkaCloud-test", Key=cloud.key("canary"))
     assert run() == {"completed": 0, "onboarded": True}
     assert not marked(cloud)
@@ -152,7 +152,7 @@ def test_what_a_broken_off_run_left_is_removed(cloud: Cloud) -> None:
 
 def test_a_record_that_changed_after_it_was_read_is_not_removed(cloud: Cloud) -> None:
     run()
-    settle(cloud, "COMPLETED")
+    record_result(cloud, "COMPLETED")
     seen = cloud.item("canary")
     cloud.put("canary", provisioningStatus={"S": "COMPLETED"})
     assert not _service().repository.remove(seen)
@@ -174,7 +174,7 @@ def test_others_are_not_touched(cloud: Cloud) -> None:
     cloud.s3.put_object(Bucket=DATA_BUCKET, Key="tenants/canary-2/.tenkacloud.json", Body=b"{}")
     before = cloud.item("canary-2")
     run()
-    settle(cloud, "COMPLETED")
+    record_result(cloud, "COMPLETED")
     run()
     assert cloud.item("canary-2") == before
     assert cloud.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix="tenants/canary-2/")["KeyCount"] == 1

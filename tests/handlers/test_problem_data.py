@@ -16,7 +16,7 @@ from problem_data import files
 from problem_data.api import ROUTES
 from problem_data.handler import handler
 from problem_data.requests import FILE_MAX, STATEMENT_MAX, parse_problem
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tests.handlers.conftest import DATA_BUCKET, DATA_TABLE, REGION, Cloud, LogLines
 from tests.support import Context
 
@@ -374,7 +374,7 @@ def test_whatever_a_request_holds_is_answered(cloud: Cloud, route: str, **parts:
 def test_a_problem_that_passes_can_be_written_and_read(body: Any, flag: bool) -> None:
     try:
         problem = parse_problem({"body": body, "isBase64Encoded": flag})
-    except InvalidField:
+    except InvalidFieldError:
         return
     assert problem.title.encode()
     assert len(problem.statement.encode()) <= 4 * STATEMENT_MAX

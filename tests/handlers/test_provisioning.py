@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingErro
 from botocore.exceptions import ClientError
 
 from provisioning.handler import _service, handler
-from provisioning.service import Unlisted
+from provisioning.service import UnlistedError
 from scripts.verification.flow.e2e import DESIGN_ITEM
 from tests.handlers.conftest import TABLE, Cloud, LogLines
 from tests.support import Context, golden
@@ -357,7 +357,7 @@ def test_a_mark_that_others_are_in_the_way_of_for_long_holds_up_nobody_else(clou
     for n in range(10):
         cloud.put(f"t{n}")
     with_table(Refusing("t3", "TransactionConflict"))
-    with pytest.raises(Unlisted):
+    with pytest.raises(UnlistedError):
         run(*(cloud.stream_record(f"t{n}", n) for n in range(10)))
     assert [cloud.status(f"t{n}") for n in range(10) if n != 3] == ["PROVISIONING"] * 9
     assert cloud.status("t3") == "PENDING"
@@ -444,7 +444,7 @@ def test_a_tenant_that_could_not_even_be_listed_is_left_to_the_stream(
 
     monkeypatch.setattr(store, "apply_all", apply_all)
     # WHEN the whole invocation fails, THEN no engine and no AWS takes the batch for done
-    with pytest.raises(Unlisted):
+    with pytest.raises(UnlistedError):
         run(*records)
     assert cloud.status("a") == "PROVISIONING"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from provisioning_completion.handler import handler
-from tenkacloud.errors import NotYet
+from tenkacloud.errors import NotReadyError
 from tests.handlers.conftest import Cloud, LogLines
 from tests.support import Context, golden
 
@@ -141,7 +141,7 @@ def test_a_result_of_a_resumed_attempt_that_overtakes_its_mark_writes_both(cloud
 
 def test_a_result_that_can_not_be_told_from_a_stale_one_is_delivered_again(cloud: Cloud) -> None:
     put(cloud, "PENDING", 1)
-    with pytest.raises(NotYet):
+    with pytest.raises(NotReadyError):
         run(result(provisioningAttempt=None))
     assert cloud.status("acme") == "PENDING"
     # WHEN the retry has been marked, THEN the result is of the current attempt

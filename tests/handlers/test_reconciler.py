@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from reconciler.handler import _service, handler
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.errors import InvalidField
 from tests.handlers.conftest import Cloud, LogLines
 from tests.support import Context
 
@@ -61,12 +61,14 @@ def test_an_operator_may_shorten_the_deadline(cloud: Cloud) -> None:
     assert run({"action": "sweep", "olderThanSeconds": 30})["resumed"] == 1
 
 
-@pytest.mark.parametrize(("resumptions", "patience"), [(0, 900), (1, 1800), (2, 3600), (3, 7200), (5, 7200)])
-def test_the_deadline_grows_with_each_resumption(cloud: Cloud, resumptions: int, patience: int) -> None:
+@pytest.mark.parametrize(
+    ("automatic_retries", "patience"), [(0, 900), (1, 1800), (2, 3600), (3, 7200), (5, 7200)]
+)
+def test_the_deadline_grows_with_each_resumption(cloud: Cloud, automatic_retries: int, patience: int) -> None:
     """A backlog that is asked for again and again only grows."""
-    count: dict[str, Any] = {"resumptions": {"N": str(resumptions)}}
+    count: dict[str, Any] = {"resumptions": {"N": str(automatic_retries)}}
     put(cloud, "patient", age=patience - 60, **count)
-    assert run()["left"] == (1 if resumptions else 0)
+    assert run()["left"] == (1 if automatic_retries else 0)
     assert cloud.published() == []
     put(cloud, "patient", age=patience + 60, **count)
     done = run()
@@ -204,6 +206,6 @@ def test_a_tenant_with_resources_of_another_tier_is_repaired_by_another_attempt(
     ],
 )
 def test_a_request_that_it_does_not_know_is_refused(cloud: Cloud, event: Any, reason: str) -> None:
-    with pytest.raises(InvalidField) as raised:
+    with pytest.raises(InvalidFieldError) as raised:
         run(event)
     assert str(raised.value).startswith(reason)

@@ -4,10 +4,10 @@ from typing import Any
 
 import boto3
 
-from tenkacloud.tenants import record as records
 from tenkacloud.events import TenantProvisioned
-from tenkacloud.tenants.validation import TenantId
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.repository import Applied, NotApplied, TenantStore
+from tenkacloud.tenants.validation import TenantId
 from tests.handlers.conftest import TABLE, Cloud
 
 NOW = "2026-01-02T03:04:05.678Z"
@@ -17,15 +17,15 @@ def store() -> TenantStore:
     return TenantStore(boto3.client("dynamodb"), TABLE, "tests", sleep=lambda _: None)
 
 
-def mark(cloud: Cloud, tenant_id: str) -> records.Change:
+def mark(cloud: Cloud, tenant_id: str) -> records.Transition:
     item: Any = records.read(cloud.item(tenant_id))
     tenant = records.parse_tenant(records.Key.of(TenantId(tenant_id)), item)
     return records.begin_attempt(tenant, NOW)
 
 
-def result(tenant_id: str) -> records.Change:
+def result(tenant_id: str) -> records.Transition:
     found = TenantProvisioned(TenantId(tenant_id), {"s3Prefix": f"tenants/{tenant_id}/"}, NOW, attempt=1)
-    return records.settle(found, NOW)
+    return records.record_result(found, NOW)
 
 
 def test_changes_of_one_record_are_written_in_their_order(cloud: Cloud) -> None:

@@ -19,14 +19,14 @@ from botocore.loaders import JSONFileLoader, create_loader
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenkacloud.errors import InvalidFieldError, TenantDeniedError
 from tenkacloud.isolation import sessions as tenant_access
-from tenkacloud.errors import InvalidField, TenantRefused
-from tenkacloud.tenants.validation import TENANT_ID_PATTERN, TenantId, Tier
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.isolation.policies import SessionScope, session_policy
-from tenkacloud.platform.runtime import CLIENT_CONFIG
-from tenkacloud.isolation.sessions import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
 from tenkacloud.isolation.context import TenantContext
+from tenkacloud.isolation.policies import SessionScope, session_policy
+from tenkacloud.isolation.sessions import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
+from tenkacloud.platform.runtime import CLIENT_CONFIG
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.validation import TENANT_ID_PATTERN, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE, Cloud
 
 SCOPE = SessionScope(
@@ -322,14 +322,14 @@ def test_a_tenant_that_is_not_active_is_refused_from_the_next_request_on(
     cloud.put("a", resources=POOLED, status={"S": "ACTIVE"})
     access.session(tenant("a"))
     cloud.update("a", status={"S": status})
-    with pytest.raises(TenantRefused, match=re.escape(f"tenant 'a' is {status!r}, not ACTIVE")):
+    with pytest.raises(TenantDeniedError, match=re.escape(f"tenant 'a' is {status!r}, not ACTIVE")):
         access.session(tenant("a"))
     cloud.update("a", status={"S": "ACTIVE"})
     access.session(tenant("a"))
 
 
 def test_an_unknown_tenant_is_refused(access: TenantAccess) -> None:
-    with pytest.raises(TenantRefused, match="tenant 'nobody' is unknown"):
+    with pytest.raises(TenantDeniedError, match="tenant 'nobody' is unknown"):
         access.session(tenant("nobody"))
 
 
@@ -354,7 +354,7 @@ def refusal(access: TenantAccess, tenant_id: str) -> str | None:
     """Return why a tenant is refused, None if it is let in."""
     try:
         access.session(tenant(tenant_id))
-    except TenantRefused as error:
+    except TenantDeniedError as error:
         return str(error)
     return None
 
@@ -444,7 +444,7 @@ def test_resources_in_doubt_let_nobody_in(cloud: Cloud, access: TenantAccess) ->
 def test_a_context_made_by_hand_with_a_bad_id_is_refused(
     sts: Sts, access: TenantAccess, tenant_id: str
 ) -> None:
-    with pytest.raises(InvalidField, match=r"^tenantId "):
+    with pytest.raises(InvalidFieldError, match=r"^tenantId "):
         access.session(tenant(tenant_id))
     assert not sts.asked
 

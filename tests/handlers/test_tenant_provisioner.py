@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from tenant_provisioner.handler import handler
 from tenant_provisioner.side_by_side import one_by_one, side_by_side
-from tenkacloud.tenants.validation import Slug, TenantId
-from tenkacloud.isolation.resource_names import silo_bucket
 from tenkacloud.isolation.policies import silo_bucket_policy
+from tenkacloud.isolation.resource_names import silo_bucket
+from tenkacloud.tenants.validation import Slug, TenantId
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, ROLE, Cloud, LogLines
 from tests.support import Context, golden
 
@@ -139,7 +139,7 @@ def test_an_event_of_no_tenant_goes_to_the_dead_letter_queue_with_its_reason(
     (letter,) = cloud.rejected()
     assert letter["requestPayload"] == event
     assert letter["requestContext"]["condition"] == "Rejected"
-    assert letter["responsePayload"]["errorType"] == "InvalidField"
+    assert letter["responsePayload"]["errorType"] == "InvalidFieldError"
     assert letter["responsePayload"]["errorMessage"].startswith("detail")
 
 
@@ -272,7 +272,7 @@ class Calls:
     names: list[str] = field(default_factory=list)
     answers: dict[str, list[Any]] = field(default_factory=dict)
 
-    def refuse(self, operation: str, *codes: str) -> None:
+    def reject(self, operation: str, *codes: str) -> None:
         """Answer the next calls of an operation with these errors."""
         self.answers[operation] = [ClientError({"Error": {"Code": code}}, operation) for code in codes]
 
@@ -359,7 +359,7 @@ def test_a_weaker_default_is_no_default(
 def test_settings_that_are_in_each_others_way_are_made_one_by_one(
     cloud: Cloud, calls: Calls, operation: str
 ) -> None:
-    calls.refuse(operation, "OperationAborted")
+    calls.reject(operation, "OperationAborted")
     assert calls.of(onboarding(tier="ENTERPRISE")).count(operation) == 2
     assert only(cloud.published())["status"] == "COMPLETED"
     assert tags_of(cloud) == {"tenantId": "acme"}
@@ -371,7 +371,7 @@ def test_settings_that_are_in_each_others_way_are_made_one_by_one(
 
 @pytest.mark.parametrize("codes", [("OperationAborted", "OperationAborted"), ("SlowDown",)])
 def test_a_setting_that_fails_leaves_the_tenant_to_a_retry(cloud: Cloud, calls: Calls, codes: Any) -> None:
-    calls.refuse("PutBucketPolicy", *codes)
+    calls.reject("PutBucketPolicy", *codes)
     with pytest.raises(ClientError, match=codes[-1]):
         run(onboarding(tier="ENTERPRISE"))
     assert cloud.published() == []
@@ -475,7 +475,7 @@ def test_a_replay_reports_a_bad_event_only_if_there_is_somebody_to_report_on(
 
 
 def test_a_replay_is_tried_again_if_the_record_cannot_be_read(cloud: Cloud, calls: Calls) -> None:
-    calls.refuse("GetItem", "ProvisionedThroughputExceededException")
+    calls.reject("GetItem", "ProvisionedThroughputExceededException")
     with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
         run(replayed())
     assert nothing_was_made(cloud)

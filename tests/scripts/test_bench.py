@@ -4,12 +4,12 @@ import pytest
 
 from scripts.benchmark import report
 from scripts.benchmark.counting import Counts, write_units
-from scripts.benchmark.measure import Spread
+from scripts.benchmark.measure import Summary
 
 
 def test_a_spread_is_of_all_figures() -> None:
-    assert Spread.of([3.0, 1.0, 2.0]) == Spread(median=2.0, p95=3.0, least=1.0, most=3.0, count=3)
-    assert Spread.of([float(n) for n in range(1, 101)]).p95 == 95.0
+    assert Summary.of([3.0, 1.0, 2.0]) == Summary(median=2.0, p95=3.0, least=1.0, most=3.0, count=3)
+    assert Summary.of([float(n) for n in range(1, 101)]).p95 == 95.0
 
 
 def test_calls_are_counted_by_what_they_are() -> None:

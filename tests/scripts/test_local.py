@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from scripts.local_aws import local
-from scripts.tooling import terraform
-from scripts.tooling.aws import Clients, Endpoint
 from scripts.local_aws.engine import extension
 from scripts.local_aws.engine.process import PYTHON, Engine, free_port
+from scripts.tooling import terraform
+from scripts.tooling.aws import Clients, Endpoint
 from scripts.tooling.project import LOCAL, REGION, CommandError, environment_root
 from tests.conftest import Stack, running_engine
 

@@ -15,14 +15,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from scripts.tooling import aws
-from scripts.verification.flow import reconciling
-from scripts.tooling.aws import Clients
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.operator import letters, tenants, verifying
 from scripts.operator.__main__ import main
 from scripts.operator.environment import Environment
+from scripts.tooling import aws
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.tooling.project import CommandError
+from scripts.verification.flow import reconciling
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.tenants.validation import TenantId
 
@@ -315,8 +315,8 @@ def test_what_eventbridge_says_of_a_failure_is_shown(cloud: Cloud, operate: Oper
     )
     code, rows, _ = operate("letters")
     assert (code, rows[0]["kind"], rows[0]["reason"]) == (0, "event", "NO_PERMISSIONS: may not")
-    _, shown, _ = operate("letters", "--letter", rows[0]["id"])
-    assert shown["attributes"]["RULE_ARN"] == "arn"
+    _, truncated_repr, _ = operate("letters", "--letter", rows[0]["id"])
+    assert truncated_repr["attributes"]["RULE_ARN"] == "arn"
 
 
 @pytest.mark.parametrize("command", ["letters", "redrive"])

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from scripts.tooling import build
-from scripts.tooling import project
-from scripts.tooling import virtualenv
+from scripts.tooling import build, project, virtualenv
 from scripts.tooling.project import CommandError, UsageError
 
 
@@ -63,7 +61,9 @@ def python(program: str, **options: object) -> "subprocess.Popen[str]":
 
 def test_a_full_disk_is_told_in_one_line() -> None:
     with Path("/dev/full").open("w") as full:
-        ended = python("from scripts.tooling import project; project.run(lambda _: print('x' * 100))", stdout=full)
+        ended = python(
+            "from scripts.tooling import project; project.run(lambda _: print('x' * 100))", stdout=full
+        )
         _, err = ended.communicate()
     assert (ended.returncode, len(err.splitlines())) == (1, 1)
     assert "the disk is full" in err
@@ -95,7 +95,8 @@ def test_a_reader_that_goes_away_is_no_failure_to_be_told() -> None:
 
 def test_ctrl_c_ends_a_command_in_one_line() -> None:
     program = (
-        "from scripts.tooling import project; import time; project.run(lambda _: (project.say('go'), time.sleep(60)))"
+        "from scripts.tooling import project; import time; "
+        "project.run(lambda _: (project.say('go'), time.sleep(60)))"
     )
     ended = python(program)
     assert ended.stderr is not None
@@ -129,7 +130,9 @@ with project.exclusively("deploy", "deploying") as waited:
 
 
 def test_builds_side_by_side_end_well_with_the_same_bytes(tmp_path: Path) -> None:
-    program = f"from pathlib import Path; from scripts.tooling.build import build; build(Path({str(tmp_path)!r}))"
+    program = (
+        f"from pathlib import Path; from scripts.tooling.build import build; build(Path({str(tmp_path)!r}))"
+    )
     both = [python(program) for _ in range(3)]
     ends = [(each.communicate(timeout=120)[1], each.returncode) for each in both]
     assert ends == [("", 0)] * 3

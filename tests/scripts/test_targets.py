@@ -72,9 +72,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copy(MAKEFILE, folder)
     shutil.copytree("requirements", folder / "requirements")
-    (folder / "scripts").mkdir()
+    (folder / "scripts" / "tooling").mkdir(parents=True)
     shutil.copy("scripts/run", folder / "scripts")
-    shutil.copy("scripts/tooling/check-tools.sh", folder / "scripts")
+    shutil.copy("scripts/tooling/check-tools.sh", folder / "scripts" / "tooling")
     for venv in (".venv", "build/engine-venv"):
         python = folder / venv / "bin" / "python"
         python.parent.mkdir(parents=True)

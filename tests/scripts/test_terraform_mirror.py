@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tooling import project
-from scripts.tooling import terraform
+from scripts.tooling import project, terraform
 from scripts.tooling.project import ENVIRONMENTS, CommandError, UsageError
 
 

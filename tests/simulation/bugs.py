@@ -14,16 +14,16 @@ from provisioning.service import Provisioning
 from reconciler import decisions as deciding
 from reconciler import service as reconciler_service
 from tenkacloud import onboarding
+from tenkacloud.events import bus as publisher
 from tenkacloud.events import dead_letters
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.events import bus as publisher
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants import repository as store
-from tenkacloud.tenants.record import Change
+from tenkacloud.tenants.record import Transition
 from tenkacloud.tenants.repository import NotApplied
 
 
-def without(change: Change, *names: str) -> Change:
+def without(change: Transition, *names: str) -> Transition:
     """Return a change that no longer requires anything of some attributes."""
     expected = tuple(
         replace(state, requires={name: each for name, each in state.requires.items() if name not in names})
@@ -37,7 +37,7 @@ def mark_what_was_not_read() -> Iterator[None]:
     """The mark requires the status and the attempt only, and writes what the stream showed."""
     whole = records.begin_attempt
 
-    def begin_attempt(*args: Any, **options: Any) -> Change:
+    def begin_attempt(*args: Any, **options: Any) -> Transition:
         return without(whole(*args, **options), "id", "name", "slug", "tier", "status")
 
     with mock.patch.object(records, "begin_attempt", begin_attempt):
@@ -47,13 +47,13 @@ def mark_what_was_not_read() -> Iterator[None]:
 @contextmanager
 def take_any_result_for_an_answer() -> Iterator[None]:
     """A result is recorded whatever was asked for when it was made."""
-    whole = records.settle
+    whole = records.record_result
 
-    def settle(result: Any, now: str) -> Change:
+    def record_result(result: Any, now: str) -> Transition:
         return without(whole(result, now), "tier", "slug")
 
     with (
-        mock.patch.object(records, "settle", settle),
+        mock.patch.object(records, "settle", record_result),
         mock.patch.object(records, "answers", return_value=True),
     ):
         yield
@@ -75,7 +75,7 @@ def mark_before_publish() -> Iterator[None]:
         self.bus.put([each.event for each in asks])
         return outcomes
 
-    with mock.patch.object(onboarding.ControlPlane, "ask", ask):
+    with mock.patch.object(onboarding.OnboardingRequester, "ask", ask):
         yield
 
 
@@ -102,7 +102,7 @@ def drop_the_condition() -> Iterator[None]:
     """Writes go through whatever the record says."""
     whole = store.update_of
 
-    def update_of(change: Change) -> dict[str, Any]:
+    def update_of(change: Transition) -> dict[str, Any]:
         update = whole(change)
         update.pop("ConditionExpression")
         # Values that only the condition named would be refused.
@@ -137,12 +137,12 @@ def ignore_failed_entry_count() -> Iterator[None]:
 @contextmanager
 def trust_a_stale_attempt() -> Iterator[None]:
     """A result is recorded whatever attempt it is of."""
-    whole = records.settle
+    whole = records.record_result
 
-    def settle(result: Any, now: str) -> Change:
+    def record_result(result: Any, now: str) -> Transition:
         return without(whole(result, now), "provisioningAttempt")
 
-    with mock.patch.object(records, "settle", settle):
+    with mock.patch.object(records, "settle", record_result):
         yield
 
 

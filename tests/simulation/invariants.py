@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tenkacloud.tenants import record as records
-from tenkacloud.tenants.validation import Slug, TenantId
-from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
+from tenkacloud.tenants import record as records
+from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.tenants.record import HISTORY_PREFIX
+from tenkacloud.tenants.validation import Slug, TenantId
 from tests.simulation.cloud import (
     ACCOUNT,
     REGION,
@@ -16,18 +16,18 @@ from tests.simulation.cloud import (
     SETTINGS,
     STUCK_AFTER,
 )
-from tests.simulation.scenario import Scenario, Tenant
+from tests.simulation.scenario import Tenant, Workload
 from tests.simulation.world import COMPLETION, OPERATOR, PROVISIONING, RECONCILER, Changed
 
-Check = Callable[[Scenario], Iterator[str]]
+Check = Callable[[Workload], Iterator[str]]
 
 
-def violations(scenario: Scenario) -> list[str]:
+def violations(scenario: Workload) -> list[str]:
     """Return what is wrong with a run that has been played."""
     return [f"{check.__name__}: {problem}" for check in CHECKS for problem in check(scenario)]
 
 
-def nobody_is_lost(scenario: Scenario) -> Iterator[str]:
+def nobody_is_lost(scenario: Workload) -> Iterator[str]:
     """1: settled, or listed as stuck, or in a queue; and everybody settled in the end."""
     yield from (f"{tenant_id} is settled nowhere, and listed nowhere" for tenant_id in scenario.lost)
     for tenant in scenario.tenants:
@@ -38,7 +38,7 @@ def nobody_is_lost(scenario: Scenario) -> Iterator[str]:
             yield f"{tenant.id} is {status} in the end, not {wanted}"
 
 
-def what_was_written_last_holds(scenario: Scenario) -> Iterator[str]:
+def what_was_written_last_holds(scenario: Workload) -> Iterator[str]:
     """No writer of ours takes back what somebody else wrote."""
     for tenant in scenario.good:
         record = scenario.record(tenant)
@@ -50,7 +50,7 @@ def what_was_written_last_holds(scenario: Scenario) -> Iterator[str]:
             yield f"{tenant.id} is COMPLETED, but {wrong}"
 
 
-def completed_has_its_resources(scenario: Scenario) -> Iterator[str]:
+def completed_has_its_resources(scenario: Workload) -> Iterator[str]:
     """2: they exist, are ours, hardened, and named on the record."""
     for tenant in scenario.good:
         item = scenario.record(tenant)
@@ -88,7 +88,7 @@ def _once(tenant: Tenant) -> bool:
     return len(tenant.wanted) == 1
 
 
-def _bucket_problems(scenario: Scenario, name: str, tenant_id: str) -> Iterator[str]:
+def _bucket_problems(scenario: Workload, name: str, tenant_id: str) -> Iterator[str]:
     bucket = scenario.world.state.bucket(name)
     if bucket is None:
         yield f"the bucket {name} is missing"
@@ -109,7 +109,7 @@ def _bucket_problems(scenario: Scenario, name: str, tenant_id: str) -> Iterator[
         yield "the bucket's policy is another"
 
 
-def failed_says_why(scenario: Scenario) -> Iterator[str]:
+def failed_says_why(scenario: Workload) -> Iterator[str]:
     """3 and 5: each FAILED has a reason, the right one where the record is bad."""
     for change in _records(scenario):
         item = change.new or {}
@@ -123,7 +123,7 @@ def failed_says_why(scenario: Scenario) -> Iterator[str]:
             yield f"{tenant.id} FAILED because of {reason!r}, not {tenant.reason!r}"
 
 
-def each_resource_is_made_once(scenario: Scenario) -> Iterator[str]:
+def each_resource_is_made_once(scenario: Workload) -> Iterator[str]:
     """4: however often it was asked for, and none for somebody bad."""
     made = set(scenario.world.state.buckets())
     allowed = {bucket for tenant in scenario.good for bucket in silos(tenant)}
@@ -145,7 +145,7 @@ def each_resource_is_made_once(scenario: Scenario) -> Iterator[str]:
         yield f"the data bucket holds {sorted(keys)}, not {sorted(pooled)}"
 
 
-def transitions_are_allowed(scenario: Scenario) -> Iterator[str]:
+def transitions_are_allowed(scenario: Workload) -> Iterator[str]:
     """The state machine: our writers go through its table, and never back to an older attempt."""
     for change in _records(scenario):
         if change.writer == OPERATOR or change.old is None or change.new is None:
@@ -162,7 +162,7 @@ def transitions_are_allowed(scenario: Scenario) -> Iterator[str]:
             yield f"{change.pk} went back to attempt {_attempt(change.new)} at {change.at:.3f}"
 
 
-def marked_means_asked(scenario: Scenario) -> Iterator[str]:
+def marked_means_asked(scenario: Workload) -> Iterator[str]:
     """Publish, then mark: who is PROVISIONING has been asked for."""
     for change in _records(scenario):
         if change.writer == OPERATOR or change.new is None:
@@ -173,7 +173,7 @@ def marked_means_asked(scenario: Scenario) -> Iterator[str]:
             yield f"{change.pk} was marked at {change.at:.3f}, but not asked for"
 
 
-def settled_means_reported(scenario: Scenario) -> Iterator[str]:
+def settled_means_reported(scenario: Workload) -> Iterator[str]:
     """A result is one of the attempt that the record is at."""
     for change in _records(scenario):
         if change.writer != COMPLETION or change.new is None:
@@ -182,12 +182,12 @@ def settled_means_reported(scenario: Scenario) -> Iterator[str]:
             yield f"{change.pk} was settled at {change.at:.3f} by no result of its attempt"
 
 
-def a_success_wins_over_failed(scenario: Scenario) -> Iterator[str]:
+def a_success_wins_over_failed(scenario: Workload) -> Iterator[str]:
     """Whoever is FAILED has had no success that answers what is wanted of it."""
     yield from scenario.world.ignored
 
 
-def _was_published(scenario: Scenario, change: Changed, detail_type: str, status: str | None = None) -> bool:
+def _was_published(scenario: Workload, change: Changed, detail_type: str, status: str | None = None) -> bool:
     return any(
         event.detail_type == detail_type
         and event.step <= change.step
@@ -207,7 +207,7 @@ def _is_of(detail: dict[str, Any], record: dict[str, Any]) -> bool:
     return attempt == current and (same or detail.get("status") == "FAILED")
 
 
-def indexes_say_what_the_record_says(scenario: Scenario) -> Iterator[str]:
+def indexes_say_what_the_record_says(scenario: Workload) -> Iterator[str]:
     """In flight: PROVISIONING, maybe PENDING. Failed: FAILED. By slug and by tier: whoever was begun."""
     for change in _records(scenario):
         item = change.new
@@ -227,7 +227,7 @@ def indexes_say_what_the_record_says(scenario: Scenario) -> Iterator[str]:
             yield f"{change.pk} is {status}, but in the indexes as {sorted(k for k in item if 'GSI' in k)}"
 
 
-def history_is_complete(scenario: Scenario) -> Iterator[str]:
+def history_is_complete(scenario: Workload) -> Iterator[str]:
     """Each transition that a writer of ours made is a line, in order, and no other is."""
     for tenant in scenario.tenants:
         made = []
@@ -263,7 +263,7 @@ def _is_retry(change: Changed) -> bool:
     )
 
 
-def a_running_attempt_is_left_alone(scenario: Scenario) -> Iterator[str]:
+def a_running_attempt_is_left_alone(scenario: Workload) -> Iterator[str]:
     """The reconciler waits for the deadline, and does not go on for ever."""
     for change in _records(scenario):
         if change.writer != RECONCILER or change.old is None or change.new is None:
@@ -280,7 +280,7 @@ def a_running_attempt_is_left_alone(scenario: Scenario) -> Iterator[str]:
             yield f"{change.pk} was resumed more than {RESUMPTIONS_MAX} times"
 
 
-def bad_events_are_kept_with_a_reason(scenario: Scenario) -> Iterator[str]:
+def bad_events_are_kept_with_a_reason(scenario: Workload) -> Iterator[str]:
     """Nothing that breaks the contract disappears, where what fails is delivered again."""
     if scenario.world.bare:
         return
@@ -312,7 +312,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def _records(scenario: Scenario, pk: str | None = None) -> Iterator[Changed]:
+def _records(scenario: Workload, pk: str | None = None) -> Iterator[Changed]:
     for change in scenario.world.changes:
         if change.sk == "METADATA" and pk in (None, change.pk):
             yield change

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from tests.simulation.cloud import state
 from tests.simulation.invariants import violations
-from tests.simulation.scenario import Scenario
+from tests.simulation.scenario import Workload
 from tests.simulation.world import Stage
 
 DEFAULT_SEEDS: Final = 2000
@@ -39,7 +39,7 @@ class Failure:
 def play(stage: Stage, seed: int) -> Failure | None:
     """Play one seed; return what it broke, None if nothing."""
     world = stage.new_world(seed)
-    scenario = Scenario(world)
+    scenario = Workload(world)
     scenario.play()
     problems = violations(scenario)
     return Failure(seed, problems, world.log) if problems else None
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     if options.seeds == 1:
         with state() as cloud, Stage(cloud) as stage:
             world = stage.new_world(options.first)
-            scenario = Scenario(world)
+            scenario = Workload(world)
             scenario.play()
             problems = violations(scenario)
             print(Failure(options.first, problems, world.log) if problems else "\n".join(world.log))

@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from tenkacloud.tenants import record as records
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.errors import InvalidField
-from tenkacloud.tenants.validation import TenantId
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import Key
 from tenkacloud.tenants.repository import TenantStore
+from tenkacloud.tenants.validation import TenantId
 from tests.simulation.cloud import STUCK_AFTER, TABLE
-from tests.simulation.world import OPERATOR, RECONCILER, Client, World
+from tests.simulation.world import OPERATOR, RECONCILER, Client, Simulator
 
 TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
 #: Ids chosen to overlap.
@@ -93,15 +93,15 @@ class Tenant:
         """Take note of what the record now wants, if that can be asked for."""
         try:
             tenant = records.parse_tenant(Key(self.key["PK"]["S"]), records.read(item))
-        except InvalidField:
+        except InvalidFieldError:
             return
         self.wanted.add((tenant.tier, tenant.slug))
 
 
-class Scenario:
+class Workload:
     """One seed's story."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Simulator) -> None:
         self.world = world
         rng = world.rng
         chosen = rng.sample(IDS, rng.choice((1, 1, 1, 2, 2, 3)))

@@ -34,8 +34,8 @@ import provisioning_completion.handler
 import reconciler.handler
 import tenant_provisioner.handler
 from tenant_provisioner.side_by_side import one_by_one
-from tenkacloud.tenants import record as records
 from tenkacloud.platform import runtime
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.repository import TenantStore
 from tests.simulation.cloud import State
 from tests.simulation.faults import Crash, Fault, Faults, error_of
@@ -94,7 +94,7 @@ class Batch:
 
 
 @dataclass
-class World:
+class Simulator:
     """The world of one seed."""
 
     seed: int
@@ -383,7 +383,7 @@ def _subject(arguments: dict[str, Any]) -> str:
 class Client:
     """A boto3 client whose calls go through the world that is current."""
 
-    def __init__(self, service: str, real: Any, current: "Callable[[], World]") -> None:
+    def __init__(self, service: str, real: Any, current: "Callable[[], Simulator]") -> None:
         self._service, self._real, self._current = service, real, current
         self.exceptions = getattr(real, "exceptions", None)
 
@@ -399,7 +399,7 @@ class Stage:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.world: World | None = None
+        self.world: Simulator | None = None
         self._patches: list[Any] = []
 
     def __enter__(self) -> "Stage":
@@ -433,12 +433,12 @@ class Stage:
             wiring.cache_clear()
             module.logger.setLevel("CRITICAL")
 
-    def new_world(self, seed: int) -> World:
+    def new_world(self, seed: int) -> Simulator:
         """Empty the state and begin the world of a seed."""
         self.state.clear()
-        self.world = World(seed, self.state)
+        self.world = Simulator(seed, self.state)
         return self.world
 
-    def _current(self) -> World:
+    def _current(self) -> Simulator:
         assert self.world
         return self.world

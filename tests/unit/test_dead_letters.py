@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.dead_letters import BODY_MAX, message_body
-from tenkacloud.errors import InvalidField
 
 #: What SQS takes in a message.
 ALLOWED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
@@ -31,7 +31,7 @@ def _joined(text: str) -> str:
 
 def message(event: Any, reason: str = "detail.tier is missing") -> dict[str, Any]:
     """Return a message as an operator's tool reads it, after checking that SQS takes it."""
-    body = message_body(event, InvalidField("", reason), request_id="r", function_arn="arn:f", now="now")
+    body = message_body(event, InvalidFieldError("", reason), request_id="r", function_arn="arn:f", now="now")
     assert len(body.encode()) <= BODY_MAX
     assert ALLOWED.fullmatch(body)
     content: dict[str, Any] = json.loads(body)
@@ -86,7 +86,7 @@ def test_a_large_event_is_truncated_and_says_where_the_whole_is() -> None:
     assert len(excerpt) > 10_000
     assert json.dumps(detail, ensure_ascii=False, separators=(",", ":")).startswith(excerpt)
     assert content["responsePayload"] == {
-        "errorType": "InvalidField",
+        "errorType": "InvalidFieldError",
         "errorMessage": f" detail.tier is missing (this event of {len(original)} bytes is truncated: "
         "the bus's archive has all of it)",
     }

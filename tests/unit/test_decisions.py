@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioning_completion.decisions import Again, Done, WithMark, decide
+from provisioning_completion.decisions import Ignore, Retry, WithMark, decide
 from tenkacloud.events import TenantProvisioned
 from tenkacloud.tenants.validation import TenantId
 
@@ -33,25 +33,25 @@ def result(attempt: int | None) -> TenantProvisioned:
         # or the mark of a resumption
         (item("PROVISIONING", 2), 3, WithMark),
         # Stale: of the attempt before the retry, or of a record written anew
-        (item("PENDING", 3), 3, Done),
-        (item("PENDING", 3), 1, Done),
-        (item("PENDING", None), 2, Done),
-        (item("PROVISIONING", 2), 1, Done),
-        (item("PROVISIONING", 2), 4, Done),
-        (item("FAILED", 2), 1, Done),
-        (item("COMPLETED", 2), 1, Done),
+        (item("PENDING", 3), 3, Ignore),
+        (item("PENDING", 3), 1, Ignore),
+        (item("PENDING", None), 2, Ignore),
+        (item("PROVISIONING", 2), 1, Ignore),
+        (item("PROVISIONING", 2), 4, Ignore),
+        (item("FAILED", 2), 1, Ignore),
+        (item("COMPLETED", 2), 1, Ignore),
         # Duplicates
-        (item("COMPLETED", 2), 2, Done),
-        (item("COMPLETED", 2), None, Done),
-        (item("FAILED", 2), 2, Done),
+        (item("COMPLETED", 2), 2, Ignore),
+        (item("COMPLETED", 2), None, Ignore),
+        (item("FAILED", 2), 2, Ignore),
         # Can't be told yet
-        (item("PENDING", 3), None, Again),
-        (item("PROVISIONING", 2), 2, Again),
-        (item("PROVISIONING", 2), None, Again),
+        (item("PENDING", 3), None, Retry),
+        (item("PROVISIONING", 2), 2, Retry),
+        (item("PROVISIONING", 2), None, Retry),
         # Nothing a result could belong to
-        (item("ODD", 1), 1, Done),
-        ({}, 1, Done),
-        ({**item("PENDING", None), "tier": "GOLD"}, 1, Done),
+        (item("ODD", 1), 1, Ignore),
+        ({}, 1, Ignore),
+        ({**item("PENDING", None), "tier": "GOLD"}, 1, Ignore),
     ],
 )
 def test_decisions(record: dict[str, Any], attempt: int | None, decision: type) -> None:
@@ -71,4 +71,4 @@ def test_the_result_is_written_with_the_mark_that_it_overtook() -> None:
 
 def test_a_stale_failure_is_left_alone_too() -> None:
     stale = replace(result(1), resources={}, failure_reason="no room")
-    assert isinstance(decide(item("PROVISIONING", 2), stale, NOW), Done)
+    assert isinstance(decide(item("PROVISIONING", 2), stale, NOW), Ignore)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.validation import (
     SHOWN_MAX,
     SLUG_PATTERN,
@@ -60,7 +60,7 @@ def test_ids_that_pass(tenant_id: str) -> None:
     ],
 )
 def test_ids_that_never_pass(tenant_id: str) -> None:
-    with pytest.raises(InvalidField, match=r"^id "):
+    with pytest.raises(InvalidFieldError, match=r"^id "):
         parse_tenant_id("id", tenant_id)
 
 
@@ -68,7 +68,7 @@ def test_ids_that_never_pass(tenant_id: str) -> None:
 def test_no_id_outside_the_pattern_passes(text: str) -> None:
     try:
         parse_tenant_id("id", text)
-    except InvalidField:
+    except InvalidFieldError:
         assert not re.fullmatch(TENANT_ID_PATTERN, text)
     else:
         assert re.fullmatch(TENANT_ID_PATTERN, text)
@@ -77,18 +77,18 @@ def test_no_id_outside_the_pattern_passes(text: str) -> None:
 @pytest.mark.parametrize("value", [None, 1, Decimal(1), True, [], {}, b"x", {"x"}])
 @pytest.mark.parametrize("parse", [parse_tenant_id, parse_slug, parse_name, parse_tier])
 def test_values_of_other_types_are_refused_by_name(parse: object, value: object) -> None:
-    with pytest.raises(InvalidField, match=r"^field (is missing|must be a string)"):
+    with pytest.raises(InvalidFieldError, match=r"^field (is missing|must be a string)"):
         parse("field", value)  # type: ignore[operator]  # each of them takes these two
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 257, "x" * 10_000, "two\nlines", "\x00", "\ud800"])
 def test_names_that_are_refused(name: str) -> None:
-    with pytest.raises(InvalidField, match=r"^name "):
+    with pytest.raises(InvalidFieldError, match=r"^name "):
         parse_name("name", name)
 
 
 def test_a_reason_repeats_only_the_start_of_a_value_and_no_control_characters() -> None:
-    with pytest.raises(InvalidField) as raised:
+    with pytest.raises(InvalidFieldError) as raised:
         parse_tier("tier", "G\nOLD" * 1000)
     reason = str(raised.value)
     assert reason.startswith("tier 'G\\nOLD")
@@ -99,7 +99,7 @@ def test_a_reason_repeats_only_the_start_of_a_value_and_no_control_characters() 
 
 @pytest.mark.parametrize("slug", ["Upper", "-a", "a-", "a_b", "x" * 64, "a\n"])
 def test_slugs_that_are_refused(slug: str) -> None:
-    with pytest.raises(InvalidField):
+    with pytest.raises(InvalidFieldError):
         parse_slug("slug", slug)
 
 
@@ -132,5 +132,5 @@ def test_attempts_that_pass(value: object) -> None:
     "value", [0, -1, 1.5, Decimal("1e30"), float("nan"), float("inf"), True, "1", None, {}, 1_000_001]
 )
 def test_attempts_that_are_refused(value: object) -> None:
-    with pytest.raises(InvalidField):
+    with pytest.raises(InvalidFieldError):
         parse_attempt("attempt", value)

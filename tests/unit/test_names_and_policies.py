@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId
-from tenkacloud.isolation.resource_names import pool_marker, pool_prefix, silo_bucket
 from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
+from tenkacloud.isolation.resource_names import pool_marker, pool_prefix, silo_bucket
+from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId
 
 ROLE = "arn:aws:iam::123456789012:role/tenkacloud-test-tenant-access"
 ids = st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId)

@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
+from tenkacloud.errors import InvalidFieldError
+from tenkacloud.events import TenantProvisioned
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.conditions import Absent, AtLeast, Is, OfType, OneOf, StartsWith
-from tenkacloud.errors import InvalidField
-from tenkacloud.events import TenantProvisioned
-from tenkacloud.tenants.validation import NULL, Opaque, Slug, TenantId, Tier
 from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus, allowed_from
-from tenkacloud.tenants.record import DECISIVE_ATTRIBUTES, REASON_MAX, Change, Entry, Expected, Key
+from tenkacloud.tenants.record import (
+    DECISIVE_ATTRIBUTES,
+    REASON_MAX,
+    HistoryEntry,
+    Key,
+    Precondition,
+    Transition,
+)
+from tenkacloud.tenants.validation import NULL, Opaque, Slug, TenantId, Tier
 
 NOW = "2026-01-02T03:04:05.678Z"
 KEY = Key.of(TenantId("acme"))
@@ -55,20 +62,20 @@ def test_the_bare_record_of_the_design_is_a_tenant() -> None:
     ],
 )
 def test_a_bad_field_is_told(change: dict[str, object], reason: str) -> None:
-    with pytest.raises(InvalidField) as raised:
+    with pytest.raises(InvalidFieldError) as raised:
         records.parse_tenant(KEY, {**ITEM, **change})
     assert str(raised.value).startswith(reason)
 
 
 @pytest.mark.parametrize("tenant_id", ["a/b", "..", "*", "a\n", "x" * 65])
 def test_a_bad_id_is_told_even_if_it_agrees_with_its_key(tenant_id: str) -> None:
-    with pytest.raises(InvalidField, match=r"^id .* is no tenant id"):
+    with pytest.raises(InvalidFieldError, match=r"^id .* is no tenant id"):
         records.parse_tenant(Key(f"TENANT#{tenant_id}"), {**ITEM, "id": tenant_id})
 
 
 @pytest.mark.parametrize(("pk", "sk"), [("USER#a", "METADATA"), ("TENANT#a", "HISTORY"), (None, "METADATA")])
 def test_other_records_are_no_tenants(pk: object, sk: object) -> None:
-    with pytest.raises(InvalidField, match="key is not TENANT#<id> / METADATA"):
+    with pytest.raises(InvalidFieldError, match="key is not TENANT#<id> / METADATA"):
         records.parse_key(pk, sk)
 
 
@@ -139,7 +146,7 @@ def test_a_refusal_counts_as_an_attempt_of_the_record_as_it_was_read(
     attempt: object, expected: object, written: int
 ) -> None:
     item = {"provisioningStatus": "PENDING", "provisioningAttempt": attempt}
-    change = records.refuse(KEY, item, "x" * 5000, NOW)
+    change = records.reject(KEY, item, "x" * 5000, NOW)
     assert change.to == "FAILED"
     assert change.expected[0].requires["provisioningAttempt"] == expected
     assert set(change.expected[0].requires) == set(DECISIVE_ATTRIBUTES)
@@ -158,12 +165,12 @@ def test_a_refusal_counts_as_an_attempt_of_the_record_as_it_was_read(
     ],
 )
 def test_whoever_is_rejected_is_in_the_index_by_status_and_tier(item: Any, partition: str) -> None:
-    change = records.refuse(KEY, {"provisioningStatus": "PENDING", **item}, "bad", NOW)
+    change = records.reject(KEY, {"provisioningStatus": "PENDING", **item}, "bad", NOW)
     assert (change.sets["GSI2PK"], change.sets["GSI2SK"]) == (partition, NOW)
 
 
 def test_a_success_also_wins_over_failed_of_its_own_attempt() -> None:
-    change = records.settle(RESULT, NOW)
+    change = records.record_result(RESULT, NOW)
     assert [state.status for state in change.expected] == ["PROVISIONING", "FAILED"]
     assert {state.requires["provisioningAttempt"] for state in change.expected} == {Is(2)}
     assert change.sets["resources"] == {"s3Prefix": "tenants/acme/"}
@@ -171,29 +178,29 @@ def test_a_success_also_wins_over_failed_of_its_own_attempt() -> None:
 
 
 def test_a_failure_needs_the_attempt_in_flight_and_leaves_a_reason() -> None:
-    (expected,) = records.settle(ECHO_OF_FAILURE, NOW).expected
+    (expected,) = records.record_result(ECHO_OF_FAILURE, NOW).expected
     assert expected.status is ProvisioningStatus.PROVISIONING
     assert expected.requires["provisioningAttempt"] == Is(2)
-    change = records.settle(FAILURE, NOW)
+    change = records.record_result(FAILURE, NOW)
     assert change.sets["failureReason"] == "no room"
     assert "resources" not in change.sets
 
 
 def test_a_result_without_an_attempt_is_of_the_current_one() -> None:
-    change = records.settle(replace(RESULT, attempt=None), NOW)
+    change = records.record_result(replace(RESULT, attempt=None), NOW)
     assert all("provisioningAttempt" not in state.requires for state in change.expected)
 
 
 def test_a_success_that_says_what_it_answers_counts_for_any_later_attempt() -> None:
-    for state in records.settle(ECHO, NOW).expected:
+    for state in records.record_result(ECHO, NOW).expected:
         assert state.requires["provisioningAttempt"] == AtLeast(2)
         assert (state.requires["tier"], state.requires["slug"]) == (Is("PRO"), Is("acme-corp"))
 
 
 def test_a_success_that_does_not_say_so_is_held_to_the_tiers_kind_of_resource() -> None:
     pooled, siloed = RESULT, replace(RESULT, resources={"dedicatedBucket": "b"})
-    assert records.settle(pooled, NOW).expected[0].requires["tier"] == OneOf(("FREE", "PRO"))
-    assert records.settle(siloed, NOW).expected[0].requires["tier"] == OneOf(("ENTERPRISE",))
+    assert records.record_result(pooled, NOW).expected[0].requires["tier"] == OneOf(("FREE", "PRO"))
+    assert records.record_result(siloed, NOW).expected[0].requires["tier"] == OneOf(("ENTERPRISE",))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +228,7 @@ def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | No
         again = records.request_again(KEY, done, told, NOW)
         assert (again.to, again.sets["GSI3PK"]) == ("PENDING", "IN_FLIGHT")
     elif done["provisioningStatus"] == "COMPLETED":
-        with pytest.raises(InvalidField, match="nothing to be mended"):
+        with pytest.raises(InvalidFieldError, match="nothing to be mended"):
             records.request_again(KEY, done, "why not", NOW)
 
 
@@ -247,8 +254,8 @@ def test_an_index_key_that_is_no_time_or_still_to_come_is_long_ago(key: object, 
 def test_no_change_leaves_the_transition_table(
     source: ProvisioningStatus, target: ProvisioningStatus
 ) -> None:
-    def change() -> Change:
-        return Change(KEY, (Expected(source),), {}, (Entry(target, NOW, 1),))
+    def change() -> Transition:
+        return Transition(KEY, (Precondition(source),), {}, (HistoryEntry(target, NOW, 1),))
 
     if target in TRANSITIONS[source]:
         assert source in allowed_from(target)

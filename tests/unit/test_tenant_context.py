@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenkacloud.errors import NotVerified
+from tenkacloud.errors import NotVerifiedError
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.tenants.validation import TENANT_ID_PATTERN
 from tenkacloud.isolation.context import from_jwt_authorizer, from_onboarding
+from tenkacloud.tenants.validation import TENANT_ID_PATTERN
 from tests.support import golden
 
 CLAIM = "custom:tenantId"
@@ -42,12 +42,12 @@ def test_every_valid_id_passes(tenant_id: str) -> None:
     ["", "a/b", "../a", "a\n", "a*", "${aws:username}", "a.b", " a", "[a b]", "é", "x" * 65, 7, ["a"], None],
 )
 def test_a_token_without_a_valid_id_is_refused(bad: object) -> None:
-    with pytest.raises(NotVerified, match="the token names no tenant: claim custom:tenantId"):
+    with pytest.raises(NotVerifiedError, match="the token names no tenant: claim custom:tenantId"):
         from_jwt_authorizer(request({CLAIM: bad}), CLAIM)
 
 
 def test_another_claim_does_not_count() -> None:
-    with pytest.raises(NotVerified, match="claim custom:tenantId is missing"):
+    with pytest.raises(NotVerifiedError, match="claim custom:tenantId is missing"):
         from_jwt_authorizer(request({"sub": "acme", "tenantId": "acme"}), CLAIM)
 
 
@@ -148,7 +148,7 @@ def everything_but(jwt: object) -> dict[str, Any]:
     ],
 )
 def test_no_other_place_names_the_tenant_when_the_claim_does_not(jwt: object, said: str) -> None:
-    with pytest.raises(NotVerified, match=f"^{said}"):
+    with pytest.raises(NotVerifiedError, match=f"^{said}"):
         from_jwt_authorizer(everything_but(jwt), CLAIM)
 
 
@@ -162,7 +162,7 @@ def test_each_other_place_alone_names_no_tenant(place: str | None) -> None:
     sources = OTHER_SOURCES if place is None else {place: OTHER_SOURCES[place]}
     contexts: list[Any] = [{}, None, {"authorizer": {}}, {"authorizer": {"jwt": {"claims": {}}}}]
     for context in contexts:
-        with pytest.raises(NotVerified):
+        with pytest.raises(NotVerifiedError):
             from_jwt_authorizer({"version": "2.0", **sources, "requestContext": context}, CLAIM)
 
 
@@ -170,7 +170,7 @@ def test_nothing_but_the_version_and_the_authorizer_is_looked_at() -> None:
     tokens: list[Any] = [{"claims": {CLAIM: "acme"}}, {"claims": {}}, None]
     for jwt in tokens:
         event = Watched(everything_but(jwt))
-        with suppress(NotVerified):
+        with suppress(NotVerifiedError):
             from_jwt_authorizer(event, CLAIM)
         assert event.looked_at == {"version", "requestContext"}
 
@@ -190,13 +190,13 @@ def test_nothing_but_the_version_and_the_authorizer_is_looked_at() -> None:
 )
 def test_anything_else_than_a_jwt_authorizer_is_refused(context: object) -> None:
     event = {"version": "2.0", "requestContext": context, "body": '{"custom:tenantId": "acme"}'}
-    with pytest.raises(NotVerified, match="no JWT authorizer has verified this request"):
+    with pytest.raises(NotVerifiedError, match="no JWT authorizer has verified this request"):
         from_jwt_authorizer(event, CLAIM)
 
 
 @pytest.mark.parametrize("version", ["1.0", None, 2])
 def test_another_payload_format_is_refused(version: object) -> None:
-    with pytest.raises(NotVerified, match=r"payload format 2\.0"):
+    with pytest.raises(NotVerifiedError, match=r"payload format 2\.0"):
         from_jwt_authorizer({**request({CLAIM: "acme"}), "version": version}, CLAIM)
 
 

@@ -47,7 +47,7 @@ def install() -> None:
         if installed != version:
             raise UnknownEngineError(
                 f"the extension is written for {package} {version}, but {installed} is installed; "
-                "install requirements/engine.txt, or check scripts/local_aws/engine/extension.py against the new one"
+                "install requirements/engine.txt, or check this extension against the new one"
             )
     replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
     replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)

@@ -20,18 +20,18 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from scripts.tooling import project
-from scripts.verification.flow import reconciling
-from scripts.tooling.aws import Clients
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.operator import tenants as operating
 from scripts.operator.environment import Environment
-from scripts.verification.least_privilege.permissions import statements, without_statement
+from scripts.tooling import project
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
 from scripts.tooling.project import LOCAL, ZIPS, CommandError, exclusively
-from scripts.verification.flow.tenants import new_item
 from scripts.tooling.terraform import Terraform
-from tenkacloud.tenants.validation import TenantId
+from scripts.verification.flow import reconciling
+from scripts.verification.flow.tenants import new_item
+from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
+from tenkacloud.tenants.validation import TenantId
 
 SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
 _FAULT_SECONDS: Final = (0.5, 3.0)

@@ -1,4 +1,6 @@
-"""The main job, end to end: `python -m scripts.verification.flow.e2e [--keep] [--json] [--timeout SECONDS] ENV`.
+"""The main job, end to end.
+
+`python -m scripts.verification.flow.e2e [--keep] [--json] [--timeout SECONDS] ENV`
 
 Onboards one tenant of each tier and the design's own put-item, watches every hop on the bus and in the
 table, checks the resources that came of it, prints a timeline, and removes what it made. Then shows that no
@@ -23,10 +25,10 @@ from rich.table import Table
 from scripts.tooling import project
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
-from scripts.verification.isolation import matrix
 from scripts.tooling.project import LOCAL, CommandError, exclusively
-from scripts.verification.flow.tenants import Tenant, new_item, remove
 from scripts.tooling.terraform import Terraform
+from scripts.verification.flow.tenants import Tenant, new_item, remove
+from scripts.verification.isolation import matrix
 from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
 
 #: The design's test step 1, word for word (`docs/design/phase2-sbt-tenant-isolation.md`).

@@ -9,8 +9,8 @@ from typing import Any, Final
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError
-from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
 from tenkacloud.isolation.resource_names import pool_prefix, silo_bucket
+from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
 
 _POLL_SECONDS: Final = 0.1
 

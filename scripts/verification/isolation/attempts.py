@@ -18,7 +18,7 @@ import boto3
 
 from scripts.tooling.aws import CLIENT
 from scripts.tooling.deployment import PROBLEM_DATA, PROVISIONER, Deployment
-from scripts.verification.isolation.places import OWN, SEED_ITEM, SEED_KEY, Place
+from scripts.verification.isolation.places import OWN, SEED_ITEM, SEED_KEY, Dataset
 from scripts.verification.isolation.probe import Probe
 from tenkacloud.isolation import policies
 
@@ -45,7 +45,7 @@ class Expect(Enum):
 class Actor:
     """A session of one tenant, with its clients, and its own place."""
 
-    place: Place
+    place: Dataset
     session: boto3.Session
     deployment: Deployment
     probe: Probe
@@ -70,22 +70,22 @@ class Actor:
         """DynamoDB."""
         return self.client("dynamodb")
 
-    def scratch(self, place: Place) -> str:
+    def scratch(self, place: Dataset) -> str:
         """Return a new key in a place, which names the actor if it is not its own."""
         name = OWN if place is self.place else f"intruder-{self.place.id}"
         return place.key(f"{name}/{secrets.token_hex(8)}")
 
-    def scratch_item(self, place: Place) -> dict[str, Any]:
+    def scratch_item(self, place: Dataset) -> dict[str, Any]:
         """Return a new item in a place, likewise."""
         name = OWN if place is self.place else f"intruder-{self.place.id}"
         return place.item_key(f"{name}-{secrets.token_hex(8)}")
 
 
-Try = Callable[[Actor, Place], object]
+Try = Callable[[Actor, Dataset], object]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AccessCase:
     """One thing to try. `alone`: it is on nobody's data in particular, so it is tried once per actor."""
 
     service: str
@@ -98,7 +98,7 @@ class Attempt:
     #: Tried on silo buckets only: on the shared bucket it would do harm if it were allowed.
     silo_only: bool = False
 
-    def allowed(self, actor: Place, place: Place) -> bool:
+    def allowed(self, actor: Dataset, place: Dataset) -> bool:
         """Tell whether it has to succeed."""
         if self.expect is Expect.NOBODY or actor is not place:
             return False
@@ -118,28 +118,28 @@ def _bucket(method: str, **more: Any) -> Try:
     return lambda me, at: getattr(me.s3, method)(Bucket=at.bucket, **more)
 
 
-def _list(prefix: Callable[[Place], str | None]) -> Try:
-    def attempt(me: Actor, at: Place) -> object:
+def _list(prefix: Callable[[Dataset], str | None]) -> Try:
+    def attempt(me: Actor, at: Dataset) -> object:
         wanted = prefix(at)
         return me.s3.list_objects_v2(Bucket=at.bucket, **({} if wanted is None else {"Prefix": wanted}))
 
     return attempt
 
 
-def _prefix(at: Place) -> str | None:
+def _prefix(at: Dataset) -> str | None:
     return at.prefix or None  # none is a whole bucket: its owner's
 
 
-def _put(me: Actor, at: Place) -> object:
+def _put(me: Actor, at: Dataset) -> object:
     return me.s3.put_object(Bucket=at.bucket, Key=me.scratch(at), Body=b"written")
 
 
-def _overwrite(me: Actor, at: Place) -> object:
+def _overwrite(me: Actor, at: Dataset) -> object:
     key = at.key(SEED_KEY)
     return me.s3.put_object(Bucket=at.bucket, Key=key, Body=at.secret if me.place is at else b"overwritten")
 
 
-def _delete(me: Actor, at: Place) -> object:
+def _delete(me: Actor, at: Dataset) -> object:
     key = at.key(SEED_KEY)
     if me.place is at:
         key = me.scratch(at)
@@ -147,7 +147,7 @@ def _delete(me: Actor, at: Place) -> object:
     return me.s3.delete_object(Bucket=at.bucket, Key=key)
 
 
-def _delete_mixed(me: Actor, at: Place) -> object:
+def _delete_mixed(me: Actor, at: Dataset) -> object:
     """Delete an object of the actor's and one of the place's in one call; the first is its own to delete."""
     mine = me.scratch(me.place)
     me.s3.put_object(Bucket=me.place.bucket, Key=mine, Body=b"to be deleted")
@@ -160,7 +160,7 @@ def _delete_mixed(me: Actor, at: Place) -> object:
     return answer
 
 
-def _copy_from(me: Actor, at: Place) -> object:
+def _copy_from(me: Actor, at: Dataset) -> object:
     return me.s3.copy_object(
         Bucket=me.place.bucket,
         Key=me.scratch(me.place),
@@ -168,12 +168,12 @@ def _copy_from(me: Actor, at: Place) -> object:
     )
 
 
-def _copy_to(me: Actor, at: Place) -> object:
+def _copy_to(me: Actor, at: Dataset) -> object:
     source = {"Bucket": me.place.bucket, "Key": me.place.key(SEED_KEY)}
     return me.s3.copy_object(Bucket=at.bucket, Key=me.scratch(at), CopySource=source)
 
 
-def _upload_part_copy(me: Actor, at: Place) -> object:
+def _upload_part_copy(me: Actor, at: Dataset) -> object:
     target: Any = {"Bucket": me.place.bucket, "Key": me.scratch(me.place)}
     target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
     try:
@@ -183,7 +183,7 @@ def _upload_part_copy(me: Actor, at: Place) -> object:
         me.s3.abort_multipart_upload(**target)
 
 
-def _multipart(me: Actor, at: Place) -> object:
+def _multipart(me: Actor, at: Dataset) -> object:
     target: Any = {"Bucket": at.bucket, "Key": me.scratch(at)}
     target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
     parts = [
@@ -196,7 +196,7 @@ def _multipart(me: Actor, at: Place) -> object:
 def _unfinished(method: str, **more: Any) -> Try:
     """Return a call on an upload that is under way: the seeded one, or the actor's own new one."""
 
-    def attempt(me: Actor, at: Place) -> object:
+    def attempt(me: Actor, at: Dataset) -> object:
         target: Any = {"Bucket": at.bucket, "Key": at.key("seed/unfinished"), "UploadId": at.upload_id}
         if me.place is at:
             target["Key"] = me.scratch(at)
@@ -208,7 +208,7 @@ def _unfinished(method: str, **more: Any) -> Try:
 
 
 def _presigned(method: str, http_method: str) -> Try:
-    def attempt(me: Actor, at: Place) -> object:
+    def attempt(me: Actor, at: Dataset) -> object:
         key = at.key(SEED_KEY) if http_method == "GET" else me.scratch(at)
         url = me.s3.generate_presigned_url(method, Params={"Bucket": at.bucket, "Key": key}, ExpiresIn=60)
         body = None if http_method == "GET" else b"written"
@@ -227,15 +227,15 @@ def _presigned(method: str, http_method: str) -> Try:
 
 
 _LISTS: Final = (
-    Attempt("s3", "list its prefix", Expect.OWN, _list(_prefix), (policies.LIST_ACTION,)),
-    Attempt("s3", "list below its prefix", Expect.OWN, _list(lambda at: at.key("seed/"))),
-    Attempt("s3", "list without prefix", Expect.SILO, _list(lambda _: None)),
-    Attempt("s3", "list with empty prefix", Expect.SILO, _list(lambda _: "")),
-    Attempt("s3", "list the parent prefix", Expect.SILO, _list(lambda _: "tenants/")),
-    Attempt("s3", "list its prefix less the slash", Expect.SILO, _list(lambda at: at.prefix[:-1])),
-    Attempt("s3", "list its prefix less two characters", Expect.SILO, _list(lambda at: at.prefix[:-2])),
-    Attempt("s3", "list its prefix with a wildcard", Expect.SILO, _list(lambda at: f"{at.prefix[:-1]}*/")),
-    Attempt(
+    AccessCase("s3", "list its prefix", Expect.OWN, _list(_prefix), (policies.LIST_ACTION,)),
+    AccessCase("s3", "list below its prefix", Expect.OWN, _list(lambda at: at.key("seed/"))),
+    AccessCase("s3", "list without prefix", Expect.SILO, _list(lambda _: None)),
+    AccessCase("s3", "list with empty prefix", Expect.SILO, _list(lambda _: "")),
+    AccessCase("s3", "list the parent prefix", Expect.SILO, _list(lambda _: "tenants/")),
+    AccessCase("s3", "list its prefix less the slash", Expect.SILO, _list(lambda at: at.prefix[:-1])),
+    AccessCase("s3", "list its prefix less two characters", Expect.SILO, _list(lambda at: at.prefix[:-2])),
+    AccessCase("s3", "list its prefix with a wildcard", Expect.SILO, _list(lambda at: f"{at.prefix[:-1]}*/")),
+    AccessCase(
         "s3",
         "ListObjects (version 1)",
         Expect.OWN,
@@ -243,46 +243,46 @@ _LISTS: Final = (
     ),
 )
 _OBJECTS: Final = (
-    Attempt("s3", "GetObject", Expect.OWN, _object("get_object"), ("s3:GetObject",)),
-    Attempt("s3", "GetObject, a range", Expect.OWN, _object("get_object", Range="bytes=0-1")),
-    Attempt("s3", "HeadObject", Expect.OWN, _object("head_object")),
-    Attempt("s3", "PutObject, new", Expect.OWN, _put, ("s3:PutObject",)),
-    Attempt("s3", "PutObject over another", Expect.OWN, _overwrite),
-    Attempt("s3", "CopyObject from there", Expect.OWN, _copy_from),
-    Attempt("s3", "CopyObject to there", Expect.OWN, _copy_to),
-    Attempt("s3", "UploadPartCopy from there", Expect.OWN, _upload_part_copy),
-    Attempt("s3", "multipart upload", Expect.OWN, _multipart),
-    Attempt(
+    AccessCase("s3", "GetObject", Expect.OWN, _object("get_object"), ("s3:GetObject",)),
+    AccessCase("s3", "GetObject, a range", Expect.OWN, _object("get_object", Range="bytes=0-1")),
+    AccessCase("s3", "HeadObject", Expect.OWN, _object("head_object")),
+    AccessCase("s3", "PutObject, new", Expect.OWN, _put, ("s3:PutObject",)),
+    AccessCase("s3", "PutObject over another", Expect.OWN, _overwrite),
+    AccessCase("s3", "CopyObject from there", Expect.OWN, _copy_from),
+    AccessCase("s3", "CopyObject to there", Expect.OWN, _copy_to),
+    AccessCase("s3", "UploadPartCopy from there", Expect.OWN, _upload_part_copy),
+    AccessCase("s3", "multipart upload", Expect.OWN, _multipart),
+    AccessCase(
         "s3",
         "AbortMultipartUpload",
         Expect.OWN,
         _unfinished("abort_multipart_upload"),
         ("s3:AbortMultipartUpload",),
     ),
-    Attempt(
+    AccessCase(
         "s3",
         "UploadPart into an upload there",
         Expect.OWN,
         _unfinished("upload_part", PartNumber=1, Body=b"x"),
     ),
-    Attempt("s3", "ListParts", Expect.NOBODY, _unfinished("list_parts")),
-    Attempt("s3", "DeleteObject", Expect.OWN, _delete, ("s3:DeleteObject",)),
-    Attempt("s3", "DeleteObjects, own and other mixed", Expect.OWN, _delete_mixed),
-    Attempt("s3", "presigned GET", Expect.OWN, _presigned("get_object", "GET")),
-    Attempt("s3", "presigned PUT", Expect.OWN, _presigned("put_object", "PUT")),
-    Attempt(
+    AccessCase("s3", "ListParts", Expect.NOBODY, _unfinished("list_parts")),
+    AccessCase("s3", "DeleteObject", Expect.OWN, _delete, ("s3:DeleteObject",)),
+    AccessCase("s3", "DeleteObjects, own and other mixed", Expect.OWN, _delete_mixed),
+    AccessCase("s3", "presigned GET", Expect.OWN, _presigned("get_object", "GET")),
+    AccessCase("s3", "presigned PUT", Expect.OWN, _presigned("put_object", "PUT")),
+    AccessCase(
         "s3",
         "GetObject of a version",
         Expect.NOBODY,
         lambda me, at: _object("get_object", VersionId=at.version_id)(me, at),
     ),
-    Attempt(
+    AccessCase(
         "s3",
         "DeleteObject of a version",
         Expect.NOBODY,
         lambda me, at: _object("delete_object", VersionId=at.version_id)(me, at),
     ),
-    Attempt(
+    AccessCase(
         "s3",
         "CopyObject from a version",
         Expect.NOBODY,
@@ -292,43 +292,45 @@ _OBJECTS: Final = (
             CopySource={"Bucket": at.bucket, "Key": at.key(SEED_KEY), "VersionId": at.version_id},
         ),
     ),
-    Attempt(
+    AccessCase(
         "s3",
         "GetObjectAttributes",
         Expect.NOBODY,
         _object("get_object_attributes", ObjectAttributes=["ETag"]),
     ),
-    Attempt("s3", "GetObjectTagging", Expect.NOBODY, _object("get_object_tagging")),
-    Attempt("s3", "PutObjectTagging", Expect.NOBODY, _object("put_object_tagging", Tagging={"TagSet": []})),
-    Attempt("s3", "GetObjectAcl", Expect.NOBODY, _object("get_object_acl")),
-    Attempt("s3", "PutObjectAcl", Expect.NOBODY, _object("put_object_acl", ACL="private")),
+    AccessCase("s3", "GetObjectTagging", Expect.NOBODY, _object("get_object_tagging")),
+    AccessCase(
+        "s3", "PutObjectTagging", Expect.NOBODY, _object("put_object_tagging", Tagging={"TagSet": []})
+    ),
+    AccessCase("s3", "GetObjectAcl", Expect.NOBODY, _object("get_object_acl")),
+    AccessCase("s3", "PutObjectAcl", Expect.NOBODY, _object("put_object_acl", ACL="private")),
 )
 _BUCKETS: Final = (
-    Attempt("s3", "ListObjectVersions", Expect.NOBODY, _bucket("list_object_versions")),
-    Attempt(
+    AccessCase("s3", "ListObjectVersions", Expect.NOBODY, _bucket("list_object_versions")),
+    AccessCase(
         "s3",
         "ListObjectVersions of its prefix",
         Expect.NOBODY,
         lambda me, at: me.s3.list_object_versions(Bucket=at.bucket, Prefix=at.prefix),
     ),
-    Attempt("s3", "ListMultipartUploads", Expect.NOBODY, _bucket("list_multipart_uploads")),
-    Attempt("s3", "GetBucketPolicy", Expect.NOBODY, _bucket("get_bucket_policy")),
-    Attempt("s3", "GetBucketTagging", Expect.NOBODY, _bucket("get_bucket_tagging")),
-    Attempt("s3", "GetBucketVersioning", Expect.NOBODY, _bucket("get_bucket_versioning")),
-    Attempt("s3", "DeleteBucketPolicy", Expect.NOBODY, _bucket("delete_bucket_policy"), silo_only=True),
-    Attempt(
+    AccessCase("s3", "ListMultipartUploads", Expect.NOBODY, _bucket("list_multipart_uploads")),
+    AccessCase("s3", "GetBucketPolicy", Expect.NOBODY, _bucket("get_bucket_policy")),
+    AccessCase("s3", "GetBucketTagging", Expect.NOBODY, _bucket("get_bucket_tagging")),
+    AccessCase("s3", "GetBucketVersioning", Expect.NOBODY, _bucket("get_bucket_versioning")),
+    AccessCase("s3", "DeleteBucketPolicy", Expect.NOBODY, _bucket("delete_bucket_policy"), silo_only=True),
+    AccessCase(
         "s3", "DeletePublicAccessBlock", Expect.NOBODY, _bucket("delete_public_access_block"), silo_only=True
     ),
-    Attempt(
+    AccessCase(
         "s3",
         "PutBucketTagging",
         Expect.NOBODY,
         _bucket("put_bucket_tagging", Tagging={"TagSet": []}),
         silo_only=True,
     ),
-    Attempt("s3", "DeleteBucket", Expect.NOBODY, _bucket("delete_bucket"), silo_only=True),
-    Attempt("s3", "ListBuckets", Expect.NOBODY, lambda me, _: me.s3.list_buckets(), alone=True),
-    Attempt(
+    AccessCase("s3", "DeleteBucket", Expect.NOBODY, _bucket("delete_bucket"), silo_only=True),
+    AccessCase("s3", "ListBuckets", Expect.NOBODY, lambda me, _: me.s3.list_buckets(), alone=True),
+    AccessCase(
         "s3",
         "CreateBucket",
         Expect.NOBODY,
@@ -351,11 +353,11 @@ def _items(method: str, **more: Any) -> Try:
     )
 
 
-def _put_item(me: Actor, at: Place) -> object:
+def _put_item(me: Actor, at: Dataset) -> object:
     return me.dynamodb.put_item(TableName=me.deployment.data_table_name, Item=me.scratch_item(at))
 
 
-def _update_item(me: Actor, at: Place) -> object:
+def _update_item(me: Actor, at: Dataset) -> object:
     return me.dynamodb.update_item(
         TableName=me.deployment.data_table_name,
         Key=me.scratch_item(at) if me.place is at else at.item_key(),
@@ -364,7 +366,7 @@ def _update_item(me: Actor, at: Place) -> object:
     )
 
 
-def _delete_item(me: Actor, at: Place) -> object:
+def _delete_item(me: Actor, at: Dataset) -> object:
     key = me.scratch_item(at) if me.place is at else at.item_key()
     return me.dynamodb.delete_item(TableName=me.deployment.data_table_name, Key=key)
 
@@ -378,13 +380,13 @@ def _query(condition: str, **more: Any) -> Try:
     )
 
 
-def _batch_get(me: Actor, at: Place) -> object:
+def _batch_get(me: Actor, at: Dataset) -> object:
     keys = [me.place.item_key(), at.item_key() if me.place is not at else at.item_key("other")]
     return me.dynamodb.batch_get_item(RequestItems={me.deployment.data_table_name: {"Keys": keys}})
 
 
 def _batch_write(kind: str) -> Try:
-    def attempt(me: Actor, at: Place) -> object:
+    def attempt(me: Actor, at: Dataset) -> object:
         member = "Item" if kind == "PutRequest" else "Key"
         theirs = at.item_key() if kind == "DeleteRequest" and me.place is not at else me.scratch_item(at)
         requests = [{kind: {member: key}} for key in (me.scratch_item(me.place), theirs)]
@@ -393,7 +395,7 @@ def _batch_write(kind: str) -> Try:
     return attempt
 
 
-def _transact_get(me: Actor, at: Place) -> object:
+def _transact_get(me: Actor, at: Dataset) -> object:
     table = me.deployment.data_table_name
     keys = [me.place.item_key(), at.item_key() if me.place is not at else at.item_key("other")]
     return me.dynamodb.transact_get_items(
@@ -401,8 +403,8 @@ def _transact_get(me: Actor, at: Place) -> object:
     )
 
 
-def _transact_write(second: Callable[[Actor, Place, str], dict[str, Any]]) -> Try:
-    def attempt(me: Actor, at: Place) -> object:
+def _transact_write(second: Callable[[Actor, Dataset, str], dict[str, Any]]) -> Try:
+    def attempt(me: Actor, at: Dataset) -> object:
         table = me.deployment.data_table_name
         first = {"Put": {"TableName": table, "Item": me.scratch_item(me.place)}}
         return me.dynamodb.transact_write_items(TransactItems=[first, second(me, at, table)])
@@ -410,13 +412,13 @@ def _transact_write(second: Callable[[Actor, Place, str], dict[str, Any]]) -> Tr
     return attempt
 
 
-def _check_of(me: Actor, at: Place, table: str) -> dict[str, Any]:
+def _check_of(me: Actor, at: Dataset, table: str) -> dict[str, Any]:
     del me
     check = {"TableName": table, "Key": at.item_key(), "ConditionExpression": "attribute_exists(PK)"}
     return {"ConditionCheck": check}
 
 
-def _update_of(me: Actor, at: Place, table: str) -> dict[str, Any]:
+def _update_of(me: Actor, at: Dataset, table: str) -> dict[str, Any]:
     return {
         "Update": {
             "TableName": table,
@@ -427,19 +429,19 @@ def _update_of(me: Actor, at: Place, table: str) -> dict[str, Any]:
     }
 
 
-def _statement(text: Callable[[Actor, Place], str]) -> Try:
+def _statement(text: Callable[[Actor, Dataset], str]) -> Try:
     return lambda me, at: me.dynamodb.execute_statement(Statement=text(me, at))
 
 
-def _select(me: Actor, at: Place) -> str:
+def _select(me: Actor, at: Dataset) -> str:
     return f"SELECT * FROM \"{me.deployment.data_table_name}\" WHERE PK = '{at.partition['S']}'"
 
 
-def _select_one(me: Actor, at: Place) -> str:
+def _select_one(me: Actor, at: Dataset) -> str:
     return f"{_select(me, at)} AND SK = '{SEED_ITEM}'"
 
 
-def _batch_statement(me: Actor, at: Place) -> object:
+def _batch_statement(me: Actor, at: Dataset) -> object:
     answer = me.dynamodb.batch_execute_statement(Statements=[{"Statement": _select_one(me, at)}])
     codes = [response.get("Error", {}).get("Code") for response in answer["Responses"]]
     if codes and all(code in {"AccessDenied", "AccessDeniedException"} for code in codes):
@@ -447,11 +449,11 @@ def _batch_statement(me: Actor, at: Place) -> object:
     return answer
 
 
-def _record_of(at: Place) -> dict[str, Any]:
+def _record_of(at: Dataset) -> dict[str, Any]:
     return at.item_key("METADATA")
 
 
-def _index(name: str, partition: Callable[[Place], str]) -> Try:
+def _index(name: str, partition: Callable[[Dataset], str]) -> Try:
     return lambda me, at: me.dynamodb.query(
         TableName=me.deployment.table_name,
         IndexName=name,
@@ -465,14 +467,14 @@ _INDEX_KEYS: Final = {"by-slug": "GSI1", "by-status-tier": "GSI2", "in-flight": 
 _PARTIQL_WHERE: Final = "WHERE PK = '{pk}' AND SK = '{sk}'"
 
 
-def _partiql_insert(me: Actor, at: Place) -> str:
+def _partiql_insert(me: Actor, at: Dataset) -> str:
     key = me.scratch_item(at)
     value = f"{{'PK': '{key['PK']['S']}', 'SK': '{key['SK']['S']}'}}"
     return f'INSERT INTO "{me.deployment.data_table_name}" VALUE {value}'
 
 
-def _partiql_change(verb: str) -> Callable[[Actor, Place], str]:
-    def text(me: Actor, at: Place) -> str:
+def _partiql_change(verb: str) -> Callable[[Actor, Dataset], str]:
+    def text(me: Actor, at: Dataset) -> str:
         table = f'"{me.deployment.data_table_name}"'
         where = _PARTIQL_WHERE.format(pk=at.partition["S"], sk=SEED_ITEM)
         return f"UPDATE {table} SET x = 1 {where}" if verb == "UPDATE" else f"DELETE FROM {table} {where}"
@@ -481,12 +483,12 @@ def _partiql_change(verb: str) -> Callable[[Actor, Place], str]:
 
 
 _DYNAMODB: Final = (
-    Attempt("dynamodb", "GetItem", Expect.OWN, _items("get_item"), ("dynamodb:GetItem",)),
-    Attempt("dynamodb", "PutItem", Expect.OWN, _put_item, ("dynamodb:PutItem",)),
-    Attempt("dynamodb", "UpdateItem", Expect.OWN, _update_item, ("dynamodb:UpdateItem",)),
-    Attempt("dynamodb", "DeleteItem", Expect.OWN, _delete_item, ("dynamodb:DeleteItem",)),
-    Attempt("dynamodb", "Query", Expect.OWN, _query("PK = :pk"), ("dynamodb:Query",)),
-    Attempt(
+    AccessCase("dynamodb", "GetItem", Expect.OWN, _items("get_item"), ("dynamodb:GetItem",)),
+    AccessCase("dynamodb", "PutItem", Expect.OWN, _put_item, ("dynamodb:PutItem",)),
+    AccessCase("dynamodb", "UpdateItem", Expect.OWN, _update_item, ("dynamodb:UpdateItem",)),
+    AccessCase("dynamodb", "DeleteItem", Expect.OWN, _delete_item, ("dynamodb:DeleteItem",)),
+    AccessCase("dynamodb", "Query", Expect.OWN, _query("PK = :pk"), ("dynamodb:Query",)),
+    AccessCase(
         "dynamodb",
         "Query, the sort key too",
         Expect.OWN,
@@ -496,45 +498,45 @@ _DYNAMODB: Final = (
             ExpressionAttributeValues={":pk": at.partition, ":sk": {"S": "S"}},
         ),
     ),
-    Attempt(
+    AccessCase(
         "dynamodb", "BatchGetItem, own and other mixed", Expect.OWN, _batch_get, ("dynamodb:BatchGetItem",)
     ),
-    Attempt(
+    AccessCase(
         "dynamodb",
         "BatchWriteItem, puts mixed",
         Expect.OWN,
         _batch_write("PutRequest"),
         ("dynamodb:BatchWriteItem",),
     ),
-    Attempt("dynamodb", "BatchWriteItem, deletes mixed", Expect.OWN, _batch_write("DeleteRequest")),
-    Attempt("dynamodb", "TransactGetItems, mixed", Expect.OWN, _transact_get),
-    Attempt(
+    AccessCase("dynamodb", "BatchWriteItem, deletes mixed", Expect.OWN, _batch_write("DeleteRequest")),
+    AccessCase("dynamodb", "TransactGetItems, mixed", Expect.OWN, _transact_get),
+    AccessCase(
         "dynamodb",
         "TransactWriteItems, puts mixed",
         Expect.OWN,
         _transact_write(lambda me, at, table: {"Put": {"TableName": table, "Item": me.scratch_item(at)}}),
     ),
-    Attempt("dynamodb", "TransactWriteItems, an update", Expect.OWN, _transact_write(_update_of)),
-    Attempt(
+    AccessCase("dynamodb", "TransactWriteItems, an update", Expect.OWN, _transact_write(_update_of)),
+    AccessCase(
         "dynamodb",
         "TransactWriteItems, a condition",
         Expect.OWN,
         _transact_write(_check_of),
         ("dynamodb:ConditionCheckItem",),
     ),
-    Attempt("dynamodb", "PartiQL SELECT", Expect.NOBODY, _statement(_select)),
-    Attempt(
+    AccessCase("dynamodb", "PartiQL SELECT", Expect.NOBODY, _statement(_select)),
+    AccessCase(
         "dynamodb",
         "PartiQL SELECT of all",
         Expect.NOBODY,
         _statement(lambda me, _: f'SELECT * FROM "{me.deployment.data_table_name}"'),
         alone=True,
     ),
-    Attempt("dynamodb", "PartiQL INSERT", Expect.NOBODY, _statement(_partiql_insert)),
-    Attempt("dynamodb", "PartiQL UPDATE", Expect.NOBODY, _statement(_partiql_change("UPDATE"))),
-    Attempt("dynamodb", "PartiQL DELETE", Expect.NOBODY, _statement(_partiql_change("DELETE"))),
-    Attempt("dynamodb", "BatchExecuteStatement", Expect.NOBODY, _batch_statement),
-    Attempt(
+    AccessCase("dynamodb", "PartiQL INSERT", Expect.NOBODY, _statement(_partiql_insert)),
+    AccessCase("dynamodb", "PartiQL UPDATE", Expect.NOBODY, _statement(_partiql_change("UPDATE"))),
+    AccessCase("dynamodb", "PartiQL DELETE", Expect.NOBODY, _statement(_partiql_change("DELETE"))),
+    AccessCase("dynamodb", "BatchExecuteStatement", Expect.NOBODY, _batch_statement),
+    AccessCase(
         "dynamodb",
         "ExecuteTransaction",
         Expect.NOBODY,
@@ -542,14 +544,14 @@ _DYNAMODB: Final = (
             TransactStatements=[{"Statement": _select_one(me, at)}]
         ),
     ),
-    Attempt(
+    AccessCase(
         "dynamodb",
         "Scan",
         Expect.NOBODY,
         lambda me, _: me.dynamodb.scan(TableName=me.deployment.data_table_name),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "dynamodb",
         "Scan with a filter",
         Expect.NOBODY,
@@ -559,24 +561,24 @@ _DYNAMODB: Final = (
             ExpressionAttributeValues={":pk": at.partition},
         ),
     ),
-    Attempt(
+    AccessCase(
         "dynamodb",
         "DescribeTable",
         Expect.NOBODY,
         lambda me, _: me.dynamodb.describe_table(TableName=me.deployment.data_table_name),
         alone=True,
     ),
-    Attempt("dynamodb", "ListTables", Expect.NOBODY, lambda me, _: me.dynamodb.list_tables(), alone=True),
+    AccessCase("dynamodb", "ListTables", Expect.NOBODY, lambda me, _: me.dynamodb.list_tables(), alone=True),
 )
 _RECORDS: Final = (
-    Attempt(
+    AccessCase(
         "record",
         "GetItem",
         Expect.OWN,
         lambda me, at: me.dynamodb.get_item(TableName=me.deployment.table_name, Key=_record_of(at)),
         (policies.RECORD_ACTION,),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "TransactGetItems",
         Expect.OWN,
@@ -584,7 +586,7 @@ _RECORDS: Final = (
             TransactItems=[{"Get": {"TableName": me.deployment.table_name, "Key": _record_of(at)}}]
         ),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "BatchGetItem",
         Expect.NOBODY,
@@ -592,7 +594,7 @@ _RECORDS: Final = (
             RequestItems={me.deployment.table_name: {"Keys": [_record_of(at)]}}
         ),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "Query",
         Expect.NOBODY,
@@ -602,7 +604,7 @@ _RECORDS: Final = (
             ExpressionAttributeValues={":pk": at.partition},
         ),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "PutItem",
         Expect.NOBODY,
@@ -610,13 +612,13 @@ _RECORDS: Final = (
             TableName=me.deployment.table_name, Item={**at.record, "tier": {"S": "ENTERPRISE"}}
         ),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "PutItem beside it",
         Expect.NOBODY,
         lambda me, at: me.dynamodb.put_item(TableName=me.deployment.table_name, Item=at.item_key("INTRUDER")),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "UpdateItem",
         Expect.NOBODY,
@@ -627,36 +629,36 @@ _RECORDS: Final = (
             ExpressionAttributeValues={":t": {"S": "ENTERPRISE"}},
         ),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "DeleteItem",
         Expect.NOBODY,
         lambda me, at: me.dynamodb.delete_item(TableName=me.deployment.table_name, Key=_record_of(at)),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "Query of by-slug",
         Expect.NOBODY,
         _index("by-slug", lambda at: f"SLUG#{at.record['slug']['S']}"),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "Query of by-status-tier",
         Expect.NOBODY,
         _index("by-status-tier", lambda at: f"STATUS#ACTIVE#TIER#{at.record['tier']['S']}"),
     ),
-    Attempt(
+    AccessCase(
         "record", "Query of in-flight", Expect.NOBODY, _index("in-flight", lambda _: "IN_FLIGHT"), alone=True
     ),
-    Attempt("record", "Query of failed", Expect.NOBODY, _index("failed", lambda _: "FAILED"), alone=True),
-    Attempt(
+    AccessCase("record", "Query of failed", Expect.NOBODY, _index("failed", lambda _: "FAILED"), alone=True),
+    AccessCase(
         "record",
         "Scan",
         Expect.NOBODY,
         lambda me, _: me.dynamodb.scan(TableName=me.deployment.table_name),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "record",
         "PartiQL SELECT",
         Expect.NOBODY,
@@ -664,7 +666,7 @@ _RECORDS: Final = (
             Statement=f"SELECT * FROM \"{me.deployment.table_name}\" WHERE PK = '{at.partition['S']}'"
         ),
     ),
-    Attempt(
+    AccessCase(
         "record",
         "ListStreams",
         Expect.NOBODY,
@@ -677,22 +679,22 @@ _RECORDS: Final = (
 # --- other services -----------------------------------------------------------------------------------------
 
 
-def _assume(me: Actor, at: Place, **changes: Any) -> object:
+def _assume(me: Actor, at: Dataset, **changes: Any) -> object:
     wanted = {**me.probe.request(at.id), "SourceIdentity": None, **changes}
     request = {name: value for name, value in wanted.items() if value is not None}
     return me.client("sts").assume_role(**request)
 
 
 _OTHERS: Final = (
-    Attempt("sts", "AssumeRole again, as the tenant there", Expect.NOBODY, _assume),
-    Attempt(
+    AccessCase("sts", "AssumeRole again, as the tenant there", Expect.NOBODY, _assume),
+    AccessCase(
         "sts",
         "AssumeRole again, without a tag",
         Expect.NOBODY,
         lambda me, at: _assume(me, at, Tags=None, TransitiveTagKeys=None),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "sts",
         "AssumeRole of the function",
         Expect.NOBODY,
@@ -701,14 +703,14 @@ _OTHERS: Final = (
         ),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "sts",
         "GetFederationToken",
         Expect.NOBODY,
         lambda me, _: me.client("sts").get_federation_token(Name="intruder"),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "events",
         "PutEvents",
         Expect.NOBODY,
@@ -724,7 +726,7 @@ _OTHERS: Final = (
         ),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "lambda",
         "Invoke",
         Expect.NOBODY,
@@ -733,7 +735,7 @@ _OTHERS: Final = (
         ),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "sqs",
         "SendMessage",
         Expect.NOBODY,
@@ -742,14 +744,14 @@ _OTHERS: Final = (
         ),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "iam",
         "GetRole",
         Expect.NOBODY,
         lambda me, _: me.client("iam").get_role(RoleName=me.deployment.tenant_access_role_name),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "iam",
         "PutRolePolicy",
         Expect.NOBODY,
@@ -758,7 +760,7 @@ _OTHERS: Final = (
         ),
         alone=True,
     ),
-    Attempt(
+    AccessCase(
         "logs",
         "FilterLogEvents",
         Expect.NOBODY,

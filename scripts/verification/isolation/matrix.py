@@ -18,16 +18,16 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
+from scripts.local_aws.engine.process import EDITION
 from scripts.tooling.aws import Clients, Endpoint
 from scripts.tooling.deployment import Deployment
-from scripts.local_aws.engine.process import EDITION
-from scripts.verification.isolation import over_http
-from scripts.verification.isolation.attempts import ATTEMPTS, DENIED_CODES, Actor, Attempt, Denied
-from scripts.verification.isolation.over_http import Check
-from scripts.verification.isolation.places import SEED_KEY, Place, scope_of
-from scripts.verification.isolation.probe import Probe, Refusal, probing
 from scripts.tooling.project import BUILD, LOCAL
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded
+from scripts.verification.isolation import over_http
+from scripts.verification.isolation.attempts import ATTEMPTS, DENIED_CODES, AccessCase, Actor, Denied
+from scripts.verification.isolation.over_http import Check
+from scripts.verification.isolation.places import SEED_KEY, Dataset, scope_of
+from scripts.verification.isolation.probe import Probe, Refusal, probing
 from tenkacloud.isolation.policies import session_policy
 
 #: Ids that are prefixes of one another, and one that differs in case only; two pooled, two siloed.
@@ -194,7 +194,7 @@ def run(
         places = []
         for tenant in onboard:
             record = tenant.record(deployment, clients)
-            places.append(Place(tenant, scope_of(deployment, record), record))
+            places.append(Dataset(tenant, scope_of(deployment, record), record))
         if not _is_enforced(deployment, probe, places[0]):
             report.skipped = NOT_ENFORCED
             return report
@@ -209,7 +209,7 @@ def run(
     return report
 
 
-def _is_enforced(deployment: Deployment, probe: Probe, place: Place) -> bool:
+def _is_enforced(deployment: Deployment, probe: Probe, place: Dataset) -> bool:
     """Tell whether IAM is enforced; on AWS and on our own engine it is, or the matrix has to say so."""
     if deployment.environment != LOCAL or Endpoint.configured().edition() == EDITION:
         return True
@@ -220,8 +220,8 @@ def _is_enforced(deployment: Deployment, probe: Probe, place: Place) -> bool:
     return False
 
 
-def _of_sessions(probe: Probe, places: list[Place], mode: str) -> Iterable[Result]:
-    def of_actor(place: Place) -> list[Result]:
+def _of_sessions(probe: Probe, places: list[Dataset], mode: str) -> Iterable[Result]:
+    def of_actor(place: Dataset) -> list[Result]:
         policy = session_policy(place.id, place.scope) if mode == WITH_SESSION_POLICY else None
         actor = Actor(place, probe.session(place.id, policy), probe.deployment, probe)
         return [
@@ -235,7 +235,7 @@ def _of_sessions(probe: Probe, places: list[Place], mode: str) -> Iterable[Resul
         return [result for results in pool.map(of_actor, places) for result in results]
 
 
-def _tried(attempt: Attempt, actor: Actor, at: Place, mode: str) -> Result:
+def _tried(attempt: AccessCase, actor: Actor, at: Dataset, mode: str) -> Result:
     expected = Outcome.ALLOWED if attempt.allowed(actor.place, at) else Outcome.DENIED
     outcome, detail = _outcome(attempt, actor, at)
     return Result(
@@ -250,7 +250,7 @@ def _tried(attempt: Attempt, actor: Actor, at: Place, mode: str) -> Result:
     )
 
 
-def _outcome(attempt: Attempt, actor: Actor, at: Place) -> tuple[Outcome, str]:
+def _outcome(attempt: AccessCase, actor: Actor, at: Dataset) -> tuple[Outcome, str]:
     try:
         attempt.do(actor, at)
     except Denied:
@@ -262,7 +262,7 @@ def _outcome(attempt: Attempt, actor: Actor, at: Place) -> tuple[Outcome, str]:
     return Outcome.ALLOWED, ""
 
 
-def _of_function(probe: Probe, places: list[Place]) -> Iterator[Result]:
+def _of_function(probe: Probe, places: list[Dataset]) -> Iterator[Result]:
     """Yield what the trusted function tries with its own role; all of it has to be refused."""
     pooled, siloed = places[0], next(place for place in places if place.siloed)
     good = probe.request(pooled.id)

@@ -7,9 +7,9 @@ from typing import Any, Final
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.verification.flow.tenants import Tenant
-from tenkacloud.tenants.validation import TenantId
-from tenkacloud.isolation.resource_names import POOL_MARKER
 from tenkacloud.isolation.policies import SessionScope
+from tenkacloud.isolation.resource_names import POOL_MARKER
+from tenkacloud.tenants.validation import TenantId
 
 SEED_KEY: Final = "seed/secret.txt"
 SEED_ITEM: Final = "SEED"
@@ -31,7 +31,7 @@ def scope_of(deployment: Deployment, record: dict[str, Any]) -> SessionScope:
 
 
 @dataclass
-class Place:
+class Dataset:
     """One tenant's data. Seeded by the operator: an object, an unfinished upload, and an item."""
 
     tenant: Tenant

@@ -19,9 +19,9 @@ import boto3
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import PROBLEM_DATA, Deployment
 from scripts.tooling.project import LOCAL, CommandError
-from tenkacloud.tenants.validation import TenantId
 from tenkacloud.isolation.policies import TENANT_TAG, Policy
 from tenkacloud.isolation.sessions import session_name
+from tenkacloud.tenants.validation import TenantId
 
 #: Runs in Lambda. Credentials leave it in its answer only; nothing is logged.
 _SOURCE: Final = """

@@ -19,9 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from canary.decisions import new_record
-from scripts.verification.flow import canary_run
 from scripts.tooling import project
-from scripts.verification.flow import reconciling
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import (
     CANARY,
@@ -32,11 +30,12 @@ from scripts.tooling.deployment import (
     RECONCILER,
     Deployment,
 )
-from scripts.verification.least_privilege.permissions import statements, without_statement
 from scripts.tooling.project import LOCAL, CommandError, UsageError, exclusively, say
+from scripts.tooling.terraform import Terraform
+from scripts.verification.flow import canary_run, reconciling
 from scripts.verification.flow.tenant_api import TenantApi, user_of
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove
-from scripts.tooling.terraform import Terraform
+from scripts.verification.least_privilege.permissions import statements, without_statement
 
 #: Statements that the local engine does not ask for (`docs/local-engine.md`).
 NOT_ENFORCED: Final = {"WriteLogs", "WriteTraces", "SendToDeadLetterQueue", "ReadTenantStream"}

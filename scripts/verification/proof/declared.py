@@ -1,7 +1,7 @@
 """What may be: written down here, apart from the code and the Terraform that are proved.
 
-Nothing of it is taken from `tenkacloud.isolation.policies` or from a plan. A permission that is widened there alone is
-refused; whoever means it widens it here as well.
+Nothing of it is taken from `tenkacloud.isolation.policies` or from a plan. A permission that is widened there
+alone is refused; whoever means it widens it here as well.
 """
 
 from collections.abc import Mapping

@@ -17,8 +17,8 @@ from scripts.verification.proof.plan import Role, Tenancy
 from scripts.verification.proof.policy import Policy, Unreadable, parse_policy
 from scripts.verification.proof.search import combinations
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.tenants.validation import TenantId
 from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
+from tenkacloud.tenants.validation import TenantId
 
 #: For one property: how long z3 may take, at each of several tries.
 TIMEOUTS_MS: Final = (8_000, 12_000)

@@ -1,4 +1,6 @@
-"""Prove tenant isolation: `python -m scripts.verification.proof.prove [--json] [--plan FILE] ENV` (`docs/proof.md`).
+"""Prove tenant isolation (`docs/proof.md`).
+
+`python -m scripts.verification.proof.prove [--json] [--plan FILE] ENV`
 
 Plans the environment from nothing, reads every policy that bears on tenants' sessions, adds those that the
 code writes, and proves for all tenants t and u that no session of t reaches what is u's.
@@ -17,10 +19,10 @@ from rich.table import Table
 
 from scripts.local_aws.engine.process import Engine, free_port
 from scripts.tooling.project import BUILD, LOCAL, UsageError, run
+from scripts.tooling.terraform import Terraform
 from scripts.verification.proof.plan import read
 from scripts.verification.proof.policy import Unreadable
 from scripts.verification.proof.properties import Result, prove
-from scripts.tooling.terraform import Terraform
 
 
 def main(arguments: list[str]) -> int:

@@ -1,12 +1,12 @@
 """Exceptions.
 
 TenkaCloudError
-├── InvalidField       a field of a record or an event breaks its rule; no retry can mend it
-├── PermanentFailure   AWS said no, and would say it again; becomes FAILED with a reason
-├── PublishFailed      EventBridge did not take an event; AWS retries
-├── NotYet             the record is not in the state that this message needs; AWS retries
-├── NotVerified        a request names no tenant that somebody has vouched for
-└── TenantRefused      the tenant may not be acted for: unknown, not ACTIVE, or without resources
+├── InvalidFieldError       a field of a record or an event breaks its rule; no retry can mend it
+├── PermanentError   AWS said no, and would say it again; becomes FAILED with a reason
+├── PublishError      EventBridge did not take an event; AWS retries
+├── NotReadyError             the record is not in the state that this message needs; AWS retries
+├── NotVerifiedError        a request names no tenant that somebody has vouched for
+└── TenantDeniedError      the tenant may not be acted for: unknown, not ACTIVE, or without resources
 """
 
 
@@ -14,7 +14,7 @@ class TenkaCloudError(Exception):
     """Base of all exceptions raised by this project."""
 
 
-class InvalidField(TenkaCloudError):
+class InvalidFieldError(TenkaCloudError):
     """A field breaks its rule.
 
     `str(error)` is written for operators: it names the field, the rule, and the start of the value.
@@ -25,21 +25,21 @@ class InvalidField(TenkaCloudError):
         self.field = field
 
 
-class PermanentFailure(TenkaCloudError):
+class PermanentError(TenkaCloudError):
     """An effect can't succeed however often it is tried. `str(error)` is the `failureReason`."""
 
 
-class PublishFailed(TenkaCloudError):
+class PublishError(TenkaCloudError):
     """EventBridge did not accept an event: the call failed, or its entry did (`FailedEntryCount`)."""
 
 
-class NotYet(TenkaCloudError):
+class NotReadyError(TenkaCloudError):
     """A message came before the record was ready for it. Raised, so that AWS delivers it again."""
 
 
-class NotVerified(TenkaCloudError):
+class NotVerifiedError(TenkaCloudError):
     """A request carries no tenant id from a verified source. Nothing else it says counts."""
 
 
-class TenantRefused(TenkaCloudError):
+class TenantDeniedError(TenkaCloudError):
     """Nobody acts for this tenant now. `str(error)` says which tenant, and why."""

@@ -7,26 +7,28 @@ would lose the tenant. Both are batched: ten tenants cost one PutEvents call and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tenkacloud.tenants import record as records
-from tenkacloud.errors import PublishFailed
+from tenkacloud.errors import PublishError
 from tenkacloud.events import TenantOnboarding
 from tenkacloud.events.bus import ENTRIES_MAX, EventBus
-from tenkacloud.tenants.record import Change, Tenant
+from tenkacloud.tenants import record as records
+from tenkacloud.tenants.record import Tenant, Transition
 from tenkacloud.tenants.repository import NotApplied, Outcome, TenantStore
 
 
 @dataclass(frozen=True)
-class Ask:
+class OnboardingRequest:
     """A tenant to be asked for: publish `event`, then write `mark`."""
 
     tenant: Tenant
     event: TenantOnboarding
-    mark: Change
+    mark: Transition
 
 
-def ask_for(tenant: Tenant, correlation_id: str, now: str, *, resumed: bool = False) -> Ask:
+def request_onboarding(
+    tenant: Tenant, correlation_id: str, now: str, *, resumed: bool = False
+) -> OnboardingRequest:
     """Return what asks for a tenant's next attempt. `resumed`: by the reconciler."""
-    return Ask(
+    return OnboardingRequest(
         tenant=tenant,
         event=request_of(tenant, tenant.next_attempt, correlation_id, now),
         mark=records.begin_attempt(tenant, now, correlation_id, resumed=resumed),
@@ -47,27 +49,27 @@ def request_of(tenant: Tenant, attempt: int | None, correlation_id: str, now: st
 
 
 @dataclass(frozen=True)
-class ControlPlane:
+class OnboardingRequester:
     """The tenant table and the bus, as those who ask for tenants use them."""
 
     store: TenantStore
     bus: EventBus
 
-    def ask(self, asks: Sequence[Ask]) -> list[Outcome | Exception]:
+    def ask(self, asks: Sequence[OnboardingRequest]) -> list[Outcome | Exception]:
         """Ask for up to ten tenants; return what became of each mark, or why it was not asked for.
 
         A mark that was not applied is no failure: see `why_not_marked`.
 
         Raises:
-            PublishFailed: EventBridge took none of them.
+            PublishError: EventBridge took none of them.
         """
         errors = self.bus.put([ask.event for ask in asks])
         published = [ask for ask, error in zip(asks, errors, strict=True) if not error]
         marks = iter(self.store.apply_all([ask.mark for ask in published]))
-        return [PublishFailed(f"bus {self.bus.name}: {error}") if error else next(marks) for error in errors]
+        return [PublishError(f"bus {self.bus.name}: {error}") if error else next(marks) for error in errors]
 
 
-def chunks(asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
+def chunks(asks: Sequence[OnboardingRequest]) -> Iterator[Sequence[OnboardingRequest]]:
     """Yield the asks in the portions that `ask` takes."""
     for start in range(0, len(asks), ENTRIES_MAX):
         yield asks[start : start + ENTRIES_MAX]

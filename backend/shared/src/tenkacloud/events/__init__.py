@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.validation import (
     RESOURCE_OF,
     Slug,
@@ -24,7 +24,7 @@ from tenkacloud.tenants.validation import (
     parse_tenant_id,
     parse_text,
     parse_tier,
-    shown,
+    truncated_repr,
 )
 
 CONTROL_PLANE_SOURCE: Final = "tenkacloud.control-plane"
@@ -57,12 +57,12 @@ class Envelope:
         """Return the envelope of an EventBridge event of one kind.
 
         Raises:
-            InvalidField: it is not of this kind; a rule or a caller sends what it should not.
+            InvalidFieldError: it is not of this kind; a rule or a caller sends what it should not.
         """
         fields = parse_object("event", event)
         for field, expected in (("source", source), ("detail-type", detail_type)):
             if fields.get(field) != expected:
-                raise InvalidField(field, f"{shown(fields.get(field))} is not {expected}")
+                raise InvalidFieldError(field, f"{truncated_repr(fields.get(field))} is not {expected}")
         return cls(id=str(fields.get("id", "")), detail=fields.get("detail"))
 
 
@@ -86,7 +86,7 @@ class TenantOnboarding:
         """Return the event of a `detail`.
 
         Raises:
-            InvalidField: a field is missing or breaks its rule.
+            InvalidFieldError: a field is missing or breaks its rule.
         """
         fields = parse_object("detail", detail)
         return cls(
@@ -144,15 +144,16 @@ class TenantProvisioned:
         """Return the event of a `detail`.
 
         Raises:
-            InvalidField: a field is missing or breaks its rule, or COMPLETED names no resource, or more than
-                one, or not the one of the tier.
+            InvalidFieldError: a field is missing or breaks its rule, or COMPLETED names no resource, or more
+                than one, or not the one of the tier.
         """
         fields = parse_object("detail", detail)
         tenant_id = parse_tenant_id("detail.tenantId", fields.get("tenantId"))
         status = parse_text("detail.status", fields.get("status"))
         if status not in (*ProvisioningResult,):
-            raise InvalidField(
-                "detail.status", f"{shown(status)} is unknown: one of {', '.join(ProvisioningResult)}"
+            raise InvalidFieldError(
+                "detail.status",
+                f"{truncated_repr(status)} is unknown: one of {', '.join(ProvisioningResult)}",
             )
         given = parse_object("detail.resources", fields.get("resources"))
         resources = {
@@ -165,10 +166,12 @@ class TenantProvisioned:
             reason = fields.get("failureReason")
             failure_reason = reason if isinstance(reason, str) and reason.strip() else UNEXPLAINED
         elif len(resources) != 1:
-            raise InvalidField("detail.resources", f"must name one of {', '.join(RESOURCE_NAMES)}")
+            raise InvalidFieldError("detail.resources", f"must name one of {', '.join(RESOURCE_NAMES)}")
         tier = parse_tier("detail.tier", fields["tier"]) if "tier" in fields else None
         if tier and failure_reason is None and RESOURCE_OF[tier] not in resources:
-            raise InvalidField("detail.resources", f"must name {RESOURCE_OF[tier]}, since the tier is {tier}")
+            raise InvalidFieldError(
+                "detail.resources", f"must name {RESOURCE_OF[tier]}, since the tier is {tier}"
+            )
         return cls(
             tenant_id=tenant_id,
             resources=resources,
@@ -198,7 +201,7 @@ def parse_optional_attempt(detail: Mapping[str, object]) -> int | None:
     """Return the attempt that a `detail` carries, None if it carries none.
 
     Raises:
-        InvalidField: it is no attempt.
+        InvalidFieldError: it is no attempt.
     """
     name = "provisioningAttempt"
     return parse_attempt(f"detail.{name}", detail[name]) if name in detail else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tenkacloud.errors import PublishFailed
+from tenkacloud.errors import PublishError
 from tenkacloud.events import (
     APPLICATION_PLANE_SOURCE,
     CONTROL_PLANE_SOURCE,
@@ -34,24 +34,24 @@ class EventBus:
         """Send one event.
 
         Raises:
-            PublishFailed: EventBridge did not take it.
+            PublishError: EventBridge did not take it.
         """
         (error,) = self.put([event])
         if error:
-            raise PublishFailed(f"bus {self.name}: {error}")
+            raise PublishError(f"bus {self.name}: {error}")
 
     def put(self, events: list[Event]) -> list[str | None]:
         """Send up to ten events; return for each its error code, None where it was taken.
 
         Raises:
-            PublishFailed: the call failed as a whole.
+            PublishError: the call failed as a whole.
         """
         try:
             response = self.client.put_events(Entries=[self._entry(event) for event in events])
         except ClientError as error:
-            raise PublishFailed(f"bus {self.name}: {error.response['Error']['Code']}") from error
+            raise PublishError(f"bus {self.name}: {error.response['Error']['Code']}") from error
         except BotoCoreError as error:
-            raise PublishFailed(f"bus {self.name}: {type(error).__name__}") from error
+            raise PublishError(f"bus {self.name}: {type(error).__name__}") from error
         # The call succeeds even where entries fail: each says so itself.
         return [entry.get("ErrorCode") for entry in response["Entries"]]
 

@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tenkacloud.events.dead_letters import DeadLetters
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events import Envelope, Event, TenantOnboarding, TenantProvisioned, correlated
+from tenkacloud.events.dead_letters import DeadLetters
 from tenkacloud.platform.runtime import CLIENT_CONFIG, utc_now
 
 #: What EventBridge adds to the envelope of an event that a replay brings from the archive.
@@ -42,7 +42,7 @@ class EventConsumer(Generic[_T]):
         """Handle one event as EventBridge delivers it.
 
         Raises:
-            Exception: whatever `handle` or `is_wanted` raises, but for `InvalidField`.
+            Exception: whatever `handle` or `is_wanted` raises, but for `InvalidFieldError`.
         """
         try:
             envelope = Envelope.open(event, self.source, self.detail_type)
@@ -55,7 +55,7 @@ class EventConsumer(Generic[_T]):
                 self.logger.info("Replayed event ignored", replay=event[REPLAY_NAME])
                 return
             self.handle(message)
-        except InvalidField as error:
+        except InvalidFieldError as error:
             # Made here, since hardly any invocation needs it: a client costs a cold start some 50 ms.
             queue = DeadLetters(boto3.client("sqs", config=CLIENT_CONFIG), self.queue_url)
             queue.reject(

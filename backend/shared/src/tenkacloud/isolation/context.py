@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tenkacloud.errors import InvalidField, NotVerified
+from tenkacloud.errors import InvalidFieldError, NotVerifiedError
 from tenkacloud.events import TenantOnboarding
 from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
@@ -30,19 +30,19 @@ def from_jwt_authorizer(event: Mapping[str, object], claim: str) -> TenantContex
     as strings, under `requestContext.authorizer.jwt.claims`; a client can't write there.
 
     Raises:
-        NotVerified: no JWT authorizer stands before the route, or its token names no valid tenant.
+        NotVerifiedError: no JWT authorizer stands before the route, or its token names no valid tenant.
     """
     if event.get("version") != _PAYLOAD_VERSION:
-        raise NotVerified(f"this is no event of an HTTP API, payload format {_PAYLOAD_VERSION}")
+        raise NotVerifiedError(f"this is no event of an HTTP API, payload format {_PAYLOAD_VERSION}")
     claims: object = event
     for name in ("requestContext", "authorizer", "jwt", "claims"):
         claims = claims.get(name) if isinstance(claims, Mapping) else None
     if not isinstance(claims, Mapping):
-        raise NotVerified("no JWT authorizer has verified this request")
+        raise NotVerifiedError("no JWT authorizer has verified this request")
     try:
         return TenantContext(parse_tenant_id(f"claim {claim}", claims.get(claim)))
-    except InvalidField as error:
-        raise NotVerified(f"the token names no tenant: {error}") from None
+    except InvalidFieldError as error:
+        raise NotVerifiedError(f"the token names no tenant: {error}") from None
 
 
 def from_onboarding(event: TenantOnboarding) -> TenantContext:

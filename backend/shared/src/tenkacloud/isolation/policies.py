@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.tenants.validation import TenantId
 from tenkacloud.tenants.record import Key
+from tenkacloud.tenants.validation import TenantId
 
 TENANT_TAG: Final = "tenantId"
 OBJECT_ACTIONS: Final = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")

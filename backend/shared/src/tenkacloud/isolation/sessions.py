@@ -25,13 +25,13 @@ import botocore.session
 from botocore.exceptions import ClientError
 from cachetools import TLRUCache
 
-from tenkacloud.errors import TenantRefused
-from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier, parse_tenant_id, shown
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.isolation.policies import TENANT_TAG, SessionScope, session_policy
-from tenkacloud.tenants.record import METADATA, Key
-from tenkacloud.platform.runtime import CLIENT_CONFIG, required
+from tenkacloud.errors import TenantDeniedError
 from tenkacloud.isolation.context import TenantContext
+from tenkacloud.isolation.policies import TENANT_TAG, SessionScope, session_policy
+from tenkacloud.platform.runtime import CLIENT_CONFIG, required
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.record import METADATA, Key
+from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier, parse_tenant_id, truncated_repr
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -170,8 +170,8 @@ class TenantAccess:
         """Return a session that can act for this tenant only.
 
         Raises:
-            TenantRefused: the tenant is unknown, not ACTIVE, or has no resources yet.
-            InvalidField: the context holds no valid tenant id; somebody made it by hand.
+            TenantDeniedError: the tenant is unknown, not ACTIVE, or has no resources yet.
+            InvalidFieldError: the context holds no valid tenant id; somebody made it by hand.
             botocore.exceptions.ClientError: STS or DynamoDB failed, or this service is not trusted.
         """
         tenant_id = parse_tenant_id("tenantId", tenant.tenant_id)
@@ -275,7 +275,7 @@ def _dedicated_bucket(session: TenantSession) -> str | None:
     """Return the tenant's own bucket as its record names it, None if its objects are in the pool.
 
     Raises:
-        TenantRefused: the record says that nobody may act for this tenant.
+        TenantDeniedError: the record says that nobody may act for this tenant.
     """
     item = session.dynamodb.get_item(
         TableName=session.scope.table_name,
@@ -290,7 +290,7 @@ def _dedicated_bucket(session: TenantSession) -> str | None:
         ConsistentRead=True,
     ).get("Item")
     if item is None:
-        raise TenantRefused(f"tenant {session.tenant_id!r} is unknown")
+        raise TenantDeniedError(f"tenant {session.tenant_id!r} is unknown")
     return _bucket_of(session.tenant_id, item)
 
 
@@ -302,21 +302,25 @@ def _bucket_of(tenant_id: TenantId, item: Mapping[str, Any]) -> str | None:
     """
     status = _text(item, "status")
     if status not in (None, TenantStatus.ACTIVE):
-        raise TenantRefused(f"tenant {tenant_id!r} is {shown(status)}, not ACTIVE")
+        raise TenantDeniedError(f"tenant {tenant_id!r} is {truncated_repr(status)}, not ACTIVE")
     progress = _text(item, "provisioningStatus")
     for name, value, known in (
         ("tier", _text(item, "tier"), list(Tier)),
         ("provisioningStatus", progress, list(ProvisioningStatus)),
     ):
         if value not in known:
-            raise TenantRefused(f"tenant {tenant_id!r} has a record in doubt: its {name} is {shown(value)}")
+            raise TenantDeniedError(
+                f"tenant {tenant_id!r} has a record in doubt: its {name} is {truncated_repr(value)}"
+            )
     resources = item.get("resources", {}).get("M", {})
     prefix, bucket = _text(resources, "s3Prefix"), _text(resources, "dedicatedBucket")
     if bucket is None and isinstance(prefix, str) and prefix:
         return None
     if prefix is None and isinstance(bucket, str) and _BUCKET_NAME.fullmatch(bucket):
         return bucket
-    raise TenantRefused(f"tenant {tenant_id!r} has no resources; its provisioningStatus is {shown(progress)}")
+    raise TenantDeniedError(
+        f"tenant {tenant_id!r} has no resources; its provisioningStatus is {truncated_repr(progress)}"
+    )
 
 
 def _text(item: Mapping[str, Any], name: str) -> object:

@@ -30,10 +30,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from tenkacloud.errors import InvalidFieldError
+from tenkacloud.events import TenantProvisioned
+from tenkacloud.isolation.resource_names import pool_prefix
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.conditions import AtLeast, Is, OneOf, Requirement, Requirements, same
-from tenkacloud.errors import InvalidField
-from tenkacloud.events import TenantProvisioned
+from tenkacloud.tenants.lifecycle import ProvisioningStatus, allowed_from
 from tenkacloud.tenants.validation import (
     NULL,
     RESOURCE_OF,
@@ -49,10 +51,8 @@ from tenkacloud.tenants.validation import (
     parse_tenant_id,
     parse_tenant_status,
     parse_tier,
-    shown,
+    truncated_repr,
 )
-from tenkacloud.tenants.lifecycle import ProvisioningStatus, allowed_from
-from tenkacloud.isolation.resource_names import pool_prefix
 
 TENANT_PREFIX: Final = "TENANT#"
 METADATA: Final = "METADATA"
@@ -132,7 +132,7 @@ class Tenant:
     status: TenantStatus
     provisioning_status: ProvisioningStatus
     attempt: int | None
-    resumptions: int
+    automatic_retries: int
     created_at: str | None
     item: Item
 
@@ -143,16 +143,16 @@ class Tenant:
 
 
 @dataclass(frozen=True)
-class Expected:
+class Precondition:
     """One state of the record in which a change is right: its status, and what else is required of it."""
 
     status: ProvisioningStatus
     requires: Requirements = field(default_factory=dict)
 
 
-def as_read(status: ProvisioningStatus, item: Item) -> Expected:
+def as_read(status: ProvisioningStatus, item: Item) -> Precondition:
     """Return the state in which a record was read: each decisive attribute is still what it was."""
-    return Expected(status, {name: same(item.get(name)) for name in DECISIVE_ATTRIBUTES})
+    return Precondition(status, {name: same(item.get(name)) for name in DECISIVE_ATTRIBUTES})
 
 
 def is_as_read(item: Item, read_before: Item) -> bool:
@@ -161,7 +161,7 @@ def is_as_read(item: Item, read_before: Item) -> bool:
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryEntry:
     """A line of a tenant's history: one transition. `attempt` is None where the writer does not know it."""
 
     to: ProvisioningStatus
@@ -197,7 +197,7 @@ _RANK: Final = {
 
 
 @dataclass(frozen=True)
-class Change:
+class Transition:
     """A conditional update of one tenant record, and the lines of history that are written with it.
 
     Shapes: `sets` and `sets_if_absent` map attribute names to values (str, int, or a map of str);
@@ -209,9 +209,9 @@ class Change:
     """
 
     key: Key
-    expected: tuple[Expected, ...]
+    expected: tuple[Precondition, ...]
     sets: Mapping[str, object]
-    history: tuple[Entry, ...]
+    history: tuple[HistoryEntry, ...]
     sets_if_absent: Mapping[str, object] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
 
@@ -274,10 +274,10 @@ def parse_key(pk: object, sk: object) -> Key:
     """Return the key of a record that the stream's filter let through.
 
     Raises:
-        InvalidField: it is no tenant's METADATA record.
+        InvalidFieldError: it is no tenant's METADATA record.
     """
     if not isinstance(pk, str) or not pk.startswith(TENANT_PREFIX) or sk != METADATA:
-        raise InvalidField("key", f"is not {TENANT_PREFIX}<id> / {METADATA}")
+        raise InvalidFieldError("key", f"is not {TENANT_PREFIX}<id> / {METADATA}")
     return Key(pk)
 
 
@@ -285,11 +285,11 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
     """Return the tenant that a record describes, its slug derived where it has none.
 
     Raises:
-        InvalidField: a field breaks its rule, the id differs from the key's, or the tenant is DELETED.
+        InvalidFieldError: a field breaks its rule, the id differs from the key's, or the tenant is DELETED.
     """
     tenant_id = parse_tenant_id("id", item.get("id"))
     if key.pk != f"{TENANT_PREFIX}{tenant_id}":
-        raise InvalidField("id", f"{tenant_id!r} differs from the id in the record's key")
+        raise InvalidFieldError("id", f"{tenant_id!r} differs from the id in the record's key")
     name = parse_name("name", item.get("name"))
     slug = item.get("slug")
     status = item.get("status")
@@ -303,12 +303,12 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
         status=TenantStatus.ACTIVE if status is None else parse_tenant_status("status", status),
         provisioning_status=parse_provisioning_status(item.get("provisioningStatus")),
         attempt=None if attempt is None else parse_attempt("provisioningAttempt", attempt, least=0),
-        resumptions=_resumptions(item),
+        automatic_retries=_resumptions(item),
         created_at=_created_at(item),
         item=item,
     )
     if tenant.status is TenantStatus.DELETED:
-        raise InvalidField("status", "is DELETED: a deleted tenant is not provisioned")
+        raise InvalidFieldError("status", "is DELETED: a deleted tenant is not provisioned")
     return tenant
 
 
@@ -316,11 +316,11 @@ def parse_provisioning_status(value: object) -> ProvisioningStatus:
     """Return the provisioning status that a record has.
 
     Raises:
-        InvalidField: it is none.
+        InvalidFieldError: it is none.
     """
     if not isinstance(value, str) or value not in (*ProvisioningStatus,):
         allowed = ", ".join(ProvisioningStatus)
-        raise InvalidField("provisioningStatus", f"{shown(value)} is unknown: one of {allowed}")
+        raise InvalidFieldError("provisioningStatus", f"{truncated_repr(value)} is unknown: one of {allowed}")
     return ProvisioningStatus(value)
 
 
@@ -333,21 +333,21 @@ def _resumptions(item: Item) -> int:
     """Return the count of resumptions; a bad one counts as none, since only the reconciler writes it."""
     try:
         return parse_attempt("resumptions", item.get("resumptions", 0), least=0)
-    except InvalidField:
+    except InvalidFieldError:
         return 0
 
 
 def begin_attempt(
     tenant: Tenant, now: str, correlation_id: str | None = None, *, resumed: bool = False
-) -> Change:
+) -> Transition:
     """PENDING → PROVISIONING: the onboarding of `tenant.next_attempt` was asked for.
 
     As the first status change of a record, it writes what a bare record lacks. With `resumed` it is the
     reconciler who asked, for a tenant that is stuck: PROVISIONING → PROVISIONING, too, and it is counted.
     """
     created_at = tenant.created_at or now
-    resumption = {"resumptions": tenant.resumptions + 1} if resumed else {}
-    return Change(
+    resumption = {"resumptions": tenant.automatic_retries + 1} if resumed else {}
+    return Transition(
         key=tenant.key,
         expected=(as_read(tenant.provisioning_status, tenant.item),),
         sets={
@@ -364,7 +364,7 @@ def begin_attempt(
             **_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
         },
         history=(
-            Entry(
+            HistoryEntry(
                 ProvisioningStatus.PROVISIONING,
                 now,
                 tenant.next_attempt,
@@ -381,9 +381,9 @@ def status_tier_key(status: TenantStatus | None, tier: Tier | None) -> str:
     return f"STATUS#{status or UNKNOWN}#TIER#{tier or UNKNOWN}"
 
 
-def enlist(key: Key, item: Item, now: str) -> Change:
+def mark_in_flight(key: Key, item: Item, now: str) -> Transition:
     """Put a tenant whose change could not be made among those in flight, where the reconciler finds it."""
-    return Change(
+    return Transition(
         key=key,
         # Whatever else was written since: the tenant is still to be seen to.
         expected=(_status_alone(item),),
@@ -393,12 +393,12 @@ def enlist(key: Key, item: Item, now: str) -> Change:
     )
 
 
-def refuse(key: Key, item: Item, reason: str, now: str) -> Change:
+def reject(key: Key, item: Item, reason: str, now: str) -> Transition:
     """PENDING or PROVISIONING → FAILED: the record can't be asked for. Counts as an attempt."""
     status = parse_provisioning_status(item.get("provisioningStatus"))
     begun = _attempts_begun(item) + 1
     created_at = _created_at(item) or now
-    return Change(
+    return Transition(
         key=key,
         expected=(as_read(status, item),),
         sets={
@@ -408,19 +408,19 @@ def refuse(key: Key, item: Item, reason: str, now: str) -> Change:
             **_failure(reason, now),
             **_index(_STATUS_TIER_INDEX, status_tier_key(*_status_and_tier(item)), created_at),
         },
-        history=(Entry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
+        history=(HistoryEntry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
         sets_if_absent={"EntityType": "TENANT"},
         removes=(*_IN_FLIGHT_INDEX, "resumptions"),
     )
 
 
-def refuse_as_it_is(key: Key, item: Item, reason: str, now: str) -> Change:
+def reject_as_it_is(key: Key, item: Item, reason: str, now: str) -> Transition:
     """PENDING or PROVISIONING → FAILED, with as little written and required as can be.
 
     For a record that no other change can be made of, although it is as it was read.
     """
     begun = _attempts_begun(item) + 1
-    return Change(
+    return Transition(
         key=key,
         expected=(_status_alone(item),),
         sets={
@@ -428,21 +428,21 @@ def refuse_as_it_is(key: Key, item: Item, reason: str, now: str) -> Change:
             "provisioningAttempt": begun,
             **_failure(reason, now),
         },
-        history=(Entry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
+        history=(HistoryEntry(ProvisioningStatus.FAILED, now, begun, reason=reason[:REASON_MAX]),),
         removes=_IN_FLIGHT_INDEX,
     )
 
 
-def _status_alone(item: Item) -> Expected:
+def _status_alone(item: Item) -> Precondition:
     status = parse_provisioning_status(item.get("provisioningStatus"))
-    return Expected(status, {"provisioningStatus": Is(status)})
+    return Precondition(status, {"provisioningStatus": Is(status)})
 
 
 def _attempts_begun(item: Item) -> int:
     """Return the record's attempt, 0 where it has none that can be counted on from."""
     try:
         return parse_attempt("provisioningAttempt", item.get("provisioningAttempt"), least=0)
-    except InvalidField:
+    except InvalidFieldError:
         return 0
 
 
@@ -458,33 +458,35 @@ def _choice(choices: type[_C], value: object) -> _C | None:
     return choices(value) if isinstance(value, str) and value in (*choices,) else None
 
 
-def give_up(tenant: Tenant, reason: str, now: str) -> Change:
+def fail_after_retries(tenant: Tenant, reason: str, now: str) -> Transition:
     """PROVISIONING → FAILED: attempt after attempt brought no result."""
-    return Change(
+    return Transition(
         key=tenant.key,
         expected=(as_read(tenant.provisioning_status, tenant.item),),
         sets={"provisioningStatus": ProvisioningStatus.FAILED, **_failure(reason, now)},
-        history=(Entry(ProvisioningStatus.FAILED, now, tenant.attempt, reason=reason[:REASON_MAX]),),
+        history=(HistoryEntry(ProvisioningStatus.FAILED, now, tenant.attempt, reason=reason[:REASON_MAX]),),
         removes=(*_IN_FLIGHT_INDEX, "resumptions"),
     )
 
 
-def request_again(key: Key, item: Item, reason: str, now: str) -> Change:
+def request_again(key: Key, item: Item, reason: str, now: str) -> Transition:
     """FAILED → PENDING, or COMPLETED with misplaced resources → PENDING: another attempt is wanted.
 
     `reason` is for the history.
 
     Raises:
-        InvalidField: the record is neither.
+        InvalidFieldError: the record is neither.
     """
     status = parse_provisioning_status(item.get("provisioningStatus"))
     if status is not ProvisioningStatus.FAILED and misplaced(item) is None:
-        raise InvalidField("provisioningStatus", f"is {status}, with nothing to be mended by another attempt")
+        raise InvalidFieldError(
+            "provisioningStatus", f"is {status}, with nothing to be mended by another attempt"
+        )
     attempt = _attempts_begun(item)
     expected = as_read(status, item)
     if status is ProvisioningStatus.COMPLETED:
-        expected = Expected(status, {**expected.requires, "resources": _same_resources(item)})
-    return Change(
+        expected = Precondition(status, {**expected.requires, "resources": _same_resources(item)})
+    return Transition(
         key=key,
         expected=(expected,),
         sets={
@@ -493,7 +495,7 @@ def request_again(key: Key, item: Item, reason: str, now: str) -> Change:
             # From the start: should the stream fail to bring it, the reconciler does.
             **_index(_IN_FLIGHT_INDEX, IN_FLIGHT, now),
         },
-        history=(Entry(ProvisioningStatus.PENDING, now, attempt or None, reason=reason[:REASON_MAX]),),
+        history=(HistoryEntry(ProvisioningStatus.PENDING, now, attempt or None, reason=reason[:REASON_MAX]),),
         removes=("resumptions", *_FAILED_INDEX),
     )
 
@@ -525,7 +527,7 @@ def misplaced(item: Item) -> str | None:
     return None if fits else f"resources do not fit tier {tier}: the record names {named or 'none'}"
 
 
-def settle(result: TenantProvisioned, now: str) -> Change:
+def record_result(result: TenantProvisioned, now: str) -> Transition:
     """PROVISIONING → COMPLETED or FAILED: the application plane's result of an attempt.
 
     The record must still be what the result answers (`_answered`). A failure counts for the attempt in flight
@@ -543,10 +545,10 @@ def settle(result: TenantProvisioned, now: str) -> Change:
         attempt = {"provisioningAttempt": Is(result.attempt)}
     requires = {**_answered(result), **attempt}
     statuses = (ProvisioningStatus.PROVISIONING, *((ProvisioningStatus.FAILED,) if result.succeeded else ()))
-    return Change(
+    return Transition(
         key=Key.of(result.tenant_id),
         expected=tuple(
-            Expected(status, {"provisioningStatus": Is(status), **requires}) for status in statuses
+            Precondition(status, {"provisioningStatus": Is(status), **requires}) for status in statuses
         ),
         sets=_settled(result, now),
         history=(_outcome(result, result.attempt, now),),
@@ -588,9 +590,9 @@ def counts_for(result: TenantProvisioned, attempt: int | None) -> bool:
     )
 
 
-def settle_ahead(tenant: Tenant, result: TenantProvisioned, now: str) -> Change:
+def record_result_ahead(tenant: Tenant, result: TenantProvisioned, now: str) -> Transition:
     """FAILED → COMPLETED: a success of the next attempt, whose mark the failure of the last one overtook."""
-    return Change(
+    return Transition(
         key=tenant.key,
         expected=(as_read(tenant.provisioning_status, tenant.item),),
         sets={**_settled(result, now), "provisioningAttempt": tenant.next_attempt},
@@ -599,12 +601,12 @@ def settle_ahead(tenant: Tenant, result: TenantProvisioned, now: str) -> Change:
     )
 
 
-def settle_unmarked(tenant: Tenant, result: TenantProvisioned, now: str) -> Change:
+def record_result_unmarked(tenant: Tenant, result: TenantProvisioned, now: str) -> Transition:
     """PENDING → PROVISIONING → COMPLETED or FAILED at once: the result overtook the mark of its attempt."""
     mark = begin_attempt(tenant, now, result.correlation_id)
     settled = _settled(result, now)
     gone = (*mark.removes, *_unsettled(result))
-    return Change(
+    return Transition(
         key=mark.key,
         expected=mark.expected,
         sets={**{name: value for name, value in mark.sets.items() if name not in gone}, **settled},
@@ -613,9 +615,9 @@ def settle_unmarked(tenant: Tenant, result: TenantProvisioned, now: str) -> Chan
     )
 
 
-def _outcome(result: TenantProvisioned, attempt: int | None, now: str) -> Entry:
+def _outcome(result: TenantProvisioned, attempt: int | None, now: str) -> HistoryEntry:
     reason = None if result.failure_reason is None else result.failure_reason[:REASON_MAX]
-    return Entry(ProvisioningStatus(result.status), now, attempt, reason, result.correlation_id)
+    return HistoryEntry(ProvisioningStatus(result.status), now, attempt, reason, result.correlation_id)
 
 
 def _settled(result: TenantProvisioned, now: str) -> dict[str, object]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tenkacloud.errors import NotYet, PermanentFailure
-from tenkacloud.tenants.record import Change, Expected, Item, Key, read
+from tenkacloud.errors import NotReadyError, PermanentError
+from tenkacloud.tenants.record import Item, Key, Precondition, Transition, read
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,15 +56,15 @@ class TenantStore:
         self._writer = writer
         self._sleep = sleep
 
-    def apply(self, change: Change) -> Outcome:
+    def apply(self, change: Transition) -> Outcome:
         """Write a change if the record is in one of its expected states.
 
         A failed condition brings the record back in the same call, so no second read is needed and none
         can see a later state.
 
         Raises:
-            NotYet: other writers hold the record.
-            PermanentFailure: DynamoDB takes no change of the record as it is.
+            NotReadyError: other writers hold the record.
+            PermanentError: DynamoDB takes no change of the record as it is.
             botocore.exceptions.ClientError: any other error; worth a retry.
         """
         (outcome,) = self.apply_all([change])
@@ -72,7 +72,7 @@ class TenantStore:
             raise outcome
         return outcome
 
-    def apply_all(self, changes: Sequence[Change]) -> list[Outcome | Exception]:
+    def apply_all(self, changes: Sequence[Transition]) -> list[Outcome | Exception]:
         """Write each change whose condition holds; return what became of each, in their order.
 
         They go in one transaction. Where that is cancelled for some of them, the others go again without
@@ -87,7 +87,7 @@ class TenantStore:
                 outcomes.update(dict.fromkeys(group, error))
         return [outcomes[number] for number in range(len(changes))]
 
-    def _apply_group(self, group: dict[int, Change], outcomes: dict[int, Outcome | Exception]) -> None:
+    def _apply_group(self, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]) -> None:
         """Write a group; take from it what has an outcome, and leave what shares the caller's error."""
         codes: set[str] = set()
         for tried in range(_ROUNDS):
@@ -101,7 +101,7 @@ class TenantStore:
         for number, change in group.items():
             outcomes[number] = _given_up(change, codes)
 
-    def _try(self, group: dict[int, Change], outcomes: dict[int, Outcome | Exception]) -> set[str]:
+    def _try(self, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]) -> set[str]:
         """Write a group once; take from it what has an outcome; return what was in the way of the rest."""
         try:
             self._write(list(group.values()))
@@ -116,13 +116,13 @@ class TenantStore:
         group.clear()
         return set()
 
-    def _apply_each(self, group: dict[int, Change], outcomes: dict[int, Outcome | Exception]) -> None:
+    def _apply_each(self, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]) -> None:
         while group:
             number, change = next(iter(group.items()))
             self._apply_group({number: change}, outcomes)
             del group[number]
 
-    def _write(self, changes: list[Change]) -> None:
+    def _write(self, changes: list[Transition]) -> None:
         writes: list[Any] = []
         for change in changes:
             writes.append({"Update": {"TableName": self._table_name, **update_of(change)}})
@@ -134,7 +134,7 @@ class TenantStore:
 
 
 def _take_refused(
-    cancelled: ClientError, group: dict[int, Change], outcomes: dict[int, Outcome | Exception]
+    cancelled: ClientError, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]
 ) -> set[str]:
     """Take those whose condition failed out of a group; return the codes of what else was in the way."""
     reasons: Iterator[dict[str, Any]] = iter(cast("Any", cancelled.response).get("CancellationReasons", []))
@@ -153,16 +153,16 @@ def _take_refused(
     return codes if refused or codes else {"TransactionCanceledException"}
 
 
-def _given_up(change: Change, codes: set[str]) -> NotYet | PermanentFailure:
+def _given_up(change: Transition, codes: set[str]) -> NotReadyError | PermanentError:
     if codes & _FOR_GOOD:
         # Our own requests are valid: the record is too big, or an index key of it has a wrong type.
-        return PermanentFailure(f"DynamoDB takes no change of the record {change.key.pk} as it is")
-    return NotYet(f"the record {change.key.pk} can't be written now: {', '.join(sorted(codes))}")
+        return PermanentError(f"DynamoDB takes no change of the record {change.key.pk} as it is")
+    return NotReadyError(f"the record {change.key.pk} can't be written now: {', '.join(sorted(codes))}")
 
 
-def _groups(changes: Sequence[Change]) -> list[dict[int, Change]]:
+def _groups(changes: Sequence[Transition]) -> list[dict[int, Transition]]:
     """Return numbered changes in groups for one transaction each: none holds a record twice."""
-    groups: list[dict[int, Change]] = []
+    groups: list[dict[int, Transition]] = []
     last_of: dict[Key, int] = {}
     for number, change in enumerate(changes):
         # After the group with the last change of the same record, since their order counts.
@@ -176,7 +176,7 @@ def _groups(changes: Sequence[Change]) -> list[dict[int, Change]]:
     return groups
 
 
-def history_of(change: Change, writer: str) -> list[dict[str, Any]]:
+def history_of(change: Transition, writer: str) -> list[dict[str, Any]]:
     """Return the items of a change's lines of history, in DynamoDB's JSON."""
     return [
         {
@@ -188,7 +188,7 @@ def history_of(change: Change, writer: str) -> list[dict[str, Any]]:
     ]
 
 
-def update_of(change: Change) -> dict[str, Any]:
+def update_of(change: Transition) -> dict[str, Any]:
     """Return the arguments of UpdateItem for a change. Every attribute name is aliased."""
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
@@ -211,7 +211,7 @@ def update_of(change: Change) -> dict[str, Any]:
     if change.removes:
         update += f" REMOVE {', '.join(map(name, change.removes))}"
 
-    def condition(number: int, state: Expected) -> str:
+    def condition(number: int, state: Precondition) -> str:
         return " AND ".join(
             requirement.expression(name(attribute), partial(compared, f"{attribute}{number}"))
             for attribute, requirement in state.requires.items()

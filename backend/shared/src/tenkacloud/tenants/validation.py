@@ -1,7 +1,7 @@
 """The rules of a tenant's fields, and how a missing slug is derived.
 
 Every parser takes whatever a record or an event held, and either returns the typed value or raises
-`InvalidField`. `fullmatch` is used throughout: `$` would accept a trailing newline.
+`InvalidFieldError`. `fullmatch` is used throughout: `$` would accept a trailing newline.
 """
 
 import re
@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NewType, TypeVar
 
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 
 TenantId = NewType("TenantId", str)
 Slug = NewType("Slug", str)
@@ -69,7 +69,7 @@ class TenantStatus(StrEnum):
     DELETED = "DELETED"
 
 
-def shown(value: object) -> str:
+def truncated_repr(value: object) -> str:
     """Return a bad value as a reason may show it: escaped, and cut to `SHOWN_MAX` characters."""
     text = ascii(value)
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
@@ -91,14 +91,14 @@ def parse_text(field: str, value: object) -> str:
     """Return a non-empty string.
 
     Raises:
-        InvalidField: the value is absent, not a string, or empty.
+        InvalidFieldError: the value is absent, not a string, or empty.
     """
     if value is None:
-        raise InvalidField(field, "is missing")
+        raise InvalidFieldError(field, "is missing")
     if not isinstance(value, str):
-        raise InvalidField(field, f"must be a string, not {kind_of(value)}")
+        raise InvalidFieldError(field, f"must be a string, not {kind_of(value)}")
     if not value:
-        raise InvalidField(field, "is empty")
+        raise InvalidFieldError(field, "is empty")
     return value
 
 
@@ -106,12 +106,12 @@ def parse_object(field: str, value: object) -> Mapping[str, object]:
     """Return a JSON object.
 
     Raises:
-        InvalidField: the value is absent or no object.
+        InvalidFieldError: the value is absent or no object.
     """
     if value is None:
-        raise InvalidField(field, "is missing")
+        raise InvalidFieldError(field, "is missing")
     if not isinstance(value, Mapping):
-        raise InvalidField(field, f"must be an object, not {kind_of(value)}")
+        raise InvalidFieldError(field, f"must be an object, not {kind_of(value)}")
     return value
 
 
@@ -119,13 +119,13 @@ def parse_tenant_id(field: str, value: object) -> TenantId:
     """Return a valid tenant id.
 
     Raises:
-        InvalidField: it does not match `TENANT_ID_PATTERN`.
+        InvalidFieldError: it does not match `TENANT_ID_PATTERN`.
     """
     text = parse_text(field, value)
     if not re.fullmatch(TENANT_ID_PATTERN, text):
-        raise InvalidField(
+        raise InvalidFieldError(
             field,
-            f"{shown(text)} is no tenant id: 1 to 64 letters, digits, '-' or '_', "
+            f"{truncated_repr(text)} is no tenant id: 1 to 64 letters, digits, '-' or '_', "
             "starting with a letter or digit",
         )
     return TenantId(text)
@@ -135,13 +135,13 @@ def parse_slug(field: str, value: object) -> Slug:
     """Return a valid slug.
 
     Raises:
-        InvalidField: it does not match `SLUG_PATTERN`.
+        InvalidFieldError: it does not match `SLUG_PATTERN`.
     """
     text = parse_text(field, value)
     if not re.fullmatch(SLUG_PATTERN, text):
-        raise InvalidField(
+        raise InvalidFieldError(
             field,
-            f"{shown(text)} is no slug: 1 to {SLUG_MAX} lower-case letters, digits or inner '-'",
+            f"{truncated_repr(text)} is no slug: 1 to {SLUG_MAX} lower-case letters, digits or inner '-'",
         )
     return Slug(text)
 
@@ -150,15 +150,15 @@ def parse_name(field: str, value: object) -> str:
     """Return a tenant's display name.
 
     Raises:
-        InvalidField: it is blank, longer than `NAME_MAX`, or holds control characters.
+        InvalidFieldError: it is blank, longer than `NAME_MAX`, or holds control characters.
     """
     text = parse_text(field, value)
     if not text.strip():
-        raise InvalidField(field, "is blank")
+        raise InvalidFieldError(field, "is blank")
     if len(text) > NAME_MAX:
-        raise InvalidField(field, f"has {len(text)} characters; at most {NAME_MAX} are allowed")
+        raise InvalidFieldError(field, f"has {len(text)} characters; at most {NAME_MAX} are allowed")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise InvalidField(field, f"{shown(text)} holds control characters")
+        raise InvalidFieldError(field, f"{truncated_repr(text)} holds control characters")
     return text
 
 
@@ -166,7 +166,7 @@ def parse_tier(field: str, value: object) -> Tier:
     """Return a tier.
 
     Raises:
-        InvalidField: it is none of FREE, PRO, ENTERPRISE.
+        InvalidFieldError: it is none of FREE, PRO, ENTERPRISE.
     """
     return _parse_choice(Tier, field, value)
 
@@ -175,7 +175,7 @@ def parse_tenant_status(field: str, value: object) -> TenantStatus:
     """Return a tenant status.
 
     Raises:
-        InvalidField: it is none of ACTIVE, SUSPENDED, DELETED.
+        InvalidFieldError: it is none of ACTIVE, SUSPENDED, DELETED.
     """
     return _parse_choice(TenantStatus, field, value)
 
@@ -184,13 +184,15 @@ def parse_attempt(field: str, value: object, *, least: int = 1) -> int:
     """Return the number of a provisioning attempt, from `least` up.
 
     Raises:
-        InvalidField: it is no whole number, or out of range.
+        InvalidFieldError: it is no whole number, or out of range.
     """
     # DynamoDB numbers arrive as Decimal, JSON's as int or float; a bool is an int in Python.
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise InvalidField(field, f"must be a number, not {kind_of(value)}")
+        raise InvalidFieldError(field, f"must be a number, not {kind_of(value)}")
     if not least <= value <= ATTEMPT_MAX or value != int(value):
-        raise InvalidField(field, f"{shown(value)} is no whole number from {least} to {ATTEMPT_MAX}")
+        raise InvalidFieldError(
+            field, f"{truncated_repr(value)} is no whole number from {least} to {ATTEMPT_MAX}"
+        )
     return int(value)
 
 
@@ -212,4 +214,6 @@ def _parse_choice(choices: type[_E], field: str, value: object) -> _E:
     try:
         return choices(text)
     except ValueError:
-        raise InvalidField(field, f"{shown(text)} is unknown: one of {', '.join(choices)}") from None
+        raise InvalidFieldError(
+            field, f"{truncated_repr(text)} is unknown: one of {', '.join(choices)}"
+        ) from None

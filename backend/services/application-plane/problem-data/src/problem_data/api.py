@@ -92,7 +92,7 @@ def get_file(session: TenantSession, event: Event, _now: str) -> Answer:
     name = parse_file_name(event)
     try:
         file = files.read(session, parse_problem_id(event), name)
-    except files.TooLarge as error:
+    except files.TooLargeError as error:
         return failure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
     if file is None:
         return failure(HTTPStatus.NOT_FOUND, f"there is no file {name}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
-class TooLarge(TenkaCloudError):
+class TooLargeError(TenkaCloudError):
     """A file, put here by other ways, is too large for the answer of a Lambda function."""
 
 
@@ -30,14 +30,16 @@ def read(session: TenantSession, problem_id: str, name: str) -> FileBody | None:
     """Return a file, None if there is none.
 
     Raises:
-        TooLarge: it has more than `FILE_MAX` bytes.
+        TooLargeError: it has more than `FILE_MAX` bytes.
     """
     answer = _get(session, _key(session, problem_id, name))
     if answer is None:
         return None
     if answer["ContentLength"] > FILE_MAX:
         answer["Body"].close()
-        raise TooLarge(f"the file has {answer['ContentLength']} bytes; at most {FILE_MAX} can be read here")
+        raise TooLargeError(
+            f"the file has {answer['ContentLength']} bytes; at most {FILE_MAX} can be read here"
+        )
     return FileBody(answer["Body"].read(), answer["ContentType"])
 
 

@@ -10,10 +10,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from problem_data.api import ROUTES, Answer, failure
-from tenkacloud.errors import InvalidField, NotVerified, TenantRefused
-from tenkacloud.platform.runtime import METRICS_NAMESPACE, log_versions, required, utc_now
-from tenkacloud.isolation.sessions import TenantAccess
+from tenkacloud.errors import InvalidFieldError, NotVerifiedError, TenantDeniedError
 from tenkacloud.isolation.context import from_jwt_authorizer
+from tenkacloud.isolation.sessions import TenantAccess
+from tenkacloud.platform.runtime import METRICS_NAMESPACE, log_versions, required, utc_now
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)
@@ -47,10 +47,10 @@ def _answer(route: str, event: dict[str, Any]) -> Answer:
         tenant = from_jwt_authorizer(event, required(os.environ, "TENANT_CLAIM"))
         logger.append_keys(tenant_id=tenant.tenant_id)
         return ROUTES[route](_access().session(tenant), event, utc_now())
-    except (NotVerified, TenantRefused) as error:
+    except (NotVerifiedError, TenantDeniedError) as error:
         # Said to the client, too: the token is verified, so it can only ask about its own tenant.
         logger.warning("Refused", reason=str(error))
         metrics.add_metric("TenantRefused", MetricUnit.Count, 1)
         return failure(HTTPStatus.FORBIDDEN, str(error))
-    except InvalidField as error:
+    except InvalidFieldError as error:
         return failure(HTTPStatus.BAD_REQUEST, str(error))

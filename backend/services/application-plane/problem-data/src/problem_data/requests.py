@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
-from tenkacloud.errors import InvalidField
-from tenkacloud.tenants.validation import parse_name, parse_object, parse_text, shown
+from tenkacloud.errors import InvalidFieldError
+from tenkacloud.tenants.validation import parse_name, parse_object, parse_text, truncated_repr
 
 PROBLEM_ID_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 #: Segments that begin with a letter, digit or `_`: no `..`, no empty one.
@@ -55,13 +55,13 @@ def parse_problem_id(event: Mapping[str, object]) -> str:
     """Return the problem of the path.
 
     Raises:
-        InvalidField: it does not match `PROBLEM_ID_PATTERN`.
+        InvalidFieldError: it does not match `PROBLEM_ID_PATTERN`.
     """
     text = _path_parameter(event, "problemId")
     if not re.fullmatch(PROBLEM_ID_PATTERN, text):
-        raise InvalidField(
+        raise InvalidFieldError(
             "problemId",
-            f"{shown(text)} is no problem id: 1 to 64 letters, digits, '-' or '_', "
+            f"{truncated_repr(text)} is no problem id: 1 to 64 letters, digits, '-' or '_', "
             "starting with a letter or digit",
         )
     return text
@@ -71,14 +71,14 @@ def parse_file_name(event: Mapping[str, object]) -> str:
     """Return the file of the path, maybe with folders.
 
     Raises:
-        InvalidField: it does not match `FILE_NAME_PATTERN`, or is too long.
+        InvalidFieldError: it does not match `FILE_NAME_PATTERN`, or is too long.
     """
     text = _path_parameter(event, "name")
     if len(text) > FILE_NAME_MAX or not re.fullmatch(FILE_NAME_PATTERN, text):
-        raise InvalidField(
+        raise InvalidFieldError(
             "name",
-            f"{shown(text)} is no file name: at most {FILE_NAME_MAX} letters, digits, '.', '-', '_' and "
-            "inner '/'; no part of it starts with '.' or '-'",
+            f"{truncated_repr(text)} is not a valid file name: at most {FILE_NAME_MAX} letters, digits, '.', "
+            "'-', '_' and inner '/'; no part of it starts with '.' or '-'",
         )
     return text
 
@@ -87,15 +87,15 @@ def parse_page(event: Mapping[str, object], pattern: str) -> Page:
     """Return the part of a list that the query string asks for: `limit`, and `after` a name of `pattern`.
 
     Raises:
-        InvalidField: `limit` is no number from 1 to `PAGE_MAX`, or `after` is no such name.
+        InvalidFieldError: `limit` is no number from 1 to `PAGE_MAX`, or `after` is no such name.
     """
     query = event.get("queryStringParameters")
     given = query if isinstance(query, Mapping) else {}
     limit, after = given.get("limit", str(PAGE_MAX)), given.get("after")
     if not _matches("[0-9]{1,3}", limit) or not 1 <= int(limit) <= PAGE_MAX:
-        raise InvalidField("limit", f"{shown(limit)} is no number from 1 to {PAGE_MAX}")
+        raise InvalidFieldError("limit", f"{truncated_repr(limit)} is no number from 1 to {PAGE_MAX}")
     if after is not None and not (_matches(pattern, after) and len(after) <= FILE_NAME_MAX):
-        raise InvalidField("after", f"{shown(after)} is no name of this list")
+        raise InvalidFieldError("after", f"{truncated_repr(after)} is no name of this list")
     return Page(int(limit), after)
 
 
@@ -103,14 +103,14 @@ def parse_problem(event: Mapping[str, object]) -> ProblemText:
     """Return the problem of the body, a JSON object with `title` and maybe `statement`.
 
     Raises:
-        InvalidField: the body is no such object, no strict JSON, or no UTF-8.
+        InvalidFieldError: the body is no such object, no strict JSON, or no UTF-8.
     """
     body = parse_object("body", _json(_body(event)))
     statement = body.get("statement", "")
     if not isinstance(statement, str) or len(statement) > STATEMENT_MAX:
-        raise InvalidField("statement", f"must be a string of at most {STATEMENT_MAX} characters")
+        raise InvalidFieldError("statement", f"must be a string of at most {STATEMENT_MAX} characters")
     if not _is_unicode(statement):
-        raise InvalidField("statement", "holds half of a surrogate pair")
+        raise InvalidFieldError("statement", "holds half of a surrogate pair")
     return ProblemText(title=parse_name("title", body.get("title")), statement=statement)
 
 
@@ -118,15 +118,15 @@ def parse_file(event: Mapping[str, object]) -> FileBody:
     """Return the file of the body.
 
     Raises:
-        InvalidField: it is larger than `FILE_MAX`, or its Content-Type is none.
+        InvalidFieldError: it is larger than `FILE_MAX`, or its Content-Type is none.
     """
     content = _body(event)
     if len(content) > FILE_MAX:
-        raise InvalidField("body", f"has {len(content)} bytes; at most {FILE_MAX} are allowed")
+        raise InvalidFieldError("body", f"has {len(content)} bytes; at most {FILE_MAX} are allowed")
     headers = event.get("headers")
     content_type = headers.get("content-type", _UNKNOWN_TYPE) if isinstance(headers, Mapping) else ""
     if not _matches(_CONTENT_TYPE, content_type) or len(content_type) > _CONTENT_TYPE_MAX:
-        raise InvalidField("Content-Type", f"{shown(content_type)} is no media type")
+        raise InvalidFieldError("Content-Type", f"{truncated_repr(content_type)} is no media type")
     return FileBody(content, content_type)
 
 
@@ -138,16 +138,16 @@ def _body(event: Mapping[str, object]) -> bytes:
     body, encoded = event.get("body", ""), event.get("isBase64Encoded", False)
     text = "" if body is None else body
     if not isinstance(text, str):
-        raise InvalidField("body", f"must be a string, not {type(text).__name__}")
+        raise InvalidFieldError("body", f"must be a string, not {type(text).__name__}")
     if encoded is not None and not isinstance(encoded, bool):
-        raise InvalidField("body", f"comes with isBase64Encoded {shown(encoded)}")
+        raise InvalidFieldError("body", f"comes with isBase64Encoded {truncated_repr(encoded)}")
     if encoded:
         try:
             return base64.b64decode(text, validate=True)
         except ValueError:  # binascii.Error is one; another, if it is no ASCII
-            raise InvalidField("body", "is no base64") from None
+            raise InvalidFieldError("body", "is no base64") from None
     if not _is_unicode(text):
-        raise InvalidField("body", "is no UTF-8")
+        raise InvalidFieldError("body", "is no UTF-8")
     return text.encode()
 
 
@@ -158,25 +158,25 @@ def _json(content: bytes) -> object:
     at the first has looked at something else.
 
     Raises:
-        InvalidField: it is none.
+        InvalidFieldError: it is none.
     """
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise InvalidField("body", "is no UTF-8") from None
+        raise InvalidFieldError("body", "is no UTF-8") from None
     try:
         return json.loads(text, object_pairs_hook=_members, parse_int=_integer, parse_constant=_no_number)
     except RecursionError:
-        raise InvalidField("body", "is nested too deeply") from None
+        raise InvalidFieldError("body", "is nested too deeply") from None
     except json.JSONDecodeError:
-        raise InvalidField("body", "is no JSON") from None
+        raise InvalidFieldError("body", "is no JSON") from None
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members: dict[str, object] = {}
     for name, value in pairs:
         if name in members:
-            raise InvalidField("body", f"names {shown(name)} twice")
+            raise InvalidFieldError("body", f"names {truncated_repr(name)} twice")
         members[name] = value
     return members
 
@@ -184,12 +184,12 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _integer(digits: str) -> int:
     # Python refuses 4,300 digits and more, since they take long.
     if len(digits) > _DIGITS_MAX:
-        raise InvalidField("body", f"holds a number of more than {_DIGITS_MAX} digits")
+        raise InvalidFieldError("body", f"holds a number of more than {_DIGITS_MAX} digits")
     return int(digits)
 
 
 def _no_number(name: str) -> object:
-    raise InvalidField("body", f"is no JSON: {name} is no number")
+    raise InvalidFieldError("body", f"is no JSON: {name} is no number")
 
 
 def _is_unicode(text: str) -> bool:

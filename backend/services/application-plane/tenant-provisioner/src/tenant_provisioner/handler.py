@@ -14,11 +14,11 @@ from tenant_provisioner.replays import TenantRecords
 from tenant_provisioner.requests import parse_request
 from tenant_provisioner.service import TenantProvisioner
 from tenant_provisioner.side_by_side import side_by_side
-from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.events import CONTROL_PLANE_SOURCE, TENANT_ONBOARDING, Event
-from tenkacloud.tenants.validation import Tier
 from tenkacloud.events.bus import EventBus
+from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
+from tenkacloud.tenants.validation import Tier
 
 logger = Logger(serialize_stacktrace=False)
 metrics = Metrics(namespace=METRICS_NAMESPACE)
@@ -54,7 +54,7 @@ def _consumer() -> EventConsumer[Event]:
         queue_url=required(os.environ, "DEAD_LETTER_QUEUE_URL"),
         logger=logger,
         metrics=metrics,
-        is_wanted=records.ask_for,
+        is_wanted=records.request_onboarding,
     )
 
 

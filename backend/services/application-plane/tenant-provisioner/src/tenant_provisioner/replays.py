@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import boto3
 
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
-from tenkacloud.tenants.validation import TenantStatus
-from tenkacloud.tenants.record import Item, Key, read
 from tenkacloud.platform.runtime import CLIENT_CONFIG
+from tenkacloud.tenants.record import Item, Key, read
+from tenkacloud.tenants.validation import TenantStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +37,7 @@ class TenantRecords:
 
     table_name: str
 
-    def ask_for(self, request: TenantOnboarding | TenantProvisioned) -> bool:
+    def request_onboarding(self, request: TenantOnboarding | TenantProvisioned) -> bool:
         """Tell whether the tenant of a request is there, and its record asks for what the request does.
 
         Raises:

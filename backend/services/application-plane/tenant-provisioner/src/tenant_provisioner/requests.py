@@ -1,6 +1,6 @@
 """What an onboarding event asks for. Pure."""
 
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events import (
     TenantOnboarding,
     TenantProvisioned,
@@ -14,15 +14,15 @@ def parse_request(detail: object, now: str) -> TenantOnboarding | TenantProvisio
     """Return the onboarding to carry out; or, if only the tenant is known, its FAILED result.
 
     Raises:
-        InvalidField: not even the tenant is known, so there is no one to report to.
+        InvalidFieldError: not even the tenant is known, so there is no one to report to.
     """
     try:
         return TenantOnboarding.parse(detail)
-    except InvalidField as error:
+    except InvalidFieldError as error:
         fields = parse_object("detail", detail)
         try:
             attempt = parse_optional_attempt(fields)
-        except InvalidField:
+        except InvalidFieldError:
             attempt = None  # the very field that is bad; the result is then of the current attempt
         return TenantProvisioned(
             tenant_id=parse_tenant_id("detail.tenantId", fields.get("tenantId")),

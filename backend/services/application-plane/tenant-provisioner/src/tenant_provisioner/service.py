@@ -7,10 +7,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from tenant_provisioner.types import Provisioner, Resources
-from tenkacloud.errors import PermanentFailure
+from tenkacloud.errors import PermanentError
 from tenkacloud.events import TenantOnboarding, TenantProvisioned
-from tenkacloud.tenants.validation import Tier
 from tenkacloud.events.bus import EventBus
+from tenkacloud.tenants.validation import Tier
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class TenantProvisioner:
         """Provision a tenant and publish the result; publish a result that stands already as it is.
 
         Raises:
-            PublishFailed: the result could not be published; the next delivery does both again.
+            PublishError: the result could not be published; the next delivery does both again.
             botocore.exceptions.ClientError: AWS failed in a way that a retry may mend.
         """
         result = request if isinstance(request, TenantProvisioned) else self._provision(request)
@@ -43,7 +43,7 @@ class TenantProvisioner:
         reason = None
         try:
             resources = self.provisioners[tenant.tier].provision(tenant)
-        except PermanentFailure as failure:
+        except PermanentError as failure:
             reason = str(failure)
         return TenantProvisioned(
             tenant_id=tenant.tenant_id,

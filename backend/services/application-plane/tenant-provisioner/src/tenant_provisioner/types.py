@@ -19,7 +19,7 @@ class Provisioner(Protocol):
         """Build the tenant's resources, or find them built.
 
         Raises:
-            PermanentFailure: no retry can build them; the reason is for operators.
+            PermanentError: no retry can build them; the reason is for operators.
             botocore.exceptions.ClientError: anything else; worth a retry.
         """
         ...

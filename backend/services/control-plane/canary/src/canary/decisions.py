@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from tenkacloud.tenants.validation import TenantId, Tier
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import Key
+from tenkacloud.tenants.validation import TenantId, Tier
 
 #: Reserved: no customer's tenant may have it.
 CANARY_ID: Final = TenantId("canary")

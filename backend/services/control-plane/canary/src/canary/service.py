@@ -10,8 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from canary.decisions import CANARY_ID, Onboard, Replace, Reserved, Wait, decide, new_record
 from canary.repository import CanaryRepository
-from tenkacloud.platform.clock import rfc3339
 from tenkacloud.isolation.resource_names import pool_marker
+from tenkacloud.platform.clock import rfc3339
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

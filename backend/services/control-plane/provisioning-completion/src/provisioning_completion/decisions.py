@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from tenkacloud.tenants import record as records
-from tenkacloud.errors import InvalidField
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events import TenantProvisioned
-from tenkacloud.tenants.validation import shown
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import Change, Item, Key, Tenant
+from tenkacloud.tenants.record import Item, Key, Tenant, Transition
+from tenkacloud.tenants.validation import truncated_repr
 
 
 @dataclass(frozen=True)
-class Done:
+class Ignore:
     """The record needs nothing of this result: a duplicate, or one of an older attempt."""
 
     reason: str
@@ -21,17 +21,17 @@ class Done:
 class WithMark:
     """The result overtook the mark of its attempt: write both, in one change."""
 
-    change: Change
+    change: Transition
 
 
 @dataclass(frozen=True)
-class Again:
+class Retry:
     """The result can't be judged yet; AWS is to deliver it again."""
 
     reason: str
 
 
-Decision = Done | WithMark | Again
+Decision = Ignore | WithMark | Retry
 
 
 def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
@@ -41,16 +41,16 @@ def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
     """
     status = item.get("provisioningStatus")
     if status not in (*ProvisioningStatus,):
-        return Done(f"the record's provisioningStatus {shown(status)} is unknown")
+        return Ignore(f"the record's provisioningStatus {truncated_repr(status)} is unknown")
     if status == ProvisioningStatus.COMPLETED:
-        return Done(f"the record is already {status}")
+        return Ignore(f"the record is already {status}")
     try:
         tenant = records.parse_tenant(Key.of(result.tenant_id), item)
-    except InvalidField as error:
-        return Done(f"the record can't be provisioned as it is: {error}")
+    except InvalidFieldError as error:
+        return Ignore(f"the record can't be provisioned as it is: {error}")
     if not records.answers(result, tenant):
         asked = f"tier {result.tier}, slug {result.slug}" if result.tier else f"{', '.join(result.resources)}"
-        return Done(
+        return Ignore(
             f"it answers another request ({asked}): the record is of tier {tenant.tier}, slug {tenant.slug}"
         )
     if status == ProvisioningStatus.FAILED:
@@ -61,23 +61,23 @@ def decide(item: Item, result: TenantProvisioned, now: str) -> Decision:
 def _decide_failed(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
     if result.succeeded and result.attempt == tenant.next_attempt:
         # Asked for by the reconciler; before its mark was written, the attempt before it failed.
-        return WithMark(records.settle_ahead(tenant, result, now))
+        return WithMark(records.record_result_ahead(tenant, result, now))
     if result.attempt in (None, tenant.attempt):
-        return Done(f"the record is already {tenant.provisioning_status}")
-    return Done(_of_another_attempt(result, tenant.attempt))
+        return Ignore(f"the record is already {tenant.provisioning_status}")
+    return Ignore(_of_another_attempt(result, tenant.attempt))
 
 
 def _decide_in_flight(tenant: Tenant, result: TenantProvisioned, now: str) -> Decision:
     pending = tenant.provisioning_status is ProvisioningStatus.PENDING
     # The next attempt's: provisioning's mark of a PENDING record, or the reconciler's, is not written yet.
     if result.attempt == tenant.next_attempt or (result.attempt is None and pending and not tenant.attempt):
-        return WithMark(records.settle_unmarked(tenant, result, now))
+        return WithMark(records.record_result_unmarked(tenant, result, now))
     if result.attempt is None:
         # Of the attempt before the retry, or of the retry? Once the retry is marked, it is the current.
-        return Again("it does not say of which attempt it is, and another one is about to begin")
+        return Retry("it does not say of which attempt it is, and another one is about to begin")
     if not pending and records.counts_for(result, tenant.attempt):
-        return Again("the record changed while its result was written")
-    return Done(_of_another_attempt(result, tenant.attempt))
+        return Retry("the record changed while its result was written")
+    return Ignore(_of_another_attempt(result, tenant.attempt))
 
 
 def _of_another_attempt(result: TenantProvisioned, attempt: object) -> str:

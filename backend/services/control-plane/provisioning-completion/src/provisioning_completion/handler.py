@@ -9,8 +9,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from provisioning_completion.service import Completion
-from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.events import APPLICATION_PLANE_SOURCE, TENANT_PROVISIONED, TenantProvisioned
+from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
 from tenkacloud.tenants.repository import TenantStore
 

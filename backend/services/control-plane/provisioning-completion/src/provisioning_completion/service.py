@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from provisioning_completion.decisions import Again, Done, WithMark, decide
-from tenkacloud.tenants import record as records
-from tenkacloud.errors import InvalidField, NotYet
+from provisioning_completion.decisions import Ignore, Retry, WithMark, decide
+from tenkacloud.errors import InvalidFieldError, NotReadyError
 from tenkacloud.events import TenantProvisioned
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.repository import Applied, TenantStore
 
 _ROUNDS = 3  # the result, the result with its mark, and one for a race; after that AWS delivers again
@@ -28,10 +28,10 @@ class Completion:
         """Write a result to its tenant's record, unless the record is already beyond it.
 
         Raises:
-            InvalidField: there is no such tenant.
-            NotYet: the record is not ready for the result.
+            InvalidFieldError: there is no such tenant.
+            NotReadyError: the record is not ready for the result.
         """
-        change = records.settle(result, self.clock())
+        change = records.record_result(result, self.clock())
         reason = ""
         for _ in range(_ROUNDS):
             outcome = self.store.apply(change)
@@ -39,9 +39,9 @@ class Completion:
                 self._tell(result)
                 return
             if outcome.item is None:
-                raise InvalidField("detail.tenantId", f"{result.tenant_id!r} is no tenant of this table")
+                raise InvalidFieldError("detail.tenantId", f"{result.tenant_id!r} is no tenant of this table")
             match decide(outcome.item, result, self.clock()):
-                case Done(reason):
+                case Ignore(reason):
                     # A repair that failed is seen here and nowhere else: its tenant stays COMPLETED.
                     tell = self.logger.info if result.succeeded else self.logger.warning
                     tell(
@@ -54,9 +54,9 @@ class Completion:
                     return
                 case WithMark(change):
                     reason = "it is being marked"
-                case Again(reason):
-                    change = records.settle(result, self.clock())
-        raise NotYet(f"the record of {result.tenant_id} is not ready for its result: {reason}")
+                case Retry(reason):
+                    change = records.record_result(result, self.clock())
+        raise NotReadyError(f"the record of {result.tenant_id} is not ready for its result: {reason}")
 
     def _tell(self, result: TenantProvisioned) -> None:
         self.metrics.add_metric(f"Tenant{result.status.capitalize()}", MetricUnit.Count, 1)

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass
 
+from tenkacloud.errors import InvalidFieldError, PermanentError
+from tenkacloud.onboarding import OnboardingRequest, request_onboarding
 from tenkacloud.tenants import record as records
-from tenkacloud.errors import InvalidField, PermanentFailure
-from tenkacloud.tenants.validation import shown
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.onboarding import Ask, ask_for
-from tenkacloud.tenants.record import Change, Item, Key
+from tenkacloud.tenants.record import Item, Key, Transition
 from tenkacloud.tenants.repository import NotApplied, Outcome
+from tenkacloud.tenants.validation import truncated_repr
 
 
 @dataclass(frozen=True)
-class Refuse:
+class Reject:
     """The record breaks a rule: write `change`, which says which."""
 
-    change: Change
+    change: Transition
     item: Item
     reason: str
     correlation_id: str
@@ -28,7 +28,7 @@ class Ignore:
     reason: str
 
 
-Plan = Ask | Refuse | Ignore
+Plan = OnboardingRequest | Reject | Ignore
 
 
 def plan(keys: Item, new_image: Item, correlation_id: str, now: str) -> Plan:
@@ -38,14 +38,18 @@ def plan(keys: Item, new_image: Item, correlation_id: str, now: str) -> Plan:
     """
     try:
         key = records.parse_key(keys.get("PK"), keys.get("SK"))
-    except InvalidField as error:
+    except InvalidFieldError as error:
         return Ignore(str(error))
     if not is_pending(new_image):
-        return Ignore(f"provisioningStatus is {shown(new_image.get('provisioningStatus'))}, not PENDING")
+        return Ignore(
+            f"provisioningStatus is {truncated_repr(new_image.get('provisioningStatus'))}, not PENDING"
+        )
     return _plan(key, new_image, correlation_id, now)
 
 
-def plan_again(step: Ask | Refuse, outcome: Outcome | Exception, now: str) -> Ask | Refuse | None:
+def plan_again(
+    step: OnboardingRequest | Reject, outcome: Outcome | Exception, now: str
+) -> OnboardingRequest | Reject | None:
     """Return what is to be done after all of a record of which a step could not be written; None: nothing.
 
     PENDING in another way than the one that was planned for: written anew before this, so it is planned anew.
@@ -58,21 +62,21 @@ def plan_again(step: Ask | Refuse, outcome: Outcome | Exception, now: str) -> As
             if not records.is_as_read(found, item):
                 return _plan(key, found, correlation_id, now)
             reason = "the record can't be changed as it is, although it is PENDING and as it was read"
-            return Refuse(records.refuse_as_it_is(key, found, reason, now), found, reason, correlation_id)
-        case PermanentFailure():
+            return Reject(records.reject_as_it_is(key, found, reason, now), found, reason, correlation_id)
+        case PermanentError():
             reason = str(outcome)
-            return Refuse(records.refuse_as_it_is(key, item, reason, now), item, reason, correlation_id)
+            return Reject(records.reject_as_it_is(key, item, reason, now), item, reason, correlation_id)
     return None
 
 
-def list_in_flight(step: Ask | Refuse, now: str) -> Change:
+def list_in_flight(step: OnboardingRequest | Reject, now: str) -> Transition:
     """Return the change by which the reconciler finds a tenant that nothing else could be written of."""
     key, item, _ = _subject(step)
-    return records.enlist(key, item, now)
+    return records.mark_in_flight(key, item, now)
 
 
-def _subject(step: Ask | Refuse) -> tuple[Key, Item, str]:
-    if isinstance(step, Refuse):
+def _subject(step: OnboardingRequest | Reject) -> tuple[Key, Item, str]:
+    if isinstance(step, Reject):
         return step.change.key, step.item, step.correlation_id
     return step.tenant.key, step.tenant.item, step.event.correlation_id or ""
 
@@ -82,8 +86,8 @@ def is_pending(item: Item | None) -> bool:
     return item is not None and item.get("provisioningStatus") == ProvisioningStatus.PENDING
 
 
-def _plan(key: Key, item: Item, correlation_id: str, now: str) -> Ask | Refuse:
+def _plan(key: Key, item: Item, correlation_id: str, now: str) -> OnboardingRequest | Reject:
     try:
-        return ask_for(records.parse_tenant(key, item), correlation_id, now)
-    except InvalidField as error:
-        return Refuse(records.refuse(key, item, str(error), now), item, str(error), correlation_id)
+        return request_onboarding(records.parse_tenant(key, item), correlation_id, now)
+    except InvalidFieldError as error:
+        return Reject(records.reject(key, item, str(error), now), item, str(error), correlation_id)

@@ -10,8 +10,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from provisioning.service import Provisioning
-from tenkacloud.onboarding import ControlPlane
 from tenkacloud.events.bus import EventBus
+from tenkacloud.onboarding import OnboardingRequester
 from tenkacloud.platform.runtime import CLIENT_CONFIG, METRICS_NAMESPACE, log_versions, required, utc_now
 from tenkacloud.tenants.repository import TenantStore
 
@@ -25,7 +25,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 def _service() -> Provisioning:
     log_versions(logger)
     return Provisioning(
-        control_plane=ControlPlane(
+        control_plane=OnboardingRequester(
             TenantStore(
                 boto3.client("dynamodb", config=CLIENT_CONFIG), required(os.environ, "TABLE_NAME"), WRITER
             ),

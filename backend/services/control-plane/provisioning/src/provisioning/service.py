@@ -12,11 +12,11 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.decisions import Ignore, Plan, Refuse, is_pending, list_in_flight, plan, plan_again
+from provisioning.decisions import Ignore, Plan, Reject, is_pending, list_in_flight, plan, plan_again
+from tenkacloud.errors import NotReadyError, PermanentError, PublishError
+from tenkacloud.onboarding import OnboardingRequest, OnboardingRequester, chunks, why_not_marked
 from tenkacloud.tenants import record as records
-from tenkacloud.errors import NotYet, PermanentFailure, PublishFailed
-from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
-from tenkacloud.tenants.record import TENANT_PREFIX, Change
+from tenkacloud.tenants.record import TENANT_PREFIX, Transition
 from tenkacloud.tenants.repository import NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
@@ -26,7 +26,7 @@ LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
 CHUNK_MILLISECONDS: Final = 70_000
 
 
-class Unlisted(NotYet):
+class UnlistedError(NotReadyError):
     """A tenant was neither asked for nor listed as in flight, so only the stream still knows of it."""
 
 
@@ -34,7 +34,7 @@ class Unlisted(NotYet):
 class Provisioning:
     """Asks the application plane for every tenant that entered PENDING."""
 
-    control_plane: ControlPlane
+    control_plane: OnboardingRequester
     logger: Logger
     metrics: Metrics
 
@@ -43,7 +43,7 @@ class Provisioning:
 
         Raises:
             BatchProcessingError: every record of the batch failed.
-            Unlisted: a record failed, and its tenant could not even be listed as in flight.
+            UnlistedError: a record failed, and its tenant could not even be listed as in flight.
         """
         plans = {_sequence(record): _plan(record, now) for record in DynamoDBStreamEvent(event).records}
         outcomes: dict[str, Outcome | Exception] = {}
@@ -72,7 +72,7 @@ class Provisioning:
                     self.logger.error("Record failed", exc_info=outcome)
                     self.metrics.add_metric("RecordFailed", MetricUnit.Count, 1)
                     # A new one: many records share an exception, and each raise makes its traceback longer.
-                    raise NotYet(str(outcome)) from None
+                    raise NotReadyError(str(outcome)) from None
                 self._tell(plans[_sequence(record)], outcome)
 
         response = process_partial_response(
@@ -82,14 +82,16 @@ class Provisioning:
             context=context,
         )
         if unlisted:
-            raise Unlisted(f"{unlisted} tenants are known to the stream only: it is to deliver them again")
+            raise UnlistedError(
+                f"{unlisted} tenants are known to the stream only: it is to deliver them again"
+            )
         return response
 
     def _carry_out(
-        self, plans: Mapping[str, Ask | Refuse], context: LambdaContext
+        self, plans: Mapping[str, OnboardingRequest | Reject], context: LambdaContext
     ) -> dict[str, Outcome | Exception]:
-        asks = {sequence: step for sequence, step in plans.items() if isinstance(step, Ask)}
-        refusals = {sequence: step.change for sequence, step in plans.items() if isinstance(step, Refuse)}
+        asks = {sequence: step for sequence, step in plans.items() if isinstance(step, OnboardingRequest)}
+        refusals = {sequence: step.change for sequence, step in plans.items() if isinstance(step, Reject)}
         sequences = iter(asks)
         outcomes: dict[str, Outcome | Exception] = {}
         down: Exception | None = None
@@ -98,7 +100,7 @@ class Provisioning:
             done: list[Outcome | Exception]
             try:
                 done = [down] * len(chunk) if down else self.control_plane.ask(chunk)
-            except PublishFailed as failure:
+            except PublishError as failure:
                 # A bus that is down would take the time of every other chunk, too.
                 down = failure
                 done = [failure] * len(chunk)
@@ -106,7 +108,7 @@ class Provisioning:
         outcomes.update(self._apply(refusals) if _has_time(context) else dict.fromkeys(refusals, _NO_TIME))
         return outcomes
 
-    def _apply(self, changes: Mapping[str, Change]) -> dict[str, Outcome | Exception]:
+    def _apply(self, changes: Mapping[str, Transition]) -> dict[str, Outcome | Exception]:
         return dict(zip(changes, self.control_plane.store.apply_all(list(changes.values())), strict=True))
 
     def _list_those_who_failed(
@@ -123,7 +125,7 @@ class Provisioning:
         }
         # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
         return sum(
-            isinstance(outcome, Exception) and not isinstance(outcome, PermanentFailure)
+            isinstance(outcome, Exception) and not isinstance(outcome, PermanentError)
             for outcome in self._apply(failed).values()
         )
 
@@ -132,24 +134,24 @@ class Provisioning:
             case Ignore(reason), _:
                 self.logger.warning("Record ignored", reason=reason)
                 self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-            case Refuse(), NotApplied():
+            case Reject(), NotApplied():
                 self.logger.info("Refusal not written", reason=why_not_marked(outcome))
                 self.metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-            case Refuse(_, _, reason, _), _:
+            case Reject(_, _, reason, _), _:
                 self.metrics.add_metric("TenantRefused", MetricUnit.Count, 1)
                 self.logger.warning("Tenant refused: FAILED", reason=reason)
-            case Ask(), NotApplied():
+            case OnboardingRequest(), NotApplied():
                 self.metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
                 self.logger.info("Onboarding requested again", reason=why_not_marked(outcome))
-            case Ask(_, event, _), _:
+            case OnboardingRequest(_, event, _), _:
                 self.metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
                 self.logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
 
 
 #: A record that is written again and again is planned so often; after that AWS delivers it again.
 _ROUNDS: Final = 3
-_CHANGES_QUICKLY: Final = NotYet("the record is written again and again")
-_NO_TIME: Final = NotYet("too little time is left in this invocation")
+_CHANGES_QUICKLY: Final = NotReadyError("the record is written again and again")
+_NO_TIME: Final = NotReadyError("too little time is left in this invocation")
 
 
 def _is_pending(outcome: Outcome | Exception) -> bool:

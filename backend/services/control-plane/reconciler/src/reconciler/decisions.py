@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from tenkacloud.tenants import record as records
-from tenkacloud.platform.clock import rfc3339
-from tenkacloud.errors import InvalidField, PermanentFailure
+from tenkacloud.errors import InvalidFieldError, PermanentError
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.tenants.validation import shown
+from tenkacloud.onboarding import OnboardingRequest, request_of, request_onboarding
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.onboarding import Ask, ask_for, request_of
-from tenkacloud.tenants.record import IN_FLIGHT_SINCE, Change, Item, Key
+from tenkacloud.tenants.record import IN_FLIGHT_SINCE, Item, Key, Transition
 from tenkacloud.tenants.repository import NotApplied, Outcome
+from tenkacloud.tenants.validation import truncated_repr
 
 #: The deadline doubles with each resumption, up to this many times the first. Whoever waits in a backlog is
 #: not helped by being asked for again and again; and a backlog that is asked for twice is twice as long.
@@ -28,12 +28,12 @@ class Limits:
 
     now: datetime
     stuck_after: timedelta
-    resumptions_max: int
+    automatic_retries_max: int
     growing: bool = True
 
-    def stuck_before(self, resumptions: int) -> str:
+    def stuck_before(self, automatic_retries: int) -> str:
         """Return the time (RFC 3339 UTC) since which an attempt may still be running."""
-        patience = min(2**resumptions, PATIENCE_MAX) if self.growing else 1
+        patience = min(2**automatic_retries, PATIENCE_MAX) if self.growing else 1
         return rfc3339(self.now - patience * self.stuck_after)
 
 
@@ -41,7 +41,7 @@ class Limits:
 class Fail:
     """Write `change`: FAILED, with the reason."""
 
-    change: Change
+    change: Transition
     reason: str
 
 
@@ -49,42 +49,44 @@ class Fail:
 class RequestAgain:
     """Write `change`: PENDING, since another attempt is wanted."""
 
-    change: Change
+    change: Transition
 
 
 @dataclass(frozen=True)
-class Leave:
+class Skip:
     """Nothing to be done, and why."""
 
     reason: str
 
 
-def decide(key: Key, item: Item, limits: Limits, request_id: str, now: str) -> Ask | Fail | Leave:
+def decide(
+    key: Key, item: Item, limits: Limits, request_id: str, now: str
+) -> OnboardingRequest | Fail | Skip:
     """Say what to do with a tenant in flight, by its record as it is now."""
     status = item.get("provisioningStatus")
     if status not in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING):
-        return Leave(f"it is {shown(status)} meanwhile")
+        return Skip(f"it is {truncated_repr(status)} meanwhile")
     since = records.in_flight_since(item.get(IN_FLIGHT_SINCE), limits.now)
     if since > limits.stuck_before(0):
-        return Leave("its attempt may still be running")
+        return Skip("its attempt may still be running")
     try:
         tenant = records.parse_tenant(key, item)
-    except InvalidField as error:
-        return Fail(records.refuse(key, item, str(error), now), str(error))
-    if since > limits.stuck_before(tenant.resumptions):
-        return Leave("it was asked for again; the more often, the longer that may take")
-    if status == ProvisioningStatus.PROVISIONING and tenant.resumptions >= limits.resumptions_max:
+    except InvalidFieldError as error:
+        return Fail(records.reject(key, item, str(error), now), str(error))
+    if since > limits.stuck_before(tenant.automatic_retries):
+        return Skip("it was asked for again; the more often, the longer that may take")
+    if status == ProvisioningStatus.PROVISIONING and tenant.automatic_retries >= limits.automatic_retries_max:
         reason = (
-            f"no result after {tenant.resumptions + 1} attempts, the last since {since}; "
+            f"no result after {tenant.automatic_retries + 1} attempts, the last since {since}; "
             "see the functions' logs and dead-letter queues, then retry"
         )
-        return Fail(records.give_up(tenant, reason, now), reason)
-    return ask_for(tenant, request_id, now, resumed=True)
+        return Fail(records.fail_after_retries(tenant, reason, now), reason)
+    return request_onboarding(tenant, request_id, now, resumed=True)
 
 
-def fail_as_it_is(ask: Ask, outcome: Outcome | Exception, now: str) -> Fail | None:
+def fail_as_it_is(ask: OnboardingRequest, outcome: Outcome | Exception, now: str) -> Fail | None:
     """Return what fails a tenant whose mark can't be written, ever; None: it was, or may be next time."""
-    if isinstance(outcome, PermanentFailure):
+    if isinstance(outcome, PermanentError):
         reason = str(outcome)
     elif (
         isinstance(outcome, NotApplied) and outcome.item and records.is_as_read(outcome.item, ask.tenant.item)
@@ -92,10 +94,10 @@ def fail_as_it_is(ask: Ask, outcome: Outcome | Exception, now: str) -> Fail | No
         reason = "the record can't be changed as it is, although it is as it was read"
     else:
         return None
-    return Fail(records.refuse_as_it_is(ask.tenant.key, ask.tenant.item, reason, now), reason)
+    return Fail(records.reject_as_it_is(ask.tenant.key, ask.tenant.item, reason, now), reason)
 
 
-def repair(key: Key, item: Item | None, request_id: str, now: str) -> TenantOnboarding | RequestAgain | Leave:
+def repair(key: Key, item: Item | None, request_id: str, now: str) -> TenantOnboarding | RequestAgain | Skip:
     """Return the event that has a completed tenant's resources put right: its own attempt's, once more.
 
     Provisioning is idempotent, so it makes what is missing and sets what was changed; and a result of an
@@ -103,14 +105,14 @@ def repair(key: Key, item: Item | None, request_id: str, now: str) -> TenantOnbo
     than its own, only another attempt, with a result of its own, mends it.
     """
     if item is None:
-        return Leave("there is no such tenant")
+        return Skip("there is no such tenant")
     status = item.get("provisioningStatus")
     if status != ProvisioningStatus.COMPLETED:
-        return Leave(f"it is {status}, not COMPLETED")
+        return Skip(f"it is {status}, not COMPLETED")
     try:
         tenant = records.parse_tenant(key, item)
-    except InvalidField as error:
-        return Leave(str(error))
+    except InvalidFieldError as error:
+        return Skip(str(error))
     if reason := records.misplaced(item):
         return RequestAgain(records.request_again(key, item, f"repair: {reason}", now))
     return request_of(tenant, tenant.attempt, request_id, now)

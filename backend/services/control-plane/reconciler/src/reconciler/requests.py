@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tenkacloud.errors import InvalidField
-from tenkacloud.tenants.validation import TenantId, parse_object, parse_tenant_id, shown
+from tenkacloud.errors import InvalidFieldError
+from tenkacloud.tenants.validation import TenantId, parse_object, parse_tenant_id, truncated_repr
 
 REPAIRS_MAX: Final = 100  # tenants in one request; what BatchGetItem reads at once
 OLDER_THAN_MAX: Final = 7 * 24 * 60 * 60  # seconds
@@ -32,7 +32,7 @@ def parse_request(event: object) -> Sweep | Repair:
     `{"action": "repair", "tenantIds": ["acme"]}`.
 
     Raises:
-        InvalidField: it is neither.
+        InvalidFieldError: it is neither.
     """
     fields = parse_object("event", event)
     if fields.get("detail-type") == "Scheduled Event":
@@ -43,7 +43,7 @@ def parse_request(event: object) -> Sweep | Repair:
         case "repair":
             return Repair(_tenant_ids(fields))
         case action:
-            raise InvalidField("action", f"{shown(action)} is unknown: one of sweep, repair")
+            raise InvalidFieldError("action", f"{truncated_repr(action)} is unknown: one of sweep, repair")
 
 
 def _older_than(fields: Mapping[str, object]) -> int | None:
@@ -51,8 +51,8 @@ def _older_than(fields: Mapping[str, object]) -> int | None:
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds <= OLDER_THAN_MAX:
-        raise InvalidField(
-            "olderThanSeconds", f"{shown(seconds)} is no whole number from 0 to {OLDER_THAN_MAX}"
+        raise InvalidFieldError(
+            "olderThanSeconds", f"{truncated_repr(seconds)} is no whole number from 0 to {OLDER_THAN_MAX}"
         )
     return seconds
 
@@ -60,5 +60,5 @@ def _older_than(fields: Mapping[str, object]) -> int | None:
 def _tenant_ids(fields: Mapping[str, object]) -> tuple[TenantId, ...]:
     ids = fields.get("tenantIds")
     if not isinstance(ids, list) or not 1 <= len(ids) <= REPAIRS_MAX:
-        raise InvalidField("tenantIds", f"must be a list of 1 to {REPAIRS_MAX} tenant ids")
+        raise InvalidFieldError("tenantIds", f"must be a list of 1 to {REPAIRS_MAX} tenant ids")
     return tuple(dict.fromkeys(parse_tenant_id("tenantIds", tenant_id) for tenant_id in ids))

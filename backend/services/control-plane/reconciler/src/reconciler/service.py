@@ -9,14 +9,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reconciler.decisions import Fail, Leave, Limits, RequestAgain, decide, fail_as_it_is, repair
+from reconciler.decisions import Fail, Limits, RequestAgain, Skip, decide, fail_as_it_is, repair
 from reconciler.repository import InFlight, TenantReader
 from reconciler.requests import Repair, Sweep
-from tenkacloud.platform.clock import rfc3339
-from tenkacloud.errors import PublishFailed
-from tenkacloud.onboarding import Ask, ControlPlane, chunks, why_not_marked
+from tenkacloud.errors import PublishError
 from tenkacloud.events.bus import ENTRIES_MAX
-from tenkacloud.tenants.record import TENANT_PREFIX, Change, Key
+from tenkacloud.onboarding import OnboardingRequest, OnboardingRequester, chunks, why_not_marked
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.record import TENANT_PREFIX, Key, Transition
 from tenkacloud.tenants.repository import NotApplied, Outcome
 
 #: What one page can take when AWS does not answer at all: a read, and the two calls after which it gives up.
@@ -24,7 +24,7 @@ PAGE_MILLISECONDS: Final = 70_000
 
 
 @dataclass
-class Sums:
+class SweepResult:
     """What a sweep did: tenants counted."""
 
     resumed: int = 0
@@ -41,10 +41,10 @@ class Reconciler:
     running one is left alone; should it run on after all, its result is one of an older attempt.
     """
 
-    control_plane: ControlPlane
+    control_plane: OnboardingRequester
     reader: TenantReader
     stuck_after: int
-    resumptions_max: int
+    automatic_retries_max: int
     logger: Logger
     metrics: Metrics
     clock: Callable[[], datetime]
@@ -57,18 +57,18 @@ class Reconciler:
         Raises:
             botocore.exceptions.ClientError: the table can't be read.
         """
-        sums = Sums()
+        sums = SweepResult()
         now = self.clock()
         limits = self._limits(request, now)
         stuck_before = limits.stuck_before(0)
         oldest: str | None = None
-        down: PublishFailed | None = None
+        down: PublishError | None = None
         for page in self.reader.in_flight(now):
             oldest = min(oldest or page[0].since, *(each.since for each in page))
             stuck = [each for each in page if each.since <= stuck_before]
             try:
                 self._resume(stuck, limits, context.aws_request_id, sums)
-            except PublishFailed as failure:
+            except PublishError as failure:
                 # No attempt is counted, and nobody fails, because of a bus that is down.
                 self.logger.exception("Nobody resumed: the bus takes nothing")
                 sums.errors += len(stuck)
@@ -85,25 +85,25 @@ class Reconciler:
 
     def _limits(self, request: Sweep, now: datetime) -> Limits:
         if request.older_than is None:
-            return Limits(now, timedelta(seconds=self.stuck_after), self.resumptions_max)
+            return Limits(now, timedelta(seconds=self.stuck_after), self.automatic_retries_max)
         # An operator who names an age means it.
-        return Limits(now, timedelta(seconds=request.older_than), self.resumptions_max, growing=False)
+        return Limits(now, timedelta(seconds=request.older_than), self.automatic_retries_max, growing=False)
 
-    def _measure(self, oldest: str | None, now: datetime, sums: Sums) -> None:
+    def _measure(self, oldest: str | None, now: datetime, sums: SweepResult) -> None:
         age = 0.0 if oldest is None else (now - datetime.fromisoformat(oldest)).total_seconds()
         self.metrics.add_metric("OldestInFlight", MetricUnit.Seconds, max(age, 0.0))
         self.metrics.add_metric("TenantResumed", MetricUnit.Count, sums.resumed)
         self.metrics.add_metric("TenantGivenUp", MetricUnit.Count, sums.given_up)
         self.logger.info("Sweep done", oldest=oldest, **vars(sums))
 
-    def _resume(self, stuck: Sequence[InFlight], limits: Limits, request_id: str, sums: Sums) -> None:
+    def _resume(self, stuck: Sequence[InFlight], limits: Limits, request_id: str, sums: SweepResult) -> None:
         found = self.reader.records([each.key for each in stuck])
         now = rfc3339(self.clock())
         decisions = {key: decide(key, item, limits, request_id, now) for key, item in found.items()}
-        sums.left += sum(isinstance(decision, Leave) for decision in decisions.values())
+        sums.left += sum(isinstance(decision, Skip) for decision in decisions.values())
         failures = {key: fail for key, fail in decisions.items() if isinstance(fail, Fail)}
         self._fail(failures, sums)
-        for chunk in chunks([ask for ask in decisions.values() if isinstance(ask, Ask)]):
+        for chunk in chunks([ask for ask in decisions.values() if isinstance(ask, OnboardingRequest)]):
             hopeless = {}
             for ask, outcome in zip(chunk, self.control_plane.ask(chunk), strict=True):
                 if fail := fail_as_it_is(ask, outcome, now):
@@ -112,12 +112,14 @@ class Reconciler:
                     self._tell(ask.tenant.key, "Tenant resumed", outcome, sums, attempt=ask.event.attempt)
             self._fail(hopeless, sums)
 
-    def _fail(self, failures: Mapping[Key, Fail], sums: Sums) -> None:
+    def _fail(self, failures: Mapping[Key, Fail], sums: SweepResult) -> None:
         written = self.control_plane.store.apply_all([fail.change for fail in failures.values()])
         for (key, fail), outcome in zip(failures.items(), written, strict=True):
             self._tell(key, "Tenant given up: FAILED", outcome, sums, reason=fail.reason)
 
-    def _tell(self, key: Key, message: str, outcome: Outcome | Exception, sums: Sums, **details: Any) -> None:
+    def _tell(
+        self, key: Key, message: str, outcome: Outcome | Exception, sums: SweepResult, **details: Any
+    ) -> None:
         with self.logger.append_context_keys(tenant_id=key.pk.removeprefix(TENANT_PREFIX)):
             if isinstance(outcome, Exception):
                 self.logger.error("Tenant not resumed", exc_info=outcome)
@@ -138,7 +140,7 @@ class Reconciler:
         "requested": its resources were of another tier, so it is PENDING again.
 
         Raises:
-            PublishFailed: EventBridge took none of some.
+            PublishError: EventBridge took none of some.
             botocore.exceptions.ClientError: the table can't be read.
         """
         found = self.reader.records([Key.of(tenant_id) for tenant_id in request.tenant_ids])
@@ -148,7 +150,7 @@ class Reconciler:
         for tenant_id in request.tenant_ids:
             key = Key.of(tenant_id)
             match repair(key, found.get(key), context.aws_request_id, now):
-                case Leave(reason):
+                case Skip(reason):
                     answers[tenant_id] = reason
                 case RequestAgain(change):
                     answers[tenant_id] = self._request_again(change)
@@ -162,7 +164,7 @@ class Reconciler:
         self.logger.info("Repairs asked for", asked=len(events), left=len(request.tenant_ids) - len(events))
         return answers
 
-    def _request_again(self, change: Change) -> str:
+    def _request_again(self, change: Transition) -> str:
         match self.control_plane.store.apply_all([change])[0]:
             case Exception() as error:
                 return f"it can't be written now: {error}"

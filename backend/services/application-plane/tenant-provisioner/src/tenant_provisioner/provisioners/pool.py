@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from tenant_provisioner.types import Resources
-from tenkacloud.isolation import resource_names as names
 from tenkacloud.events import TenantOnboarding
+from tenkacloud.isolation import resource_names as names
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,12 +10,12 @@ from botocore.exceptions import ClientError
 from tenant_provisioner.provisioners.bucket import Bucket
 from tenant_provisioner.side_by_side import Call, one_by_one
 from tenant_provisioner.types import Resources
-from tenkacloud.isolation import resource_names as names
-from tenkacloud.isolation import policies
-from tenkacloud.errors import PermanentFailure
+from tenkacloud.errors import PermanentError
 from tenkacloud.events import TenantOnboarding
-from tenkacloud.tenants.validation import TenantId
+from tenkacloud.isolation import policies
+from tenkacloud.isolation import resource_names as names
 from tenkacloud.isolation.policies import TENANT_TAG, Policy
+from tenkacloud.tenants.validation import TenantId
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -80,7 +80,7 @@ class SiloProvisioner:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _PERMANENT:
-                raise PermanentFailure(_PERMANENT[code].format(bucket=bucket)) from error
+                raise PermanentError(_PERMANENT[code].format(bucket=bucket)) from error
             if code != "BucketAlreadyOwnedByYou":
                 raise
             return False
@@ -118,14 +118,14 @@ def _tags_of_own(bucket: Bucket, tenant_id: TenantId, policy: Policy) -> dict[st
     """Return the tags of a bucket of this account that is this tenant's, or nobody's yet.
 
     Raises:
-        PermanentFailure: it is somebody else's, or nothing says whose.
+        PermanentError: it is somebody else's, or nothing says whose.
     """
     tags = bucket.tags()
     owner = tags.get(TENANT_TAG)
     if owner == tenant_id:
         return tags
     if owner is not None:
-        raise PermanentFailure(
+        raise PermanentError(
             f"bucket {bucket.name} exists in this AWS account, but its tag {TENANT_TAG} is {owner!r}, "
             f"not {tenant_id!r}"
         )
@@ -133,7 +133,7 @@ def _tags_of_own(bucket: Bucket, tenant_id: TenantId, policy: Policy) -> dict[st
     # tag, our policy still says whose it is: it names the tenant.
     if (not tags and bucket.is_empty()) or bucket.policy() == policy:
         return tags
-    raise PermanentFailure(
+    raise PermanentError(
         f"bucket {bucket.name} exists in this AWS account, but neither its tag {TENANT_TAG} nor its policy "
         f"says whose it is; if it is this tenant's, add the tag {TENANT_TAG}={tenant_id} to it, then retry"
     )
