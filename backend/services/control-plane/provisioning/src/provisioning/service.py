@@ -91,7 +91,7 @@ class Provisioning:
         answers = iter(deliveries)
         response = process_partial_response(
             event=event,
-            record_handler=lambda _record: _answer(next(answers)),
+            record_handler=lambda record: _answer(next(answers)),  # noqa: ARG005 - Powertools names it
             processor=BatchProcessor(event_type=EventType.DynamoDBStreams),
             context=context,
         )
