@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from scripts.tooling.project import ROOT
 from tests.simulation.cloud import State, simulated_aws
@@ -176,7 +176,7 @@ def find(mutants: tuple[Mutant, ...]) -> dict[str, int | None]:
     """
     context = get_context("fork")  # so that what is loaded here is there in each
     waiting = list(mutants)
-    running: dict[int, tuple[Mutant, Connection]] = {}
+    running: dict[Any, tuple[Mutant, Connection]] = {}
     found: dict[str, int | None] = {}
     with tempfile.TemporaryDirectory() as folder, simulated_aws() as state:
         while waiting or running:
@@ -188,7 +188,7 @@ def find(mutants: tuple[Mutant, ...]) -> dict[str, int | None]:
                 sender.close()
                 running[process.sentinel] = mutant, receiver
             for sentinel in wait(list(running)):
-                mutant, receiver = running.pop(int(sentinel))  # type: ignore[call-overload]
+                mutant, receiver = running.pop(sentinel)
                 try:
                     found[mutant.name] = receiver.recv()
                 except EOFError:
