@@ -11,7 +11,6 @@ from scripts.tooling.terraform import Terraform
 PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
 COMPLETION: Final = "provisioning-completion"
-RECONCILER: Final = "reconciler"
 CANARY: Final = "canary"
 PROBLEM_DATA: Final = "problem-data"
 

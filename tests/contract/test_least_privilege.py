@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts.tooling.deployment import CANARY, COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.tooling.deployment import CANARY, COMPLETION, PROBLEM_DATA, PROVISIONER, PROVISIONING
+from scripts.verification.flow import reconciling
 from scripts.verification.least_privilege.calls import calls_in, calls_of
 from tenkacloud.isolation import policies
 from tests.conftest import Stack
@@ -26,7 +27,7 @@ PLATFORM = {
     PROVISIONING: LAMBDA | STREAM | ON_FAILURE,
     PROVISIONER: LAMBDA | ON_FAILURE,
     COMPLETION: LAMBDA | ON_FAILURE,
-    RECONCILER: LAMBDA,
+    reconciling.SERVICE: LAMBDA,
     CANARY: LAMBDA,
     PROBLEM_DATA: LAMBDA,
 }
@@ -77,7 +78,7 @@ def test_the_tenant_access_role_allows_what_the_code_grants_a_session(stack: Sta
     assert calls_of(PROBLEM_DATA).by_session <= declared
 
 
-@pytest.mark.parametrize("service", [PROVISIONING, PROVISIONER, COMPLETION, RECONCILER, CANARY])
+@pytest.mark.parametrize("service", [PROVISIONING, PROVISIONER, COMPLETION, reconciling.SERVICE, CANARY])
 def test_only_application_services_act_for_tenants(service: str) -> None:
     assert not calls_of(service).by_session
 
