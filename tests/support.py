@@ -1,11 +1,12 @@
 """What the tests share."""
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from scripts.tooling.waiting import DeadlineError, wait_until
 
 EVENTS = Path(__file__).parent / "events"
 _T = TypeVar("_T")
@@ -31,10 +32,7 @@ def golden(name: str) -> Any:
 
 def wait_for(what: str, condition: Callable[[], _T | None], seconds: float = 60) -> _T:
     """Return what a condition returns as soon as it is true; fail when the time is up."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.05)
+    try:
+        return wait_until(what, condition, seconds, poll=0.05)
+    except DeadlineError as error:
+        raise AssertionError(str(error)) from None

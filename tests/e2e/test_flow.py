@@ -91,7 +91,7 @@ def without_statement(stack: Stack, service: str, sid: str) -> Iterator[None]:
 
 @contextmanager
 def events_dropped(stack: Stack, rule: str) -> Iterator[None]:
-    """Let every event of a rule fall on the floor for a while."""
+    """Have every event of a rule dropped for a while."""
     bus = stack.deployment.event_bus_name
     stack.clients.events.disable_rule(Name=rule, EventBusName=bus)
     try:
