@@ -305,7 +305,9 @@ def check_tags(asked: Assumption, caller: Caller) -> None:
     keys = {key.lower() for key in asked.tags}
     if missing := [key for key in asked.transitive if key.lower() not in keys]:
         raise DeniedError(
-            400, "InvalidParameterValue", f"the transitive tag keys {escape(ascii(missing))} are not tags of the session"
+            400,
+            "InvalidParameterValue",
+            f"there are no tags for the transitive keys {escape(ascii(missing))}",
         )
     if overridden := [key for key in caller.transitive_tags if key.lower() in keys]:
         raise DeniedError(
