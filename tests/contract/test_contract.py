@@ -228,12 +228,12 @@ def test_only_entering_pending_wakes_the_provisioning_function(
 
 
 def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
-    policies = (ROOT / "infrastructure/terraform/modules/tenant-provisioner/iam.tf").read_text()
+    policies = (ROOT / "infrastructure/terraform/modules/tenant-provisioner/main.tf").read_text()
     marker = names.pool_marker(TenantId("*"))
     assert f"${{local.data_bucket_arn}}/{marker}" in policies
     bucket = names.silo_bucket("local", Slug("a"), TenantId("a"), "1", "r")
     assert bucket.startswith("tenkacloud-local-silo-")
-    assert "${var.name_prefix}-silo-*" in policies
+    assert "${var.context.name_prefix}-silo-*" in policies
     assert stack.deployment.data_bucket_name == "tenkacloud-data-local"
 
 
