@@ -43,8 +43,8 @@ def init(folder: Path) -> None:
     terraform(folder, "init", "-backend=false", "-lockfile=readonly", "-input=false", "-no-color")
 
 
-def run_tests(files: Sequence[str]) -> str:
-    return terraform(TESTS, "test", "-no-color", *(f"-filter={file}" for file in files))
+def run_tests(modules: Sequence[str]) -> str:
+    return terraform(TESTS, "test", "-no-color", *(f"-filter={module}.tftest.hcl" for module in modules))
 
 
 def validate(root: str) -> str:
