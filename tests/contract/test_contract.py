@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
 from provisioning.planning import plan
+from scripts.deployment import RECONCILER
 from scripts.e2e import DESIGN_ITEM
 from scripts.project import ROOT
 from tenkacloud import fields, names
@@ -235,6 +236,17 @@ def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
     assert bucket.startswith("tenkacloud-local-silo-")
     assert "${var.context.name_prefix}-silo-*" in policies
     assert stack.deployment.data_bucket_name == "tenkacloud-data-local"
+
+
+def test_the_settings_that_are_put_out_are_those_of_the_function(stack: Stack) -> None:
+    function = stack.deployment.lambda_function_names[RECONCILER]
+    deployed = stack.clients.lambda_.get_function_configuration(FunctionName=function)
+    found = deployed["Environment"]["Variables"]
+    settings = stack.terraform.outputs()["settings"][RECONCILER]
+    assert found["STUCK_AFTER_SECONDS"] == str(settings["stuck_after_seconds"])
+    assert found["RESUMPTIONS_MAX"] == str(settings["resumptions_max"])
+    rule = stack.clients.events.describe_rule(Name=function)
+    assert rule["ScheduleExpression"] == f"rate({settings['period_minutes']} minute)"
 
 
 def test_docs_name_each_field_of_each_event() -> None:

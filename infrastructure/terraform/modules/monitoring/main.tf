@@ -10,7 +10,7 @@ locals {
 
   # The functions that are invoked asynchronously, or by the stream, and keep what they fail on.
   queues = { for service, each in var.services : service => each.function.dead_letter_queue_name if each.function.dead_letter_queue_name != null }
-  rules  = compact([for each in var.services : each.function.event_rule_name])
+  rules  = sort(compact([for each in var.services : each.function.event_rule_name]))
 
   # What is lost beyond the dead-letter queues. One alarm each, since any one is the same emergency: the
   # alarm's graph has a line for each function or rule. CloudWatch bills the lines, not the alarms.
