@@ -1,5 +1,5 @@
 resource "aws_s3_bucket" "this" {
-  bucket        = var.bucket_name
+  bucket        = var.context.data_bucket_name
   force_destroy = var.force_destroy
 }
 
