@@ -7,7 +7,7 @@
         session.s3.put_object(**session.bucket_arguments, Key=session.key("flag.txt"), Body=b"…")
 
 IAM does the isolating: by the session's tag `tenantId`, which the role's policies and the silo buckets'
-compare, and by a session policy that holds the id literally. This module asks for the session, keeps it
+compare, and by a session policy that holds the id literally. This module requests the session, keeps it
 until shortly before it ends, and gives none for a tenant that is unknown, not ACTIVE, or has no resources.
 """
 

@@ -144,7 +144,7 @@ class Provisioning:
     def _list_failed(self, deliveries: Sequence[Delivery], now: datetime) -> int:
         """List tenants that were neither requested nor rejected as in flight; return how many could not be.
 
-        AWS delivers their records again, a bounded number of times. After that the reconciler knows of them.
+        AWS delivers their records again, a bounded number of times. After that the sweep finds them.
         """
         outcomes = self.repository.apply_all(
             [
