@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tooling.build import build
-from scripts.tooling.project import BUILD, ENVIRONMENTS, ZIPS
+from scripts.tooling.project import BUILD, ENVIRONMENTS
 from scripts.tooling.terraform import cli_environment, terraform_binary
 
 MODULE_ROOT = ENVIRONMENTS.parent / "modules"
