@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
 from provisioning.decisions import plan
+from scripts.tooling.deployment import RECONCILER
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow.e2e import DESIGN_ITEM

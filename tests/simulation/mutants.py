@@ -69,8 +69,12 @@ MUTANTS: Final = (
         "swallow_a_record_error",
         "A record that failed is taken for done.",
         f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
-        old="next(rest).outcome = outcome\n",
-        new="next(rest).outcome = NotApplied(None) if isinstance(outcome, Exception) else outcome\n",
+        old="""            for delivery, outcome in zip(chunk, outcomes, strict=True):
+                delivery.outcome = outcome
+""",
+        new="""            for delivery, outcome in zip(chunk, outcomes, strict=True):
+                delivery.outcome = NotApplied(None) if isinstance(outcome, Exception) else outcome
+""",
     ),
     Mutant(
         "drop_the_condition",

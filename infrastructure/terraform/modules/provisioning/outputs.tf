@@ -18,7 +18,7 @@ output "monitoring" {
   value = {
     flow_step = 1
     funnel = [
-      { position = 10, label = "asked for", metric = "TenantOnboardingRequested" },
+      { position = 10, label = "requested", metric = "TenantOnboardingRequested" },
       { position = 50, label = "rejected", metric = "TenantRejected" },
     ]
     widgets = [{
