@@ -38,7 +38,7 @@ def record(status: str, seconds: float = 60, **attributes: Any) -> dict[str, Any
         (record("FAILED", failureReason={"S": "no room"}), Replace("FAILED", reason="no room")),
         (record("PENDING"), Wait("PENDING", 60.0)),
         (record("PROVISIONING"), Wait("PROVISIONING", 60.0)),
-        # A PENDING record whose stream record is gone would stay so for ever; the reconciler has the other
+        # A PENDING record whose stream record is gone would stay so for ever; the other is swept
         (record("PENDING", 6 * 3600 + 1), Replace("PENDING", reason="nobody came for it")),
         (record("PROVISIONING", 7 * 3600), Wait("PROVISIONING", 7 * 3600.0)),
         (record("PENDING", requestedAt={"S": "?"}), Replace("PENDING", reason="nobody came for it")),

@@ -1,4 +1,4 @@
-"""The `problem-data` function: what its routes do with a tenant's data, and whom they refuse."""
+"""The `problem-data` function: what its routes do with a tenant's data, and whom they deny."""
 
 import base64
 import json
@@ -443,7 +443,7 @@ def test_another_tenant_named_anywhere_else_changes_nothing(cloud: Cloud) -> Non
     assert answer["body"]["title"] == "of a"
 
 
-def test_a_token_without_the_claim_is_refused_whoever_else_is_named(cloud: Cloud) -> None:
+def test_a_token_without_the_claim_is_denied_whoever_else_is_named(cloud: Cloud) -> None:
     cloud.put("a", resources=POOLED)
     named = {"tenantId": "a", "custom:tenantId": "a", "x-tenant-id": "a"}
     for route in ROUTES:
@@ -473,7 +473,7 @@ def test_an_error_of_aws_is_raised_and_counted_by_lambda(cloud: Cloud) -> None:
         call(cloud, "GET /problems")
 
 
-def test_the_log_says_who_asked_for_what_and_not_what_was_in_it(cloud: Cloud, logs: LogLines) -> None:
+def test_the_log_says_who_requested_what_and_not_what_was_in_it(cloud: Cloud, logs: LogLines) -> None:
     cloud.put("a", resources=POOLED)
     put_problem(cloud, "p", title="a secret title")
     line = logs.only("Answered")

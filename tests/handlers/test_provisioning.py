@@ -26,7 +26,7 @@ def test_the_designs_item_onboards(cloud: Cloud) -> None:
     cloud.dynamodb.put_item(TableName=TABLE, Item=DESIGN_ITEM)
     # WHEN the function takes it
     response = run(cloud, golden("stream_insert"))
-    # THEN one event asks for it, and the record says so
+    # THEN one event requests it, and the record says so
     assert response == {"batchItemFailures": []}
     (event,) = cloud.published()
     assert event["source"] == "tenkacloud.control-plane"
@@ -62,7 +62,7 @@ def test_a_batch_of_100_with_3_bad_ones(cloud: Cloud) -> None:
         cloud.put(f"t{n}", **bad.get(f"t{n}", {}))
     # WHEN they come in one batch
     response = run(cloud, *(cloud.stream_record(f"t{n}", n) for n in range(100)))
-    # THEN nothing is to be delivered again: 97 are asked for, 3 have FAILED, each with its reason
+    # THEN nothing is to be delivered again: 97 are requested, 3 have FAILED, each with its reason
     assert response == {"batchItemFailures": []}
     assert len(cloud.published()) == 97
     assert sum(cloud.status(f"t{n}") == "PROVISIONING" for n in range(100)) == 97
@@ -120,7 +120,7 @@ def test_records_that_are_no_tenants_are_left_alone(cloud: Cloud) -> None:
     assert cloud.published() == []
 
 
-def test_a_record_that_is_not_pending_asks_for_nothing(cloud: Cloud) -> None:
+def test_a_record_that_is_not_pending_requests_nothing(cloud: Cloud) -> None:
     cloud.put("a", provisioningStatus={"S": "PROVISIONING"}, provisioningAttempt={"N": "1"})
     before = cloud.item("a")
     assert run(cloud, cloud.stream_record("a")) == {"batchItemFailures": []}
@@ -134,7 +134,7 @@ def test_a_failed_tenant_set_to_pending_is_tried_again(cloud: Cloud) -> None:
     # WHEN an operator mends the record and sets it to PENDING
     cloud.update("a", tier={"S": "FREE"}, provisioningStatus={"S": "PENDING"})
     run(cloud, cloud.stream_record("a", 2, "MODIFY"))
-    # THEN attempt 2 is asked for, and the reason is gone
+    # THEN attempt 2 is requested, and the reason is gone
     (event,) = cloud.published()
     assert event["detail"]["provisioningAttempt"] == 2
     assert cloud.status("a") == "PROVISIONING"
@@ -171,7 +171,7 @@ def test_a_record_deleted_meanwhile_is_not_made_again(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("tier", ["FREE", "GOLD"])
-def test_a_record_written_anew_before_its_turn_is_asked_for_as_it_is_now(cloud: Cloud, tier: str) -> None:
+def test_a_record_written_anew_before_its_turn_is_requested_as_it_is_now(cloud: Cloud, tier: str) -> None:
     """From PENDING to PENDING wakes nobody: whoever finds it so has to see to it."""
     cloud.put("a", provisioningAttempt={"N": "3"}, tier={"S": tier})
     record = cloud.stream_record("a")
@@ -195,13 +195,13 @@ VALUES: dict[str, Any] = {
     "NULL": {"NULL": True},
     "BOOL": {"BOOL": True},
 }
-#: The keys of an index take strings only: DynamoDB refuses any other put.
+#: The keys of an index take strings only: DynamoDB takes no other put.
 ATTRIBUTES = ("id", "name", "slug", "tier", "status", "provisioningAttempt", "resumptions", "resources")
 OTHER_ATTRIBUTES = ("failureReason", "createdAt", "updatedAt", "EntityType", "elsewhere")
 
 
 @pytest.mark.parametrize("attribute", [*ATTRIBUTES, *OTHER_ATTRIBUTES])
-def test_whatever_an_attribute_holds_the_tenant_is_asked_for_or_fails_with_a_reason(
+def test_whatever_an_attribute_holds_the_tenant_is_requested_or_fails_with_a_reason(
     cloud: Cloud, attribute: str
 ) -> None:
     """And nobody else waits for it."""
@@ -289,16 +289,18 @@ def test_a_rejection_comes_too_late_for_a_mended_record(cloud: Cloud) -> None:
 class Bus:
     """An EventBridge that takes what it is told to take."""
 
-    def __init__(self, *refused: str, error: Exception | None = None) -> None:
-        self.refused, self.error, self.calls = refused, error, list[list[str]]()
+    def __init__(self, *rejected: str, error: Exception | None = None) -> None:
+        self.rejected, self.error, self.calls = rejected, error, list[list[str]]()
 
     def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
         ids = [json.loads(entry["Detail"])["tenantId"] for entry in Entries]
         self.calls.append(ids)
         if self.error:
             raise self.error
-        entries = [{"ErrorCode": "ThrottlingException"} if i in self.refused else {"EventId": i} for i in ids]
-        return {"FailedEntryCount": len(self.refused), "Entries": entries}
+        entries = [
+            {"ErrorCode": "ThrottlingException"} if i in self.rejected else {"EventId": i} for i in ids
+        ]
+        return {"FailedEntryCount": len(self.rejected), "Entries": entries}
 
 
 class Denying:
@@ -315,7 +317,7 @@ class Denying:
         self.calls.append(len(updates))
         if any(update["Key"]["PK"] == self.key for update in updates) and self.times:
             self.times -= 1
-            error: Any = {"Error": {"Code": self.code, "Message": "refused"}}
+            error: Any = {"Error": {"Code": self.code, "Message": "no"}}
             if self.code == "ValidationException":
                 raise ClientError(error, "TransactWriteItems")
             held: Any = [
@@ -357,7 +359,7 @@ def test_ten_marks_cost_one_call(cloud: Cloud) -> None:
     assert table.calls == [10, 10, 5]
 
 
-def test_an_entry_that_the_bus_refuses_is_delivered_again_and_not_marked(cloud: Cloud) -> None:
+def test_an_entry_that_the_bus_rejects_is_delivered_again_and_not_marked(cloud: Cloud) -> None:
     for n in range(25):
         cloud.put(f"t{n}")
     bus = Bus("t3", "t17")
@@ -373,7 +375,7 @@ def test_an_entry_that_the_bus_refuses_is_delivered_again_and_not_marked(cloud: 
     assert [len(call) for call in bus.calls] == [10, 10, 5]
 
 
-def test_a_bus_that_is_down_loses_nobody_and_is_asked_once(cloud: Cloud) -> None:
+def test_a_bus_that_is_down_loses_nobody_and_is_called_once(cloud: Cloud) -> None:
     for n in range(25):
         cloud.put(f"t{n}")
     bus = Bus(error=ClientError({"Error": {"Code": "InternalException"}}, "PutEvents"))
@@ -397,7 +399,7 @@ def test_a_batch_that_runs_out_of_time_reports_its_rest(cloud: Cloud) -> None:
 
 
 def test_a_tenant_that_could_not_be_requested_is_listed_as_in_flight(cloud: Cloud) -> None:
-    """Should AWS give the record up, the reconciler still finds the tenant."""
+    """Should AWS give the record up, the sweep still finds the tenant."""
     for tenant_id in ("a", "b"):
         cloud.put(tenant_id)
     records = [cloud.stream_record("a", 1), cloud.stream_record("b", 2)]
@@ -475,7 +477,7 @@ def test_a_uuid_is_logged_whole(cloud: Cloud, logs: LogLines) -> None:
 
 
 def test_it_publishes_before_it_marks(cloud: Cloud) -> None:
-    """A crash between the two must ask again, not lose the tenant."""
+    """A crash between the two must request again, not lose the tenant."""
     cloud.put("a")
     seen = []
 

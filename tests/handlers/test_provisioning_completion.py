@@ -130,7 +130,7 @@ def test_a_failure_that_overtakes_its_mark_writes_both(cloud: Cloud) -> None:
     ]
 
 
-def test_a_result_of_a_resumed_attempt_that_overtakes_its_mark_writes_both(cloud: Cloud) -> None:
+def test_a_result_of_an_automatic_retry_that_overtakes_its_mark_writes_both(cloud: Cloud) -> None:
     put(cloud, "PROVISIONING", 2)
     run(cloud, result(provisioningAttempt=3))
     assert cloud.status("acme") == "COMPLETED"
@@ -153,7 +153,7 @@ ECHO = {"tier": "PRO", "slug": "acme-corp"}
 
 
 def test_a_success_of_an_older_attempt_counts_if_the_same_is_still_wanted(cloud: Cloud) -> None:
-    """A backlog longer than the reconciler's patience: attempt 1 is answered when 3 is under way."""
+    """A backlog longer than automatic retries wait: attempt 1 is answered when 3 is under way."""
     put(cloud, "PROVISIONING", 3, slug={"S": "acme-corp"})
     run(cloud, result(**ECHO))
     assert (cloud.status("acme"), cloud.item("acme")["provisioningAttempt"]) == ("COMPLETED", {"N": "3"})
@@ -188,7 +188,7 @@ def test_a_failure_of_another_request_changes_nothing(cloud: Cloud) -> None:
 
 
 def test_a_success_of_the_next_attempt_wins_over_a_failure_that_overtook_its_mark(cloud: Cloud) -> None:
-    """The reconciler asked for attempt 2; before it could say so, attempt 1 failed."""
+    """Attempt 2 was requested automatically; before that could be written, attempt 1 failed."""
     put(cloud, "FAILED", 1, slug={"S": "acme-corp"}, failureReason={"S": "no room"})
     run(cloud, result(**ECHO, provisioningAttempt=2))
     item = cloud.item("acme")

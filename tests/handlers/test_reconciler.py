@@ -38,19 +38,19 @@ def attempts(cloud: Cloud) -> dict[str, int]:
     return {e["detail"]["tenantId"]: e["detail"]["provisioningAttempt"] for e in cloud.published()}
 
 
-def test_stuck_tenants_are_resumed_with_the_next_attempt_and_young_ones_left_alone(cloud: Cloud) -> None:
+def test_stuck_tenants_are_retried_with_the_next_attempt_and_young_ones_left_alone(cloud: Cloud) -> None:
     put(cloud, "stuck", age=901)
-    put(cloud, "never-asked", age=5000, status="PENDING")
+    put(cloud, "never-requested", age=5000, status="PENDING")
     put(cloud, "young", age=800)
     assert run(cloud) == {"resumed": 2, "givenUp": 0, "left": 0, "errors": 0}
-    assert attempts(cloud) == {"stuck": 3, "never-asked": 1}
+    assert attempts(cloud) == {"stuck": 3, "never-requested": 1}
     item = cloud.item("stuck")
     assert (item["provisioningAttempt"], item["resumptions"]) == ({"N": "3"}, {"N": "1"})
     assert cloud.item("young")["provisioningAttempt"] == {"N": "2"}
     (line,) = cloud.history("stuck")
     assert (line["to"], line["attempt"], line["by"]) == ("PROVISIONING", 3, "reconciler")
     assert line["reason"] == "attempt 2 brought no result"
-    # What was resumed is young again
+    # What was retried is young again
     assert run(cloud)["resumed"] == 0
 
 
@@ -63,8 +63,10 @@ def test_an_operator_may_shorten_the_deadline(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("automatic_retries", "patience"), [(0, 900), (1, 1800), (2, 3600), (3, 7200), (5, 7200)]
 )
-def test_the_deadline_grows_with_each_resumption(cloud: Cloud, automatic_retries: int, patience: int) -> None:
-    """A backlog that is asked for again and again only grows."""
+def test_the_deadline_grows_with_each_automatic_retry(
+    cloud: Cloud, automatic_retries: int, patience: int
+) -> None:
+    """A backlog that is requested again and again only grows."""
     count: dict[str, Any] = {"resumptions": {"N": str(automatic_retries)}}
     put(cloud, "patient", age=patience - 60, **count)
     assert run(cloud)["left"] == (1 if automatic_retries else 0)
@@ -110,9 +112,9 @@ def test_a_record_that_became_invalid_fails_with_its_reason(cloud: Cloud, status
     assert cloud.reason("bad") == "tier 'GOLD' is unknown: one of FREE, PRO, ENTERPRISE"
 
 
-def test_a_tenant_that_is_settled_meanwhile_is_left_alone(cloud: Cloud) -> None:
+def test_a_tenant_that_is_done_meanwhile_is_left_alone(cloud: Cloud) -> None:
     """The index lags behind the record; the record counts."""
-    put(cloud, "settled", age=1000, status="COMPLETED")
+    put(cloud, "done", age=1000, status="COMPLETED")
     assert run(cloud) == {"resumed": 0, "givenUp": 0, "left": 1, "errors": 0}
     assert cloud.published() == []
 
@@ -201,7 +203,7 @@ def test_a_tenant_with_resources_of_another_tier_is_repaired_by_another_attempt(
         ({"action": "repair", "tenantIds": ["a"] * 101}, "tenantIds must be a list of 1 to 100 tenant ids"),
     ],
 )
-def test_a_request_that_it_does_not_know_is_refused(cloud: Cloud, event: Any, reason: str) -> None:
+def test_a_request_that_it_does_not_know_is_rejected(cloud: Cloud, event: Any, reason: str) -> None:
     with pytest.raises(InvalidFieldError) as raised:
         run(cloud, event)
     assert str(raised.value).startswith(reason)

@@ -1,4 +1,4 @@
-"""TenantOnboarding → resources → TenantProvisioned."""
+"""Onboarding request → resources → result."""
 
 import json
 import threading
@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scripts.verification.resources import problems_of_silo_bucket
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.policies import silo_bucket_policy
 from tenkacloud.isolation.resource_names import silo_bucket
 from tenkacloud.platform.clients import Clients, one_by_one
@@ -34,7 +35,8 @@ def run(cloud: Cloud, event: Any) -> None:
 
 def only(events: list[dict[str, Any]]) -> dict[str, Any]:
     (event,) = events
-    assert (event["source"], event["detail-type"]) == ("tenkacloud.application-plane", "TenantProvisioned")
+    assert event["source"] == ProvisioningResult.SOURCE == "tenkacloud.application-plane"
+    assert event["detail-type"] == ProvisioningResult.DETAIL_TYPE
     detail: dict[str, Any] = event["detail"]
     return detail
 
@@ -411,7 +413,7 @@ def nothing_was_made(cloud: Cloud) -> bool:
         {"slug": {"S": "another"}},
     ],
 )
-def test_a_replay_builds_nothing_that_no_record_asks_for(
+def test_a_replay_builds_nothing_that_no_record_requests(
     cloud: Cloud, logs: LogLines, tier: str, record: dict[str, Any] | None
 ) -> None:
     if record is not None:
