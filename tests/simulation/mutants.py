@@ -1,0 +1,216 @@
+"""Deliberate bugs, of the kind that are made in such systems. The simulation has to find each of them.
+
+Each is one change of a source text, made in a copy. `python -m tests.simulation.mutants` plays seeds against
+each copy until one breaks an invariant, and prints which. The copies are played in processes that are forked
+from one that has loaded all but our own sources.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.tooling.project import ROOT
+from tests.simulation.cloud import State, simulated_aws
+
+BACKEND: Final = ROOT / "backend"
+#: As many as the simulation plays: what it finds, it finds in those.
+SEEDS: Final = 2000
+_SIDE_BY_SIDE: Final = 2
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug: in `file`, a path in `backend`, `new` stands for `old`, which is there once."""
+
+    name: str
+    what: str
+    file: str
+    old: str
+    new: str
+
+    def applied(self, source: str) -> str:
+        """Return the source text with the bug.
+
+        Raises:
+            ValueError: the text is not there, or there more than once: the bug has to follow the sources.
+        """
+        if source.count(self.old) != 1:
+            raise ValueError(f"{self.name}: {self.file} holds the text {source.count(self.old)} times")
+        return source.replace(self.old, self.new)
+
+    def apply(self, backend: Path) -> None:
+        """Make the bug in a copy of `backend`."""
+        path = backend / self.file
+        path.write_text(self.applied(path.read_text()))
+
+
+_SHARED: Final = "shared/src/tenkacloud"
+_CONTROL_PLANE: Final = "services/control-plane"
+MUTANTS: Final = (
+    Mutant(
+        "mark_before_publish",
+        "A crash between the two leaves a tenant that was never requested.",
+        f"{_SHARED}/tenants/onboarding_requester.py",
+        old="""        errors = self.bus.put([request.event for request in requests])
+        published = [request for request, error in zip(requests, errors, strict=True) if not error]
+        marks = iter(self.repository.apply_all([request.mark for request in published]))
+""",
+        new="""        marks = iter(self.repository.apply_all([request.mark for request in requests]))
+        errors = self.bus.put([request.event for request in requests])
+""",
+    ),
+    Mutant(
+        "swallow_a_record_error",
+        "A record that failed is taken for done.",
+        f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
+        old="next(rest).outcome = outcome\n",
+        new="next(rest).outcome = NotApplied(None) if isinstance(outcome, Exception) else outcome\n",
+    ),
+    Mutant(
+        "drop_the_condition",
+        "Writes go through whatever the record says.",
+        f"{_SHARED}/tenants/repository.py",
+        old='"ConditionExpression": " OR ".join(condition(*state) for',
+        new='"ConditionExpression": "attribute_exists(PK) OR " + " OR ".join(condition(*state) for',
+    ),
+    Mutant(
+        "ignore_failed_entry_count",
+        "PutEvents answered, so everything is taken.",
+        f"{_SHARED}/events/bus.py",
+        old='return [entry.get("ErrorCode") for entry in response["Entries"]]',
+        new='return [None for _ in response["Entries"]]',
+    ),
+    Mutant(
+        "trust_a_stale_attempt",
+        "A result is recorded whatever attempt it is of.",
+        f"{_SHARED}/tenants/transitions/results.py",
+        old="requires = {**_answered(result), **attempt}",
+        new="requires = _answered(result)",
+    ),
+    Mutant(
+        "random_bucket_name",
+        "Each delivery makes a bucket of its own.",
+        f"{_SHARED}/isolation/resource_names.py",
+        old="digest = hashlib.sha256(identity.encode())",
+        new="digest = hashlib.sha256(identity.encode() + __import__('os').urandom(8))",
+    ),
+    Mutant(
+        "history_in_a_call_of_its_own",
+        "The entry of history is written after the change, where a crash can come between.",
+        f"{_SHARED}/tenants/repository.py",
+        old="""            writes += [
+                {"Put": {"TableName": self._table_name, "Item": item}}
+                for item in history_of(transition, self._writer)
+            ]
+        self._client.transact_write_items(TransactItems=writes)
+""",
+        new="""        self._client.transact_write_items(TransactItems=writes)
+        for transition in transitions:
+            for item in history_of(transition, self._writer):
+                self._client.put_item(TableName=self._table_name, Item=item)
+""",
+    ),
+    Mutant(
+        "retry_without_waiting",
+        "Every tenant in flight is taken for stuck.",
+        f"{_CONTROL_PLANE}/reconciler/src/reconciler/decisions.py",
+        old="return self.now - patience * self.stuck_after",
+        new="return self.now - patience * timedelta(0)",
+    ),
+    Mutant(
+        "forget_who_could_not_be_requested",
+        "A tenant whose record the stream delivers no more is listed nowhere.",
+        f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
+        old="if each.failed and not isinstance(each.plan, Ignore)",
+        new="if False",
+    ),
+    Mutant(
+        "drop_what_breaks_the_contract",
+        "A rejected event is logged, and kept nowhere.",
+        f"{_SHARED}/events/dead_letters.py",
+        old="self.client().send_message(QueueUrl=self.queue_url, MessageBody=body)",
+        new="_ = body",
+    ),
+    Mutant(
+        "mark_what_was_not_read",
+        "A change requires the status and the attempt only, and writes what was read of the rest.",
+        f"{_SHARED}/tenants/transitions/transition.py",
+        old="for name in DECISIVE_ATTRIBUTES}",
+        new='for name in ("provisioningStatus", "provisioningAttempt")}',
+    ),
+    Mutant(
+        "take_any_result_for_an_answer",
+        "A result is recorded whatever was requested when it was made.",
+        f"{_SHARED}/tenants/transitions/results.py",
+        old="requires = {**_answered(result), **attempt}",
+        new="requires = attempt",
+    ),
+    Mutant(
+        "be_impatient_with_a_backlog",
+        "Each automatic retry waits no longer than the first attempt did.",
+        f"{_CONTROL_PLANE}/reconciler/src/reconciler/decisions.py",
+        old="PATIENCE_MAX: Final = 8",
+        new="PATIENCE_MAX: Final = 1",
+    ),
+)
+
+
+def main() -> int:
+    """Find every mutant; print the first seed that finds each, null for none. Return the exit code."""
+    found = find(MUTANTS)
+    print(json.dumps({mutant.name: found[mutant.name] for mutant in MUTANTS}, indent=2))  # noqa: T201
+    return 0 if None not in found.values() else 1
+
+
+def find(mutants: tuple[Mutant, ...]) -> dict[str, int | None]:
+    """Return the first seed that finds each mutant, by its name; None: no seed does.
+
+    Raises:
+        RuntimeError: a mutant could not be played.
+    """
+    context = get_context("fork")  # so that what is loaded here is there in each
+    waiting = list(mutants)
+    running: dict[Any, tuple[Mutant, Connection]] = {}
+    found: dict[str, int | None] = {}
+    with tempfile.TemporaryDirectory() as folder, simulated_aws() as state:
+        while waiting or running:
+            while waiting and len(running) < _SIDE_BY_SIDE:
+                mutant = waiting.pop(0)
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_play, args=(mutant, Path(folder), state, sender))
+                process.start()
+                sender.close()
+                running[process.sentinel] = mutant, receiver
+            for sentinel in wait(list(running)):
+                mutant, receiver = running.pop(sentinel)
+                try:
+                    found[mutant.name] = receiver.recv()
+                except EOFError:
+                    raise RuntimeError(f"{mutant.name} could not be played: see above") from None
+    return found
+
+
+def _play(mutant: Mutant, folder: Path, state: State, sender: Connection) -> None:
+    """Play seeds with a mutant until one finds it; send that seed, None if there is none."""
+    copy = folder / mutant.name
+    shutil.copytree(BACKEND, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    mutant.apply(copy)
+    sys.path[:] = [path.replace(str(BACKEND), str(copy)) for path in sys.path]
+    # Here, and not above: of what is imported now, ours comes from the copy.
+    import tenkacloud
+    from tests.simulation.run import on_stage, play
+
+    if copy not in Path(tenkacloud.__file__).parents:
+        raise RuntimeError(f"{tenkacloud.__file__} was loaded, and not the mutant")
+    with on_stage(state):
+        sender.send(next((seed for seed in range(SEEDS) if play(state, seed).problems), None))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
