@@ -15,7 +15,7 @@ override ENGINE_VENV := build/engine-venv
 override BIN := $(VENV)/bin
 override RUN := scripts/run scripts.tooling.targets
 
-.PHONY: bench load-faults help setup build lint format test test-quick e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
+.PHONY: bench chaos load-faults help setup build lint format test test-quick e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
@@ -76,8 +76,10 @@ e2e: $(VENV)/.done $(E2E_NEEDS) ## the main job, end to end (ENV=dev: on AWS; AR
 simulate: $(VENV)/.done ## simulate delivery with faults (SEEDS=100000; FIRST=7 SEEDS=1 replays a seed)
 	@$(RUN) simulate
 
-load-faults: deploy-local-quietly ## onboard many while the stack is broken and mended (TENANTS=2000; local)
-	@$(RUN) load-faults
+chaos: deploy-local-quietly ## onboard many while the stack is broken and mended (TENANTS=2000; local)
+	@$(RUN) chaos
+
+load-faults: chaos # its old name, kept for a while
 
 bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
 	@$(RUN) bench

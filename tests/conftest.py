@@ -1,149 +1,101 @@
-"""The deployed stack that the end-to-end and contract tests share: one engine, one apply, one destroy."""
+"""What all tests share: the deployed stack, the order that has nobody wait for it, and no way to AWS."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import settings
 
-from scripts.local_aws.engine.process import Engine, free_port
-from scripts.tooling.aws import Clients
-from scripts.tooling.build import build
-from scripts.tooling.deployment import Deployment
-from scripts.tooling.project import LOCAL, REGION, ZIPS
-from scripts.tooling.terraform import Terraform
-from tests import background
+from scripts.local_aws.stack import Stack, configured, running_engine
+from tests import background, side_by_side
+from tests.shared_stack import SharedStack
 
-#: pytest-xdist's name of the worker that gets the first group of tests.
-_FIRST_WORKER: Final = "gw0"
-#: The group of the tests that share the stack.
-_STACK: Final = "stack"
-#: The folders of tests that take longest, the longest first. Any order works; this one ends sooner.
-_SLOW_FOLDERS: Final = ("terraform", "proof", "engine", "scripts", "packaging", "handlers", "simulation")
+__all__ = ["Stack", "running_engine", "stack"]
 
-
-@dataclass(frozen=True)
-class Stack:
-    """The local environment, on an engine and with a state of its own."""
-
-    engine: Engine
-    terraform: Terraform
-    deployment: Deployment
-    clients: Clients
+#: Folders of tests that take long without the stack: they run while it is destroyed, all others while it is
+#: deployed.
+_AFTER_THE_STACK: Final = ("terraform", "simulation", "packaging")
+#: Names the folder of a run, which all processes of it share.
+_RUN: Final = "TENKACLOUD_TEST_RUN"
+_FOLDER: Final = pytest.StashKey[str]()  # of the process that made it
+_SHARED: Final = pytest.StashKey[SharedStack]()
+_LAST: Final = pytest.StashKey[pytest.Item]()
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("stack")
-    build(ZIPS)
-    with pytest.MonkeyPatch.context() as patch, running_engine() as engine:
-        patch.setenv("AWS_ENDPOINT_URL", engine.endpoint.url)
-        terraform = Terraform(
-            LOCAL,
-            variables={"aws_endpoint_url": engine.endpoint.url},
-            data_dir=folder / "data",
-            state=folder / "terraform.tfstate",
-        )
-        terraform.init()
-        terraform.apply()
-        deployment = Deployment.of(terraform)
-        yield Stack(engine, terraform, deployment, Clients(LOCAL, deployment.region))
-        terraform.run("destroy", "-auto-approve", "-input=false", "-no-color", quiet=True)
-        assert left_over(Clients(LOCAL, REGION)) == []
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The local environment, on an engine and with a state of its own."""
+    shared = request.config.stash[_SHARED]
+    deployed = shared.wait()
+    with configured(deployed.engine.endpoint):
+        yield deployed
+    shared.finish()
 
 
-@contextmanager
-def running_engine() -> Iterator[Engine]:
-    """Run an engine on a free port."""
-    engine = Engine(free_port())
-    engine.start()
-    try:
-        yield engine
-    finally:
-        engine.stop()
+def _uses_stack(item: pytest.Item) -> bool:
+    return "stack" in getattr(item, "fixturenames", ())
 
 
-def left_over(clients: Clients) -> list[str]:
-    """Return what a destroyed stack has left behind. Silo buckets are not Terraform's."""
-    names = [
-        *clients.dynamodb.list_tables()["TableNames"],
-        *(bus["Name"] for bus in clients.events.list_event_buses()["EventBuses"]),
-        *(archive["ArchiveName"] for archive in clients.events.list_archives()["Archives"]),
-        *(function["FunctionName"] for function in clients.lambda_.list_functions()["Functions"]),
-        *(url.rsplit("/", 1)[1] for url in clients.sqs.list_queues().get("QueueUrls", [])),
-        *(role["RoleName"] for role in clients.iam.list_roles()["Roles"]),
-        *(group["logGroupName"] for group in clients.logs.describe_log_groups()["logGroups"]),
-        *(bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]),
-    ]
-    return [name for name in names if "tenkacloud" in name.lower() and "-silo-" not in name]
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests of the stack follow each other, with what else there is before and behind them."""
+
+    def part(item: pytest.Item) -> tuple[int, bool]:
+        if _uses_stack(item):
+            return 1, item.get_closest_marker("late") is not None
+        return (2 if item.path.parent.name in _AFTER_THE_STACK else 0), False
+
+    items.sort(key=part)
+    of_stack = [item for item in items if _uses_stack(item)]
+    if of_stack:
+        config.stash[_LAST] = of_stack[-1]
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Let the stack's end begin behind its last test."""
+    stash = item.config.stash
+    if item is stash.get(_LAST, None):
+        stash[_SHARED].begin_to_destroy()
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Make property tests the same at each run of the gate, and keep all tests away from AWS."""
+    config.addinivalue_line(
+        "markers", "late: of the stack's tests it runs last; what it looks for takes time"
+    )
+    if _RUN not in os.environ:
+        config.stash[_FOLDER] = os.environ[_RUN] = tempfile.mkdtemp(prefix="tenkacloud-tests-")
+    config.stash[_SHARED] = SharedStack(Path(os.environ[_RUN]) / "stack")
     settings.register_profile("gate", derandomize=True, deadline=None)
     settings.register_profile("here", deadline=None)
     settings.load_profile("gate" if os.environ.get("CI") else "here")
     _keep_away_from_aws()
-    if _worker() not in (None, _FIRST_WORKER):
-        os.nice(5)  # the first has the tests that wait for the stack, and the longest way
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many workers run tests side by side: the first mostly waits for the stack."""
-    return (os.cpu_count() or 1) + 1
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of the stack to the first worker, the others by file, those that take long first.
-
-    Without workers this is just the order.
-    """
-    for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker("stack")
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=_rank)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let what takes long begin, if it is among the tests to be run."""
+    if session.config.option.collectonly:
+        return
+    if any(map(_uses_stack, session.items)):
+        session.config.stash[_SHARED].begin()
     names = {item.name for item in session.items}
     for test in background.PROGRAMS:
-        if test in names and not session.config.option.collectonly and _worker() in (None, _FIRST_WORKER):
+        if test in names and side_by_side.worker() in (None, side_by_side.FIRST_WORKER):
             background.start(test)
 
 
-def pytest_unconfigure() -> None:
-    """Leave nothing running."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing running. Of several processes, the one that began the run ends last."""
     background.stop()
-
-
-def _worker() -> str | None:
-    """Return the name of this worker of pytest-xdist, None where there are none."""
-    return os.environ.get("PYTEST_XDIST_WORKER")
-
-
-def _group(item: pytest.Item) -> str:
-    """Return what a test must share a worker with: the stack, or its file."""
-    if item.get_closest_marker("stack") or item.name in background.PROGRAMS:
-        return _STACK
-    return item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
-
-
-def _rank(item: pytest.Item) -> tuple[int, bool, str]:
-    """Return a test's place in the order: the stack's first, then whole files, slow folders first."""
-    group = _group(item)
-    folder = group.partition("/")[0]
-    folders = (_STACK, *_SLOW_FOLDERS)
-    place = folders.index(folder) if folder in folders else len(folders)
-    # What only waits for a program in the background comes when the stack's tests are through.
-    return place, item.name in background.PROGRAMS, "" if group == _STACK else group
+    if folder := config.stash.get(_FOLDER, None):
+        config.stash[_SHARED].stop()
+        shutil.rmtree(folder)
+        del os.environ[_RUN]
 
 
 def _keep_away_from_aws() -> None:

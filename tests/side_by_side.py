@@ -1,8 +1,8 @@
 """How tests are shared out among workers (pytest-xdist), and in which order. Without workers nothing changes.
 
-The first worker has the tests that need the stack, which wait more than they compute, and those that wait for a
-program in the background. The others, niced so that the stack is not slowed down, have the rest: a file at a time,
-or a test at a time where a folder's tests share nothing, slow folders first.
+The first worker has the tests that need the stack, which wait more than they compute, and those that wait
+for a program in the background. The others, niced so that the stack is not slowed down, have the rest: a file
+at a time, or a test at a time where a folder's tests share nothing, slow folders first.
 """
 
 import os
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many workers there are: `auto` means one more than cores, since the first mostly waits."""
-    return (os.cpu_count() or 1) + (config.option.numprocesses == "auto")
+    return (os.cpu_count() or 1) + int(config.option.numprocesses == "auto")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from scripts.tooling.services import SERVICES
+from scripts.tooling.waiting import DeadlineError, wait_until
 from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.events.contract import Event
 from tenkacloud.events.registry import EVENTS
@@ -105,10 +105,7 @@ def envelope(event: type[Event], detail: object) -> dict[str, Any]:
 
 def wait_for(what: str, condition: Callable[[], _T | None], seconds: float = 60) -> _T:
     """Return what a condition returns as soon as it is true; fail when the time is up."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.05)
+    try:
+        return wait_until(what, condition, seconds, poll=0.05)
+    except DeadlineError as error:
+        raise AssertionError(str(error)) from None

@@ -1,1 +1,1 @@
-"""The benchmark: what the flow takes, beside bare handlers that make just the calls it can't do without."""
+"""The benchmark: what the flow takes, beside a baseline that makes just the calls it can't do without."""

@@ -1,7 +1,7 @@
-"""`make bench`: on an engine of its own, in one run; writes `build/bench/bench.json` and `bench.md`.
+"""`make bench`: on an engine of its own, in one run; the report is `build/reports/benchmark.md`.
 
 `--bursts 200,1000,5000` says which bursts. What else the machine does changes every figure: the ratios, which
-compare runs that took turns, are what to look at.
+compare runs that took turns, are what to look at. The exit code is 0 whatever they are.
 """
 
 import argparse
@@ -9,35 +9,35 @@ import dataclasses
 import json
 import os
 import platform
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.benchmark import cold, counting, report
-from scripts.benchmark.floor import TABLE, Floor
+from rich.console import Console
+
+from scripts.benchmark import chart, cold, counting, report
+from scripts.benchmark.baseline import NAME, Baseline
+from scripts.benchmark.figures import figures_of
 from scripts.benchmark.measure import Chain, Summary
-from scripts.local_aws.engine.process import Engine, free_port
-from scripts.tooling.aws import Clients
+from scripts.local_aws.stack import Stack, running_stack
 from scripts.tooling.build import build
-from scripts.tooling.deployment import Deployment
-from scripts.tooling.project import BUILD, LOCAL, ZIPS, CommandError, run, say
-from scripts.tooling.terraform import Terraform
-from scripts.verification.flow.tenants import new_item
+from scripts.tooling.project import ZIPS, run, say
+from scripts.tooling.reports import REPORTS
+from scripts.tooling.waiting import wait_until
+from scripts.verification.flow.tenants import Tenant, new_item, status_of
+from tenkacloud.tenants.keys import METADATA
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
 SINGLES: Final = 40  # tenants of each tier, one at a time
 COUNTED: Final = 50  # tenants of each tier, for the calls
-FLOOR_BURST_MAX: Final = 1000
+BASELINE_BURST_MAX: Final = 1000
 TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
-TARGET: Final = BUILD / "bench"
 
 
 def main(arguments: list[str]) -> int:
     """Run the benchmark; return the exit code."""
-    parser = argparse.ArgumentParser(description="Measure the flow beside bare handlers, on a local engine.")
+    parser = argparse.ArgumentParser(description="Measure the flow beside a baseline, on a local engine.")
     parser.add_argument(
         "--bursts", type=_counts, default="200,1000,5000", help="tenants at once, separated by commas"
     )
@@ -46,18 +46,19 @@ def main(arguments: list[str]) -> int:
     zips = build(ZIPS)
     say("cold starts")
     starts = cold.cold_starts(ZIPS)
-    with _stack() as (engine, deployment, clients):
-        Floor(deployment, clients).deploy()
-        ours = Chain("ours", clients, deployment.table_name)
-        floor = Chain("floor", clients, TABLE)
+    say("deploying to an engine of its own")
+    with running_stack() as stack:
+        Baseline(stack.deployment, stack.clients).deploy()
+        ours = Chain("ours", stack.clients, stack.deployment.table_name)
+        baseline = Chain("baseline", stack.clients, NAME)
         say("warming up")
-        for chain in (ours, floor):
+        for chain in (ours, baseline):
             chain.burst(40, "FREE")
         say("one tenant at a time")
-        singles = _singles(ours, floor)
-        burst_figures = _bursts(ours, floor, bursts)
+        singles = _singles(ours, baseline)
+        burst_figures = _bursts(ours, baseline, bursts)
         say("counting calls")
-        counts = {tier: _count(ours, deployment, clients, engine, tier) for tier in ("FREE", "ENTERPRISE")}
+        counts = {tier: _count(ours, stack, tier) for tier in ("FREE", "ENTERPRISE")}
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
@@ -67,68 +68,51 @@ def main(arguments: list[str]) -> int:
         "counts": counts,
         "zips": {name: path.stat().st_size for name, path in zips.items()},
     }
-    TARGET.mkdir(parents=True, exist_ok=True)
     plain = json.loads(json.dumps(result, default=dataclasses.asdict))
-    (TARGET / "bench.json").write_text(json.dumps(plain, indent=2) + "\n")
-    text = report.markdown(plain)
-    (TARGET / "bench.md").write_text(text)
-    print(text)
-    say(f"written to {TARGET}")
+    report.summary(plain, write(plain)).print(Console(highlight=False))
     return 0
+
+
+def write(result: dict[str, Any], folder: Path = REPORTS) -> list[Path]:
+    """Write the report, its chart and the plain result; return the paths, the one for people first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    as_text, as_chart, as_json = (folder / f"benchmark.{kind}" for kind in ("md", "svg", "json"))
+    as_text.write_text(report.markdown(result, as_chart.name))
+    as_chart.write_text(chart.svg(figures_of(result), "Ours, the baseline and the limit: times the baseline"))
+    as_json.write_text(json.dumps(result, indent=2) + "\n")
+    return [as_text, as_chart, as_json]
 
 
 def _counts(text: str) -> list[int]:
     numbers = text.split(",")
     if not all(number.isascii() and number.isdigit() and int(number) for number in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list like 200,1000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 200,1000")
     return [int(number) for number in numbers]
 
 
-@contextmanager
-def _stack() -> Iterator[tuple[Engine, Deployment, Clients]]:
-    engine = Engine(free_port())
-    engine.start()
-    try:
-        os.environ["AWS_ENDPOINT_URL"] = engine.endpoint.url
-        with tempfile.TemporaryDirectory() as folder:
-            say("deploying to an engine of its own")
-            terraform = Terraform(
-                LOCAL,
-                variables={"aws_endpoint_url": engine.endpoint.url},
-                data_dir=Path(folder) / "data",
-                state=Path(folder) / "terraform.tfstate",
-            )
-            terraform.init()
-            terraform.apply()
-            deployment = Deployment.of(terraform)
-            yield engine, deployment, Clients(LOCAL, deployment.region)
-    finally:
-        engine.stop()
-
-
-def _singles(ours: Chain, floor: Chain) -> dict[str, dict[str, Any]]:
+def _singles(ours: Chain, baseline: Chain) -> dict[str, dict[str, Any]]:
     figures: dict[str, dict[str, Any]] = {}
     for tier in TIERS:
-        taken: dict[str, list[float]] = {"ours": [], "floor": []}
+        taken: dict[str, list[float]] = {"ours": [], "baseline": []}
         for _ in range(SINGLES):  # in turns, so that noise falls on both
             taken["ours"].append(ours.one(tier))
-            taken["floor"].append(floor.one(tier))
-        figures[tier] = _compared(Summary.of(taken["ours"]), Summary.of(taken["floor"]))
+            taken["baseline"].append(baseline.one(tier))
+        figures[tier] = _compared(Summary.of(taken["ours"]), Summary.of(taken["baseline"]))
     return figures
 
 
-def _bursts(ours: Chain, floor: Chain, counts: list[int]) -> dict[str, dict[str, Any]]:
+def _bursts(ours: Chain, baseline: Chain, counts: list[int]) -> dict[str, dict[str, Any]]:
     figures: dict[str, dict[str, Any]] = {}
     for count in counts:
         say(f"a burst of {count}")
-        rounds = 3 if count <= FLOOR_BURST_MAX else 1
-        taken: dict[str, list[float]] = {"ours": [], "floor": []}
+        rounds = 3 if count <= BASELINE_BURST_MAX else 1
+        taken: dict[str, list[float]] = {"ours": [], "baseline": []}
         for _ in range(rounds):
             taken["ours"].append(ours.burst(count, "FREE"))
-            if count <= FLOOR_BURST_MAX:
-                taken["floor"].append(floor.burst(count, "FREE"))
+            if count <= BASELINE_BURST_MAX:
+                taken["baseline"].append(baseline.burst(count, "FREE"))
         seconds = Summary.of(taken["ours"])
-        below = Summary.of(taken["floor"]) if taken["floor"] else None
+        below = Summary.of(taken["baseline"]) if taken["baseline"] else None
         figures[str(count)] = {
             **_compared(seconds, below),
             "perSecond": count / seconds.median,
@@ -137,17 +121,15 @@ def _bursts(ours: Chain, floor: Chain, counts: list[int]) -> dict[str, dict[str,
     return figures
 
 
-def _compared(ours: Summary, floor: Summary | None) -> dict[str, Any]:
-    if floor is None:
-        return {"ours": ours, "floor": None, "ratio": None}
-    return {"ours": ours, "floor": floor, "ratio": ours.median / floor.median}
+def _compared(ours: Summary, baseline: Summary | None) -> dict[str, Any]:
+    ratio = ours.median / baseline.median if baseline else None
+    return {"ours": ours, "baseline": baseline, "ratio": ratio}
 
 
-def _count(
-    ours: Chain, deployment: Deployment, clients: Clients, engine: Engine, tier: str
-) -> dict[str, Any]:
+def _count(ours: Chain, stack: Stack, tier: str) -> dict[str, Any]:
     """Return calls, bytes, milliseconds and write units of one tenant of a tier, in a burst."""
-    with counting.counted(deployment, clients, engine.endpoint) as counts:
+    deployment, clients = stack.deployment, stack.clients
+    with counting.counted(deployment, clients, stack.engine.endpoint) as counts:
         ours.burst(COUNTED, tier)
         counts.calls.clear()
         counts.sent.clear()
@@ -155,15 +137,19 @@ def _count(
         ours.burst(COUNTED, tier)
     milliseconds = counting.lambda_milliseconds(deployment, clients, began) / COUNTED
     calls = {call: number / COUNTED for call, number in sorted(counts.calls.items())}
-    last = new_item(f"bench-units-{tier.lower()}", tier, "Bench")
-    clients.dynamodb.put_item(TableName=deployment.table_name, Item=last)
-    _wait(lambda: _status(clients, deployment, last) == "COMPLETED")
+    last = Tenant(new_item(f"bench-units-{tier.lower()}", tier, "Bench"))
+    last.write(deployment, clients)
+    wait_until(
+        f"tenant {last.id} to be COMPLETED",
+        lambda: status_of(last.record(deployment, clients)) == ProvisioningStatus.COMPLETED,
+        seconds=60,
+    )
     items: Any = clients.dynamodb.query(
         TableName=deployment.table_name,
         KeyConditionExpression="PK = :pk",
-        ExpressionAttributeValues={":pk": last["PK"]},
+        ExpressionAttributeValues={":pk": last.key["PK"]},
     )["Items"]
-    record = [item for item in items if item["SK"]["S"] == "METADATA"]
+    record = [item for item in items if item["SK"]["S"] == METADATA]
     # The record is written twice, at the mark and at the end, and each line of history once. Of the indexes,
     # by-slug and by-status-tier are written once, and in-flight twice: in, and out again.
     units = counting.write_units([*items, *record], index_writes=4)
@@ -174,21 +160,6 @@ def _count(
         "writeUnits": units,
         "pricePerMillion": report.price(calls, units, milliseconds),
     }
-
-
-def _status(clients: Clients, deployment: Deployment, item: dict[str, Any]) -> str:
-    found = clients.dynamodb.get_item(
-        TableName=deployment.table_name, Key={"PK": item["PK"], "SK": item["SK"]}, ConsistentRead=True
-    )
-    return str(found["Item"]["provisioningStatus"]["S"])
-
-
-def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise CommandError(f"a tenant did not settle within {seconds:.0f} s")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Cold starts: import and init of each service from its zip, beside a bare one: boto3 and one client."""
+"""Cold starts: import and init of each service from its zip, beside a baseline: boto3 and one client."""
 
 import json
 import os
@@ -31,7 +31,7 @@ _SETTINGS: Final = {
     "DEAD_LETTER_QUEUE_URL": "https://queue.example/q",
     "TENANT_ACCESS_ROLE_ARN": "arn:aws:iam::000000000000:role/r",
 }
-_BARE: Final = "import boto3\nboto3.client('dynamodb')\n"
+_BASELINE: Final = "import boto3\nboto3.client('dynamodb')\n"
 _TIMED: Final = """
 import json, resource, sys, time
 began = time.perf_counter()
@@ -42,12 +42,12 @@ print(json.dumps([taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 10
 
 
 def cold_starts(zips: Path) -> dict[str, dict[str, Any]]:
-    """Return, by service and for `bare`, `seconds` (a spread) and `megabytes` (peak memory).
+    """Return, by service and for `baseline`, `seconds` (a spread) and `megabytes` (peak memory).
 
     The runs take turns, so that what else the machine does falls on all of them.
     """
     with tempfile.TemporaryDirectory() as folder:
-        programs = {"bare": (Path(folder), _BARE)}
+        programs = {"baseline": (Path(folder), _BASELINE)}
         variables: set[str] = set()
         for name, service in SERVICES.items():
             path = Path(folder) / name

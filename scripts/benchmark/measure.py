@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients
-from scripts.tooling.project import CommandError
-from scripts.verification.flow.tenants import new_item
+from scripts.tooling.waiting import wait_until
+from scripts.verification.flow.tenants import new_item, write_all
+from tenkacloud.tenants.lifecycle import FINAL
 
 _BATCH: Final = 25  # items of BatchWriteItem
-_SETTLED: Final = ("COMPLETED", "FAILED")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Median, 95th percentile, least and most of some figures, in their unit."""
+    """Median, 95th percentile, minimum and maximum of some figures, in their unit."""
 
     median: float
     p95: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     count: int
 
     @classmethod
@@ -47,14 +47,11 @@ class Chain:
         item = new_item(_new_id(), tier, "Bench")
         began = time.perf_counter()
         self.clients.dynamodb.put_item(TableName=self.table_name, Item=item)
-        while not self._is_settled(item):
-            if time.perf_counter() - began > seconds:
-                raise CommandError(f"{self.name}: {item['id']['S']} did not settle within {seconds:.0f} s")
-            time.sleep(0.002)
+        self._wait_for(item, seconds, poll=0.002)
         return time.perf_counter() - began
 
     def burst(self, count: int, tier: str, seconds: float = 900) -> float:
-        """Onboard many at once; return the seconds from the first put until all are settled.
+        """Onboard many at once; return the seconds from the first put until all have ended.
 
         It looks at one tenant at a time, in the order of the puts, so that looking costs next to nothing.
         """
@@ -64,26 +61,29 @@ class Chain:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._write, portions))
         for item in items:
-            while not self._is_settled(item):
-                if time.perf_counter() - began > seconds:
-                    raise CommandError(f"{self.name}: a burst of {count} did not settle in {seconds:.0f} s")
-                time.sleep(0.02)
+            self._wait_for(item, seconds - (time.perf_counter() - began), poll=0.02)
         return time.perf_counter() - began
 
     def _write(self, items: list[dict[str, Any]]) -> None:
-        requests: Any = [{"PutRequest": {"Item": item}} for item in items]
-        while requests:
-            answer = self.clients.dynamodb.batch_write_item(RequestItems={self.table_name: requests})
-            requests = answer.get("UnprocessedItems", {}).get(self.table_name)
+        write_all(self.clients, self.table_name, items)
 
-    def _is_settled(self, item: dict[str, Any]) -> bool:
+    def _wait_for(self, item: dict[str, Any], seconds: float, poll: float) -> None:
+        """Wait until a tenant is COMPLETED or FAILED.
+
+        Raises:
+            DeadlineError: it is neither in time.
+        """
+        what = f"{self.name}: tenant {item['id']['S']} to be COMPLETED"
+        wait_until(what, lambda: self._is_final(item), seconds, poll=poll)
+
+    def _is_final(self, item: dict[str, Any]) -> bool:
         found = self.clients.dynamodb.get_item(
             TableName=self.table_name,
             Key={"PK": item["PK"], "SK": item["SK"]},
             ConsistentRead=True,
             ProjectionExpression="provisioningStatus",
         )
-        return found["Item"]["provisioningStatus"]["S"] in _SETTLED
+        return found["Item"]["provisioningStatus"]["S"] in FINAL
 
 
 def _new_id() -> str:

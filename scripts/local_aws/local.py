@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.local_aws.engine.process import EDITION, Engine
+from scripts.local_aws.stack import SIDE_BY_SIDE
 from scripts.tooling.aws import Clients, Endpoint
 from scripts.tooling.project import (
     BUILD,
@@ -83,7 +84,7 @@ def deploy() -> Terraform:
 def _applied(terraform: Terraform) -> str:
     terraform.init()
     say("applying environments/local (from nothing: about a minute)")
-    return terraform.apply()
+    return terraform.apply(SIDE_BY_SIDE)
 
 
 def _mark(endpoint: Endpoint) -> Path:
@@ -151,7 +152,7 @@ def destroy() -> None:
     elif answers and state.is_file() and not _is_stale(state):
         terraform.init()
         say("destroying environments/local")
-        terraform.run("destroy", "-auto-approve", "-input=false", "-no-color", quiet=True)
+        terraform.run("destroy", "-auto-approve", "-input=false", "-no-color", SIDE_BY_SIDE, quiet=True)
         state.unlink(missing_ok=True)
     else:
         say("nothing is deployed")

@@ -1,6 +1,5 @@
 """Do a tenant's record, its resources and their policies agree? And putting right what does not."""
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +12,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.operator.environment import Environment
 from scripts.operator.tenants import misfit, named_resources, seconds_in_flight
+from scripts.verification import resources
 from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.isolation import policies
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import METADATA, TENANT_PREFIX, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import Tenant
-from tenkacloud.tenants.validation import TenantId, Tier, parse_tenant_id
+from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
 WORKERS: Final = 8
 WINDOW: Final = 4 * WORKERS  # tenants taken ahead of the one whose finding is next
@@ -32,12 +31,6 @@ REPAIR_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.5
 _POOL: Final = names.pool_prefix(TenantId("")).removesuffix("//")  # where the prefixes of tenants are
 _REQUESTED: Final = ("asked", "requested")  # the reconciler's answers where a repair was begun
-_CLOSED: Final = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
 
 
 @dataclass(frozen=True)
@@ -221,7 +214,7 @@ def _tagged(environment: Environment, bucket: str) -> str:
         if error.response["Error"]["Code"] not in ("NoSuchTagSet", "NoSuchBucket", "AccessDenied"):
             raise
         return ""
-    return next((tag["Value"] for tag in tags if tag["Key"] == policies.TENANT_TAG), "")
+    return next((tag["Value"] for tag in tags if tag["Key"] == resources.TENANT_TAG), "")
 
 
 def _unnamed(environment: Environment, kind: str, owners: dict[str, str]) -> Iterator[Finding]:
@@ -273,62 +266,12 @@ def _of_resources(environment: Environment, tenant: Tenant, item: dict[str, Any]
     if problem:
         yield problem
         return
-    named = named_resources(item)
-    if tenant.tier is Tier.ENTERPRISE:
-        deployment = environment.deployment
-        bucket = names.silo_bucket(
-            deployment.environment, tenant.slug, tenant.id, deployment.account_id, deployment.region
-        )
-        if named != {"dedicatedBucket": bucket}:
-            yield f"record: names {named}, not the bucket {bucket}"
-        yield from _of_bucket(environment, bucket, tenant.id)
-    else:
-        yield from _of_marker(environment, tenant.id)
-
-
-def _of_marker(environment: Environment, tenant_id: TenantId) -> Iterator[str]:
-    bucket, key = environment.deployment.data_bucket_name, names.pool_marker(tenant_id)
-    try:
-        environment.clients.s3.head_object(
-            Bucket=bucket, Key=key, ExpectedBucketOwner=environment.deployment.account_id
-        )
-    except ClientError as error:
-        yield f"marker: {bucket}/{key}: {error.response['Error']['Code']}"
-
-
-def _of_bucket(environment: Environment, bucket: str, tenant_id: TenantId) -> Iterator[str]:
-    s3 = environment.clients.s3
-    target: dict[str, Any] = {"Bucket": bucket, "ExpectedBucketOwner": environment.deployment.account_id}
-    policy = policies.silo_bucket_policy(bucket, tenant_id, environment.deployment.tenant_access_role_arn)
-    checks = (
-        # Others may have tags of theirs on it.
-        ("tags", lambda: dict(_tags(s3.get_bucket_tagging(**target))).get(policies.TENANT_TAG)),
-        ("public access", lambda: s3.get_public_access_block(**target)["PublicAccessBlockConfiguration"]),
-        ("versioning", lambda: s3.get_bucket_versioning(**target).get("Status")),
-        ("encryption", lambda: _algorithm(s3.get_bucket_encryption(**target))),
-        ("policy", lambda: json.loads(s3.get_bucket_policy(**target)["Policy"])),
+    found = resources.problems_of_resources(
+        environment.deployment,
+        environment.clients.s3,
+        tenant.id,
+        tenant.slug,
+        tenant.tier,
+        named_resources(item),
     )
-    wanted = {
-        "tags": tenant_id,
-        "public access": _CLOSED,
-        "versioning": "Enabled",
-        "encryption": "AES256",
-        "policy": policy,
-    }
-    for what, found in checks:
-        try:
-            value = found()
-        except ClientError as error:
-            yield f"bucket {bucket}: {what}: {error.response['Error']['Code']}"
-            continue
-        if value != wanted[what]:
-            yield f"bucket {bucket}: {what} differs from what provisioning sets"
-
-
-def _tags(answer: Any) -> Iterator[tuple[str, str]]:
-    return ((tag["Key"], tag["Value"]) for tag in answer["TagSet"])
-
-
-def _algorithm(answer: Any) -> str:
-    (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
-    return str(rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"])
+    yield from map(str, found)

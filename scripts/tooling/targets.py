@@ -132,7 +132,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "simulate": Target(
         "tests.simulation.run", (), {"FIRST": Variable("--first"), "SEEDS": Variable("--seeds")}
     ),
-    "load-faults": Target(
+    "chaos": Target(
         "scripts.verification.chaos.chaos", (), {"TENANTS": Variable("--tenants"), "SEED": Variable("--seed")}
     ),
     "bench": Target("scripts.benchmark", (), {"BURSTS": Variable("--bursts")}),

@@ -217,13 +217,13 @@ class Terraform:
             "(and STATE_REGION=<region>); `make state-bucket` creates one"
         )
 
-    def apply(self) -> str:
+    def apply(self, *options: str) -> str:
         """Apply the root without asking; return Terraform's own summary, one line.
 
         Raises:
             CommandError: Terraform failed.
         """
-        output = self.run("apply", "-input=false", "-auto-approve", "-no-color", quiet=True)
+        output = self.run("apply", "-input=false", "-auto-approve", "-no-color", *options, quiet=True)
         return next(
             line for line in output.splitlines() if line.startswith(("Apply complete!", "No changes."))
         )

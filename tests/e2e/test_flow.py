@@ -11,8 +11,13 @@ from botocore.exceptions import ClientError
 
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.tooling.project import REGION
+from scripts.tooling.reports import LINES_MAX
 from scripts.verification.flow import e2e, reconciling
+from scripts.verification.flow.tenants import key_of, new_item, read, status_of, write_all
 from scripts.verification.least_privilege import permissions
+from tenkacloud.events.contract import Event
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.conftest import Stack
@@ -23,15 +28,7 @@ PROVISIONED = "tenkacloud-local-tenant-provisioned"
 
 
 def item(tenant_id: str, tier: str = "PRO", **attributes: Any) -> dict[str, Any]:
-    merged = {
-        "PK": {"S": f"TENANT#{tenant_id}"},
-        "SK": {"S": "METADATA"},
-        "id": {"S": tenant_id},
-        "name": {"S": f"Tenant {tenant_id}"},
-        "tier": {"S": tier},
-        "provisioningStatus": {"S": "PENDING"},
-        **attributes,
-    }
+    merged = {**new_item(tenant_id, tier, f"Tenant {tenant_id}"), **attributes}
     return {name: value for name, value in merged.items() if value is not None}
 
 
@@ -42,21 +39,17 @@ def put(stack: Stack, tenant_id: str, tier: str = "PRO", **attributes: Any) -> N
 
 
 def get(stack: Stack, tenant_id: str) -> dict[str, Any]:
-    key = {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}}
-    found = stack.clients.dynamodb.get_item(
-        TableName=stack.deployment.table_name, Key=key, ConsistentRead=True
-    )
-    return dict(found.get("Item", {}))
+    return read(stack.clients, stack.deployment.table_name, key_of(tenant_id))
 
 
 def status(stack: Stack, tenant_id: str) -> str:
-    return str(get(stack, tenant_id).get("provisioningStatus", {}).get("S"))
+    return status_of(get(stack, tenant_id))
 
 
 def set_status(stack: Stack, tenant_id: str, value: str) -> None:
     stack.clients.dynamodb.update_item(
         TableName=stack.deployment.table_name,
-        Key={"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}},
+        Key=key_of(tenant_id),
         UpdateExpression="SET provisioningStatus = :s",
         ExpressionAttributeValues={":s": {"S": value}},
     )
@@ -67,11 +60,11 @@ def wait_for_status(stack: Stack, tenant_id: str, *wanted: str) -> dict[str, Any
     return get(stack, tenant_id)
 
 
-def publish(stack: Stack, source: str, detail_type: str, detail: Any) -> None:
+def publish(stack: Stack, event: type[Event], detail: Any) -> None:
     entry: Any = {
         "EventBusName": stack.deployment.event_bus_name,
-        "Source": source,
-        "DetailType": detail_type,
+        "Source": event.SOURCE,
+        "DetailType": event.DETAIL_TYPE,
         "Detail": json.dumps(detail),
     }
     assert stack.clients.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
@@ -88,9 +81,9 @@ def rejected(stack: Stack, service: str) -> Iterator[dict[str, Any]]:
 
 
 def rejection_of(stack: Stack, service: str, detail: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the letter about one event; other tests on this stack leave letters, too."""
-    letters = (each for each in rejected(stack, service) if each["requestPayload"]["detail"] == detail)
-    return next(letters, None)
+    """Return the dead-letter message about one event; other tests on this stack leave some, too."""
+    messages = (each for each in rejected(stack, service) if each["requestPayload"]["detail"] == detail)
+    return next(messages, None)
 
 
 @contextmanager
@@ -102,7 +95,7 @@ def without_statement(stack: Stack, service: str, sid: str) -> Iterator[None]:
 
 @contextmanager
 def events_dropped(stack: Stack, rule: str) -> Iterator[None]:
-    """Let every event of a rule fall on the floor for a while."""
+    """Have every event of a rule dropped for a while."""
     bus = stack.deployment.event_bus_name
     stack.clients.events.disable_rule(Name=rule, EventBusName=bus)
     try:
@@ -121,6 +114,10 @@ def test_one_tenant_of_each_tier_and_the_designs_own(stack: Stack) -> None:
         assert tenant.found
         # and nothing of it is left
         assert get(stack, tenant.id) == {}
+    lines = report.summary([]).lines()
+    assert len(lines) <= LINES_MAX
+    assert lines[0].startswith("✓ passed: 4 of 4 tenants COMPLETED in local; ")
+    assert sum("ms from the record written to COMPLETED" in line for line in lines) == 4
     silo = [tenant.resources["dedicatedBucket"] for tenant in report.tenants if tenant.tier == "ENTERPRISE"]
     assert not {bucket["Name"] for bucket in stack.clients.s3.list_buckets()["Buckets"]} & set(silo)
 
@@ -135,6 +132,10 @@ def test_a_broken_hop_is_told_with_where_to_look(stack: Stack) -> None:
     assert not report.ok
     assert {tenant.missing_hop for tenant in report.tenants} == {"resources made"}
     assert all("hop 'resources made' did not happen" in tenant.problems[0] for tenant in report.tenants)
+    lines = report.summary([]).lines()
+    assert len(lines) <= LINES_MAX
+    assert lines[0].startswith("✗ failed: 0 of 4 tenants COMPLETED in local; ")
+    assert sum(line.startswith("✗ ") and "hop 'resources made'" in line for line in lines) == 4
     advice = "\n".join(report.help[PROVISIONER])
     assert "tenkacloud-local-tenant-provisioner" in advice
     assert "/aws/lambda/tenkacloud-local-tenant-provisioner" in advice
@@ -176,12 +177,11 @@ def test_a_batch_of_100_with_3_bad_ones(stack: Stack) -> None:
     everyone = [{**item(f"b{n}", "FREE"), **bad.get(f"b{n}", {})} for n in range(100)]
     del everyone[42]["name"]
     for start in range(0, 100, 25):
-        requests: Any = [{"PutRequest": {"Item": tenant}} for tenant in everyone[start : start + 25]]
-        stack.clients.dynamodb.batch_write_item(RequestItems={stack.deployment.table_name: requests})
-    settled = {f"b{n}": wait_for_status(stack, f"b{n}", "COMPLETED", "FAILED") for n in range(100)}
+        write_all(stack.clients, stack.deployment.table_name, everyone[start : start + 25])
+    final = {f"b{n}": wait_for_status(stack, f"b{n}", "COMPLETED", "FAILED") for n in range(100)}
     failed = {
         tenant_id: tenant["failureReason"]["S"]
-        for tenant_id, tenant in settled.items()
+        for tenant_id, tenant in final.items()
         if tenant["provisioningStatus"]["S"] == "FAILED"
     }
     assert failed == {
@@ -196,7 +196,7 @@ def test_a_failed_tenant_that_is_mended_onboards(stack: Stack) -> None:
     wait_for_status(stack, "mended", "FAILED")
     stack.clients.dynamodb.update_item(
         TableName=stack.deployment.table_name,
-        Key={"PK": {"S": "TENANT#mended"}, "SK": {"S": "METADATA"}},
+        Key=key_of("mended"),
         UpdateExpression="SET tier = :t, provisioningStatus = :p",
         ExpressionAttributeValues={":t": {"S": "PRO"}, ":p": {"S": "PENDING"}},
     )
@@ -223,28 +223,28 @@ def test_a_second_application_plane_that_sends_only_the_designs_fields(stack: St
             "resources": {"s3Prefix": f"tenants/{tenant_id}/"} if result == "COMPLETED" else {},
             "timestamp": "2026-01-01T00:00:00Z",
         }
-        publish(stack, "tenkacloud.application-plane", "TenantProvisioned", detail)
-        settled = wait_for_status(stack, tenant_id, result)
+        publish(stack, ProvisioningResult, detail)
+        final = wait_for_status(stack, tenant_id, result)
     if result == "COMPLETED":
-        assert settled["resources"] == {"M": {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}}
+        assert final["resources"] == {"M": {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}}
     else:
-        assert settled["failureReason"] == {"S": "the application plane reported FAILED without a reason"}
+        assert final["failureReason"] == {"S": "the application plane reported FAILED without a reason"}
 
 
 @pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
 def test_ten_duplicates_of_each_event(stack: Stack, tier: str) -> None:
     tenant_id = f"ten-times-{tier}"
     put(stack, tenant_id, tier)
-    settled = wait_for_status(stack, tenant_id, "COMPLETED")
+    final = wait_for_status(stack, tenant_id, "COMPLETED")
     onboarding = {
         "tenantId": tenant_id,
         "tenantName": f"Tenant {tenant_id}",
         "tier": tier,
-        "slug": settled["slug"]["S"],
+        "slug": final["slug"]["S"],
         "timestamp": "2026-01-01T00:00:00Z",
         "provisioningAttempt": 1,
     }
-    resources = {name: value["S"] for name, value in settled["resources"]["M"].items()}
+    resources = {name: value["S"] for name, value in final["resources"]["M"].items()}
     provisioned = {
         "tenantId": tenant_id,
         "status": "COMPLETED",
@@ -253,13 +253,13 @@ def test_ten_duplicates_of_each_event(stack: Stack, tier: str) -> None:
         "provisioningAttempt": 1,
     }
     for _ in range(10):
-        publish(stack, "tenkacloud.control-plane", "TenantOnboarding", onboarding)
-        publish(stack, "tenkacloud.application-plane", "TenantProvisioned", provisioned)
+        publish(stack, TenantOnboarding, onboarding)
+        publish(stack, ProvisioningResult, provisioned)
     # Each onboarding brings a result of its own: 20 results in all, and nothing left to record.
     wait_for(
         "20 results", lambda: messages_of(stack, COMPLETION, tenant_id).count("Result not recorded") == 20
     )
-    assert get(stack, tenant_id) == settled
+    assert get(stack, tenant_id) == final
     if tier == "FREE":
         versions = stack.clients.s3.list_object_versions(
             Bucket=stack.deployment.data_bucket_name, Prefix=pool_marker(TenantId(tenant_id))
@@ -292,8 +292,8 @@ def test_a_silo_bucket_of_another_account_fails_the_tenant(stack: Stack) -> None
     )
     squatter.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     put(stack, "squatted", "ENTERPRISE", slug={"S": "squatted"})
-    settled = wait_for_status(stack, "squatted", "FAILED")
-    assert settled["failureReason"] == {"S": f"bucket {bucket} is owned by another AWS account"}
+    final = wait_for_status(stack, "squatted", "FAILED")
+    assert final["failureReason"] == {"S": f"bucket {bucket} is owned by another AWS account"}
 
 
 @contextmanager
@@ -361,17 +361,17 @@ def test_a_result_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack) -
         "resources": {"s3Prefix": "tenants/nobody/"},
         "timestamp": "2026-01-01T00:00:00Z",
     }
-    publish(stack, "tenkacloud.application-plane", "TenantProvisioned", detail)
-    letter = wait_for("a rejected event", lambda: rejection_of(stack, COMPLETION, detail))
-    reason = letter["responsePayload"]["errorMessage"]
-    assert reason == "detail.tenantId 'nobody' is no tenant of this table"
+    publish(stack, ProvisioningResult, detail)
+    message = wait_for("a rejected event", lambda: rejection_of(stack, COMPLETION, detail))
+    reason = message["responsePayload"]["errorMessage"]
+    assert reason == "detail.tenantId 'nobody' is not a tenant of this table"
 
 
 @pytest.mark.parametrize("detail", [{"tenantName": "No Id", "tier": "FREE"}, {"tenantId": "../x"}])
 def test_an_onboarding_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack, detail: Any) -> None:
-    publish(stack, "tenkacloud.control-plane", "TenantOnboarding", detail)
-    letter = wait_for("a rejected event", lambda: rejection_of(stack, PROVISIONER, detail))
-    assert letter["responsePayload"]["errorMessage"].startswith("detail.tenantId ")
+    publish(stack, TenantOnboarding, detail)
+    message = wait_for("a rejected event", lambda: rejection_of(stack, PROVISIONER, detail))
+    assert message["responsePayload"]["errorMessage"].startswith("detail.tenantId ")
 
 
 @pytest.mark.parametrize("change", ["tier", "status"])
@@ -383,19 +383,19 @@ def test_a_tenant_that_is_changed_before_its_turn_gets_what_was_written_last(
         put(stack, tenant_id, "PRO")
         stack.clients.dynamodb.update_item(
             TableName=stack.deployment.table_name,
-            Key={"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}},
+            Key=key_of(tenant_id),
             UpdateExpression="SET #what = :value",
             ExpressionAttributeNames={"#what": change},
             ExpressionAttributeValues={":value": {"S": {"tier": "FREE", "status": "SUSPENDED"}[change]}},
         )
     for tenant_id in tenants:
-        # One whose tier changed with its first attempt under way is resumed.
+        # One whose tier changed with its first attempt under way is tried again.
         wait_for_status(stack, tenant_id, "COMPLETED", "PROVISIONING")
     reconciling.sweep(stack.deployment, stack.clients, older_than=0)
     for tenant_id in tenants:
-        settled = wait_for_status(stack, tenant_id, "COMPLETED")
-        assert settled[change] == {"S": {"tier": "FREE", "status": "SUSPENDED"}[change]}
-        assert settled["resources"]["M"] == {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}
+        final = wait_for_status(stack, tenant_id, "COMPLETED")
+        assert final[change] == {"S": {"tier": "FREE", "status": "SUSPENDED"}[change]}
+        assert final["resources"]["M"] == {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}
 
 
 def test_each_tenant_is_found_by_its_slug_and_status(stack: Stack) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.local_aws.engine import policies
-from scripts.local_aws.engine.policies import Conditions, UnresolvedVariable
+from scripts.local_aws.engine.policies import Conditions, UnresolvedVariableError
 
 KEYS = {"aws:PrincipalTag/tenantId": "a", "empty": "", "stars": "*?", "many": ["a"], "number": 7}
 
@@ -48,7 +48,7 @@ def test_a_variable_is_replaced_by_its_value(text: str, result: str) -> None:
     "text", ["${missing}", "${many}", "${many, 'default'}", "${}", "${missing, default}"]
 )
 def test_a_variable_without_one_value_is_told(text: str) -> None:
-    with pytest.raises(UnresolvedVariable):
+    with pytest.raises(UnresolvedVariableError):
         policies.substituted(text, lookup, wildcards=False)
 
 
@@ -127,7 +127,7 @@ def test_a_statement_of_an_old_policy_has_no_variables() -> None:
 def test_values_of_conditions_on_texts_and_arns_have_variables(operator: str) -> None:
     conditions = Conditions({operator: {"x": "${number}", "y": ["b", "${aws:PrincipalTag/tenantId}"]}})
     assert policies.resolved_conditions(conditions, lookup) == {operator: {"x": ["7"], "y": ["b", "a"]}}
-    with pytest.raises(UnresolvedVariable):
+    with pytest.raises(UnresolvedVariableError):
         policies.resolved_conditions(Conditions({operator: {"x": "${missing}"}}), lookup)
 
 

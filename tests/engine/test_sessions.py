@@ -6,7 +6,14 @@ from urllib.parse import urlencode
 import pytest
 
 from scripts.local_aws.engine import sessions
-from scripts.local_aws.engine.sessions import ASSUME, SET_SOURCE_IDENTITY, TAG, Assumption, Caller, Refused
+from scripts.local_aws.engine.sessions import (
+    ASSUME,
+    SET_SOURCE_IDENTITY,
+    TAG,
+    Assumption,
+    Caller,
+    DeniedError,
+)
 
 CHAINED = Caller(is_role=True, source_identity="somebody", transitive_tags={"tenantId": "a"})
 
@@ -105,7 +112,7 @@ def test_what_is_inherited_stays_and_needs_its_actions() -> None:
     ],
 )
 def test_sts_refuses(given: dict[str, str], caller: Caller, code: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DeniedError) as refused:
         sessions.assume(given, caller)
     assert refused.value.args[1] == code
 

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 import z3
 
+from scripts.local_aws.stack import running_engine
 from scripts.tooling.build import build
 from scripts.tooling.project import ZIPS
 from scripts.verification.proof.prove import local_plan
-from tests.conftest import running_engine
 
 
 @pytest.fixture(scope="session")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     build(ZIPS)
     with running_engine() as engine:
-        return local_plan(engine, tmp_path_factory.mktemp("plan"))
+        return local_plan(engine.endpoint, tmp_path_factory.mktemp("plan"))
 
 
 @cache

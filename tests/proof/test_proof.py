@@ -1,8 +1,9 @@
-"""The proof holds for what Terraform will apply, and refuses every policy that is known to be bad."""
+"""The proof holds for what Terraform will apply, and rejects every policy that is known to be bad."""
 
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.tooling.project import ROOT
+from scripts.tooling.reports import LINES_MAX
 from scripts.verification.proof import declared, evaluator, properties
+from scripts.verification.proof import prove as prove_command
 from scripts.verification.proof.plan import read
-from scripts.verification.proof.policy import Unreadable
+from scripts.verification.proof.policy import UnreadableError
 from scripts.verification.proof.properties import Result, prove
 from tenkacloud.isolation import policies
 from tenkacloud.tenants.validation import TENANT_ID_PATTERN
@@ -36,6 +39,23 @@ def test_isolation_is_proved_from_the_plan(plan: Plan) -> None:
         *("B3", "B4", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "E ", "F1", "F2"),
         *("G1", "G2", "G3", "G4", "G5", "G6", "G7", "H "),
     }
+
+
+def test_the_summary_is_short_and_begins_with_the_verdict() -> None:
+    proved = [Result(f"property {number}", 10.0 * number) for number in range(40)]
+    lines = prove_command.summary(proved, [Path("proof.txt")]).lines()
+    assert len(lines) <= LINES_MAX
+    assert lines[0] == "✓ passed: 40 of 40 properties proved for all tenants t ≠ u"
+    assert any("0.4 s: property 39" in line for line in lines)
+
+
+def test_the_summary_says_what_is_not_proved_and_where_the_rest_is() -> None:
+    results = [Result("A1", 10.0), *(Result(f"B{number}", 10.0, "a reason") for number in range(40))]
+    lines = prove_command.summary(results, [Path("proof.txt")]).lines()
+    assert len(lines) == LINES_MAX
+    assert lines[0] == "✗ failed: 1 of 41 properties proved for all tenants t ≠ u"
+    assert lines[1] == "✗ B0: a reason"
+    assert lines[-1] == "  report: proof.txt"
 
 
 # --- changing a plan ----------------------------------------------------------------------------------------
@@ -144,7 +164,7 @@ def drop_transitive(document: Document) -> None:
 OBJECTS = f"arn:aws:s3:::{BUCKET}/tenants/"
 TABLE = f"arn:aws:dynamodb:ap-northeast-1:{ACCOUNT}:table/TenkaCloud-local"
 
-#: What is changed, and the property that has to refuse it.
+#: What is changed, and the property that has to reject it.
 BAD: dict[str, tuple[Callable[[Plan], None], str]] = {
     # The eight that every check must catch
     "no slash after the prefix": (of_statement("TenantObjects", Resource=f"{OBJECTS}{TAG}*"), "A1"),
@@ -203,15 +223,15 @@ BAD: dict[str, tuple[Callable[[Plan], None], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_known_bad_policy_is_refused_with_two_tenants_and_the_request(plan: Plan, name: str) -> None:
+def test_a_known_bad_policy_is_rejected_with_two_tenants_and_the_request(plan: Plan, name: str) -> None:
     change, wanted = BAD[name]
     mutant = deepcopy(plan)
     change(mutant)
-    refused = [result for result in prove(read(mutant), wanted) if not result.proved]
-    (result, *_) = [result for result in refused if result.counterexample]
+    rejected = [result for result in prove(read(mutant), wanted) if not result.proved]
+    (result, *_) = [result for result in rejected if result.counterexample]
     found = result.counterexample
     assert found is not None
-    assert result.problem.startswith("refused: a session ")
+    assert result.problem.startswith("rejected: a session ")
     assert found.request.action
     assert found.other or wanted.startswith("D")
     if wanted.startswith("A"):
@@ -241,23 +261,23 @@ def slashless(policy: Document) -> Document:
         ("session_policy", without("TenantItems"), "F2"),
     ],
 )
-def test_a_bad_policy_of_the_code_is_refused(
+def test_a_bad_policy_of_the_code_is_rejected(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, function: str, change: Any, wanted: str
 ) -> None:
     good = getattr(policies, function)
     monkeypatch.setattr(properties, function, lambda *args: change(good(*args)))
-    refused = [result for result in prove(read(plan), wanted) if not result.proved]
-    assert wanted in {result.name[:2] for result in refused}
-    assert any(result.counterexample for result in refused)
+    rejected = [result for result in prove(read(plan), wanted) if not result.proved]
+    assert wanted in {result.name[:2] for result in rejected}
+    assert any(result.counterexample for result in rejected)
 
 
 def test_an_empty_policy_does_not_pass(plan: Plan) -> None:
     mutant = deepcopy(plan)
     for sid in ("TenantObjects", "ListTenantPrefix", "TenantItems", "TenantRecord"):
         drop_statement(sid)(mutant)
-    refused = {result.name for result in prove(read(mutant), "E") if not result.proved}
-    assert "E s3:GetObject of one's own" in refused
-    assert "E dynamodb:GetItem of one's own record" in refused
+    rejected = {result.name for result in prove(read(mutant), "E") if not result.proved}
+    assert "E s3:GetObject of one's own" in rejected
+    assert "E dynamodb:GetItem of one's own record" in rejected
 
 
 # --- what can't be read -------------------------------------------------------------------------------------
@@ -374,7 +394,7 @@ def bounded(plan: Plan) -> None:
 def test_what_cannot_be_read_is_a_failure(plan: Plan, change: Callable[[Plan], None], said: str) -> None:
     mutant = deepcopy(plan)
     change(mutant)
-    with pytest.raises(Unreadable, match=said):
+    with pytest.raises(UnreadableError, match=said):
         prove(read(mutant), "none of them")
 
 
@@ -394,7 +414,7 @@ def test_an_answer_that_z3_does_not_know_is_a_failure_with_a_reason(
     assert results
     for result in results:
         assert result.problem.startswith("undecided after 0 s: no proof was found")
-        assert result.problem.endswith("Refused, since nothing was shown")
+        assert result.problem.endswith("Rejected, since nothing was found")
 
 
 def test_where_z3_runs_out_of_time_the_policies_say_what_to_try(
@@ -404,7 +424,7 @@ def test_where_z3_runs_out_of_time_the_policies_say_what_to_try(
     second_policy(mutant)
     monkeypatch.setattr(properties, "_ask", lambda *_: (z3.unknown, None))
     (result,) = prove(read(mutant), "A1")
-    assert result.problem.startswith("refused: a session of tenant ")
+    assert result.problem.startswith("rejected: a session of tenant ")
     assert result.counterexample is not None
 
 
@@ -414,8 +434,8 @@ def test_a_counterexample_that_the_evaluator_does_not_share_is_an_error_of_the_t
     mutant = deepcopy(plan)
     second_policy(mutant)
     monkeypatch.setattr(evaluator, "matching", lambda *_, **__: [])
-    refused = {result.name[:2]: result.problem for result in prove(read(mutant), "A1") if not result.proved}
-    assert refused["A1"].startswith("z3 and the evaluator disagree on ")
+    rejected = {result.name[:2]: result.problem for result in prove(read(mutant), "A1") if not result.proved}
+    assert rejected["A1"].startswith("z3 and the evaluator disagree on ")
 
 
 # --- over an applied stack ----------------------------------------------------------------------------------
@@ -600,7 +620,7 @@ PERMISSION = {
 }
 RULE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/x"
 
-#: What is changed, the property that has to refuse it, and what it says.
+#: What is changed, the property that has to reject it, and what it says.
 AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
     **{
         f"the type {kind}": (extra(kind), "G1", f"does not know {kind} ")
@@ -704,12 +724,12 @@ AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
 
 
 @pytest.mark.parametrize("name", AROUND)
-def test_what_leads_to_tenants_data_beside_the_role_is_refused(plan: Plan, name: str) -> None:
+def test_what_leads_to_tenants_data_beside_the_role_is_rejected(plan: Plan, name: str) -> None:
     change, wanted, said = AROUND[name]
     mutant = deepcopy(plan)
     change(mutant)
-    refused = refusals(mutant, wanted)
-    assert [result for result in refused if said in result.problem], refused
+    rejected = refusals(mutant, wanted)
+    assert [result for result in rejected if said in result.problem], rejected
 
 
 def test_what_is_declared_for_the_future_is_allowed(plan: Plan) -> None:
@@ -743,9 +763,9 @@ def test_the_code_does_not_say_itself_what_it_may_do(
 ) -> None:
     monkeypatch.setattr(policies, constant, value)
     monkeypatch.setattr(properties, "TIMEOUTS_MS", (300, 6_000))  # trying finds it sooner
-    refused = refusals(plan, wanted)
-    assert refused
-    assert all(result.counterexample for result in refused), refused
+    rejected = refusals(plan, wanted)
+    assert rejected
+    assert all(result.counterexample for result in rejected), rejected
 
 
 @given(st.from_regex(TENANT_ID_PATTERN, fullmatch=True), st.text(max_size=10))

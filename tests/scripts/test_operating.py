@@ -20,7 +20,7 @@ from scripts.operator.__main__ import main
 from scripts.operator.environment import Environment
 from scripts.tooling import aws
 from scripts.tooling.aws import Clients
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 from scripts.tooling.project import CommandError
 from scripts.verification.flow import reconciling
 from tenkacloud.isolation import resource_names as names
@@ -110,7 +110,7 @@ class Cloud:
             data_bucket_name=BUCKET,
             tenant_access_role_arn=f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access",
             lambda_function_names={
-                name: name for name in (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
+                name: name for name in (PROVISIONING, PROVISIONER, COMPLETION, reconciling.SERVICE)
             },
             function_role_names={},
             log_group_names={},
@@ -539,7 +539,7 @@ def test_a_long_run_is_invoked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         clients = Clients("local", REGION)
-        named: Any = type("Named", (), {"lambda_function_names": {RECONCILER: "reconciler"}})()
+        named: Any = type("Named", (), {"lambda_function_names": {reconciling.SERVICE: "reconciler"}})()
         with pytest.raises(CommandError, match="gave no answer in time"):
             reconciling.sweep(named, clients)
         server.shutdown(socket.SHUT_RDWR)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
+from scripts.verification.flow import reconciling
 from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
 from tenkacloud.tenants.keys import (
     BY_SLUG,
@@ -272,7 +273,7 @@ def _is_retry(change: Changed) -> bool:
 def a_running_attempt_is_left_alone(workload: Workload) -> Iterator[str]:
     """The reconciler waits for the deadline, and does not go on for ever."""
     for change in _records(workload):
-        if change.writer != RECONCILER or change.old is None or change.new is None:
+        if change.writer != reconciling.SERVICE or change.old is None or change.new is None:
             continue
         if _status(change.old) is ProvisioningStatus.COMPLETED:
             continue  # a repair

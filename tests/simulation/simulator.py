@@ -23,8 +23,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
 from typing import Any, Final
 
-from scripts.tooling.deployment import COMPLETION, PROVISIONING, RECONCILER
+from scripts.tooling.deployment import COMPLETION, PROVISIONING
 from scripts.tooling.services import SERVICES
+from scripts.verification.flow import reconciling
 from tenkacloud.events.contract import Event
 from tenkacloud.platform.clients import Call, Clients, one_by_one
 from tenkacloud.platform.telemetry import logger, metrics
@@ -37,7 +38,7 @@ from tests.support import Context, Function, bootstrap, consumed_event
 OPERATOR: Final = "operator"
 
 #: How long a function may take, in seconds; any other a minute (Terraform, module lambda-function).
-_LIMITS: Final = defaultdict(lambda: 60, {PROVISIONING: 120, RECONCILER: 300})
+_LIMITS: Final = defaultdict(lambda: 60, {PROVISIONING: 120, reconciling.SERVICE: 300})
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 STREAM_RETRIES: Final = 20
 STREAM_AGE: Final = 6 * 60 * 60

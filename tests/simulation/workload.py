@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, RECONCILER
+from scripts.tooling.deployment import COMPLETION, PROVISIONER
+from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.keys import IN_FLIGHT, METADATA, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
@@ -154,7 +155,7 @@ class Workload:
         simulator.say("--- who was changed by hand is repaired ---")
         for tenant in self.good:
             if tenant.touched:
-                simulator.invoke(RECONCILER, {"action": "repair", "tenantIds": [tenant.id]})
+                simulator.invoke(reconciling.SERVICE, {"action": "repair", "tenantIds": [tenant.id]})
         self.come_to_rest()
 
     def _change_its_mind(self, tenant: Tenant) -> None:
@@ -178,7 +179,7 @@ class Workload:
 
     def sweep(self) -> None:
         """Run the reconciler, as its schedule does."""
-        self.simulator.invoke(RECONCILER, {"detail-type": "Scheduled Event"})
+        self.simulator.invoke(reconciling.SERVICE, {"detail-type": "Scheduled Event"})
 
     def put(self, tenant: Tenant) -> None:
         """Write the tenant's record, whatever is there."""

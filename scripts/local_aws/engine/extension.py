@@ -9,7 +9,7 @@ What is left open is told in `docs/local-engine.md`.
 - `policies`: policy variables, the role's ARN, the account of a bucket.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
 - `sessions`: transitive tags, source identity and role chaining.
-- `objects`: keys to the letter, versions in a batch of deletions, expected bucket owners.
+- `objects`: keys exactly as they are, versions in a batch of deletions, expected bucket owners.
 - `queues`: Lambda's queue of asynchronous invocations.
 - `responses`: head and body in one write.
 - `retries`: a call that Terraform sends again has one effect and one answer.

@@ -71,7 +71,7 @@ def bucket_of(path: str) -> str:
 
 
 def key_of(path: str) -> str:
-    """Return the key of a request's path, to the letter.
+    """Return the key of a request's path, exactly as it is.
 
     The engine's check folds slashes, and drops one at the end; to S3 these are other objects.
     """

@@ -35,7 +35,7 @@ _ASSUMED_ROLE: Final = re.compile(r"arn:([^:]+):sts::(\d{12}):assumed-role/([^/]
 _BUCKET: Final = re.compile(r"arn:[^:]+:s3:::([^/]+).*", re.DOTALL)
 
 
-class UnresolvedVariable(Exception):
+class UnresolvedVariableError(Exception):
     """A policy variable has no value in this request, and no default."""
 
 
@@ -64,7 +64,7 @@ def install(replace: Replace) -> None:  # noqa: C901 - one small function for ea
         def met(conditions: Any, ctx: Any) -> Any:
             try:
                 return original(resolved_conditions(conditions, lookup_in(ctx)), ctx)
-            except UnresolvedVariable:
+            except UnresolvedVariableError:
                 return False
 
         return met
@@ -135,7 +135,7 @@ def resolved_statement(statement: Any, lookup: Lookup) -> Any:
             resources=_all_substituted(statement.resources, lookup, wildcards=True),
             not_resources=_all_substituted(statement.not_resources, lookup, wildcards=True),
         )
-    except UnresolvedVariable:
+    except UnresolvedVariableError:
         return None
 
 
@@ -145,7 +145,7 @@ def resolved_conditions(conditions: Any, lookup: Lookup) -> Any:
     AWS: reference_policies_variables, "Condition element": string and ARN operators only.
 
     Raises:
-        UnresolvedVariable: one has no value.
+        UnresolvedVariableError: one has no value.
     """
     if not isinstance(conditions, Conditions):
         return conditions
@@ -181,7 +181,7 @@ def substituted(text: str, lookup: Lookup, *, wildcards: bool) -> str:
     AWS: reference_policies_variables.
 
     Raises:
-        UnresolvedVariable: a variable has neither value nor default.
+        UnresolvedVariableError: a variable has neither value nor default.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -194,7 +194,7 @@ def substituted(text: str, lookup: Lookup, *, wildcards: bool) -> str:
         else:
             found = lookup(variable.strip())
         if found is None or isinstance(found, list):
-            raise UnresolvedVariable(variable)
+            raise UnresolvedVariableError(variable)
         literal = str(found)
         return "".join(_LITERAL.get(c, c) for c in literal) if wildcards else literal
 

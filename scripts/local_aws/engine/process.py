@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import psutil
 
 from scripts.tooling.aws import Endpoint
 from scripts.tooling.project import BUILD, REGION, CommandError
+from scripts.tooling.waiting import DeadlineError, wait_until
 
 PYTHON: Final = BUILD / "engine-venv" / "bin" / "python"
 #: What the engine's health says of an engine with our extension.
@@ -66,15 +66,18 @@ class Engine:
             process = self._launch()
         except OSError as error:  # a full disk, above all
             raise CommandError(f"the engine can't be started in {self.folder}: {error.strerror}") from error
-        deadline = time.monotonic() + _START_SECONDS
-        while not self.endpoint.is_aws():
+
+        def answers() -> bool:
             if process.poll() is not None:
                 last = self.log.read_text().strip().splitlines()[-1:]
                 raise CommandError(f"the engine ended at once: {' '.join(last)} (log: {self.log})")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise CommandError(f"the engine did not answer within {_START_SECONDS} s (log: {self.log})")
-            time.sleep(0.05)
+            return self.endpoint.is_aws()
+
+        try:
+            wait_until(f"the engine to answer (log: {self.log})", answers, _START_SECONDS, poll=0.05)
+        except DeadlineError:
+            self.stop()
+            raise
 
     def environment(self) -> dict[str, str]:
         """Return the variables that it is started with.

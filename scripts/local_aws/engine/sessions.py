@@ -33,7 +33,7 @@ _ROLE: Final = re.compile(r"arn:[^:]+:iam::(\d{12}):role/(?:.*/)?([^/]+)", re.DO
 _CHAINED_SECONDS: Final = 3600
 
 
-class Refused(Exception):
+class DeniedError(Exception):
     """STS answers with an error. Arguments: HTTP status, code, message."""
 
 
@@ -107,7 +107,7 @@ def install(replace: Replace) -> None:  # noqa: C901 - one small function for ea
             context = assumption.context(action)
             denial = evaluator.enforce(access_key, action, "sts", region, role_arn, context)
             if denial is not None or trust_policy_for_arn(role_arn) is None:
-                raise Refused(
+                raise DeniedError(
                     403,
                     "AccessDenied",
                     f"User: {evaluator.caller_arn()} is not authorized to perform: {action} "
@@ -123,7 +123,7 @@ def install(replace: Replace) -> None:  # noqa: C901 - one small function for ea
             try:
                 assumption = assume(request, caller_of(sts._sessions.get(access_key)))
                 ask_caller(access_key, request.get("RoleArn", ""), assumption)
-            except Refused as refused:
+            except DeniedError as refused:
                 return sts._error(*refused.args, ns="sts")
             token = _current.set(assumption)
             try:
@@ -265,18 +265,18 @@ def assume(request: Mapping[str, str], caller: Caller) -> Assumption:
     """Return what a request to assume a role asks for, after STS's own checks (API_AssumeRole).
 
     Raises:
-        Refused: the name, a tag, the source identity or the duration is not allowed.
+        DeniedError: the name, a tag, the source identity or the duration is not allowed.
     """
     asked = read(request)
     if not _NAME.fullmatch(asked.name):
-        raise Refused(400, "ValidationError", f"roleSessionName must be {_NAME_RULE}")
+        raise DeniedError(400, "ValidationError", f"roleSessionName must be {_NAME_RULE}")
     if asked.source_identity is not None and not _NAME.fullmatch(asked.source_identity):
-        raise Refused(400, "ValidationError", f"sourceIdentity must be {_NAME_RULE}")
+        raise DeniedError(400, "ValidationError", f"sourceIdentity must be {_NAME_RULE}")
     if caller.source_identity is not None and asked.source_identity not in (None, caller.source_identity):
-        raise Refused(403, "AccessDenied", "The source identity of the calling session can't be changed")
+        raise DeniedError(403, "AccessDenied", "The source identity of the calling session can't be changed")
     check_tags(asked, caller)
     if caller.is_role and int(request.get("DurationSeconds") or 0) > _CHAINED_SECONDS:
-        raise Refused(
+        raise DeniedError(
             400,
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit of role chaining",
@@ -293,22 +293,24 @@ def check_tags(asked: Assumption, caller: Caller) -> None:
     """Check the tags of a request (API_Tag, id_session-tags).
 
     Raises:
-        Refused: one is not valid or overrides one that the caller hands on, or a transitive key is no tag.
+        DeniedError: one is not valid, or overrides one that the caller hands on; a transitive key has no tag.
     """
     for key, value in asked.tags.items():
         if not 1 <= len(key) <= _TAG_KEY_MAX or len(value) > _TAG_VALUE_MAX:
-            raise Refused(400, "ValidationError", f"the tag {escape(ascii(key))} is too long")
+            raise DeniedError(400, "ValidationError", f"the tag {escape(ascii(key))} is too long")
         if not all(map(_is_tag_character, f"{key}{value}")):
-            raise Refused(
+            raise DeniedError(
                 400, "ValidationError", f"the tag {escape(ascii(key))} has characters that are not allowed"
             )
     keys = {key.lower() for key in asked.tags}
     if missing := [key for key in asked.transitive if key.lower() not in keys]:
-        raise Refused(
-            400, "InvalidParameterValue", f"the transitive tag keys {escape(ascii(missing))} are no tags"
+        raise DeniedError(
+            400,
+            "InvalidParameterValue",
+            f"no tags for the transitive keys {escape(ascii(missing))}",
         )
     if overridden := [key for key in caller.transitive_tags if key.lower() in keys]:
-        raise Refused(
+        raise DeniedError(
             400,
             "InvalidParameterValue",
             f"One of the specified transitive tag keys can't be set because it conflicts with a transitive "

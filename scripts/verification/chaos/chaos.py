@@ -1,12 +1,11 @@
-"""Load with faults: `make load-faults TENANTS=2000`. Local only: it takes permissions and settings away.
+"""Chaos under load: `make chaos TENANTS=2000`. Local only: it takes permissions and settings away.
 
 While tenants onboard, roles lose statements and get them back, the bus name of a function is broken and
-mended, and functions get their code anew. Then all faults end, the reconciler and a retry of whoever FAILED
-do their work, and every tenant has to be COMPLETED, once.
+mended, and functions get their code anew. Then all faults end, sweeps and a retry of whoever FAILED do their
+work, and every tenant has to be COMPLETED, once.
 """
 
 import argparse
-import json
 import random
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -22,22 +22,25 @@ from rich.progress import Progress
 
 from scripts.operator import tenants as operating
 from scripts.operator.environment import Environment
-from scripts.tooling import project
+from scripts.tooling import project, reports
 from scripts.tooling.aws import Clients
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 from scripts.tooling.project import LOCAL, ZIPS, CommandError, exclusively
 from scripts.tooling.terraform import Terraform
+from scripts.tooling.waiting import is_reached
 from scripts.verification.flow import reconciling
-from scripts.verification.flow.tenants import new_item
+from scripts.verification.flow.tenants import key_of, new_item, resources_on, status_of, write_all
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
-from tenkacloud.tenants.validation import TenantId
+from tenkacloud.tenants.keys import IN_FLIGHT
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
+from tenkacloud.tenants.validation import TenantId, Tier
 
-SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
+SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, reconciling.SERVICE)
 _FAULT_SECONDS: Final = (0.5, 3.0)
-_STUCK_SECONDS: Final = 8  # without anybody settled: then an attempt of this age is stuck
-_TIERS: Final = ("FREE", "FREE", "FREE", "PRO", "ENTERPRISE")
-_SETTLED: Final = ("COMPLETED", "FAILED")
+_STUCK_SECONDS: Final = 8  # without another tenant COMPLETED or FAILED: an attempt of this age is stuck
+_TIERS: Final = (Tier.FREE, Tier.FREE, Tier.FREE, Tier.PRO, Tier.ENTERPRISE)
+_BATCH: Final = 25  # items that BatchWriteItem takes
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Outcome:
     resumed: int = 0
     retried: int = 0
     seconds: float = 0.0
-    lost: list[str] = field(default_factory=list)  # neither settled nor listed in flight, when faults ended
+    lost: list[str] = field(default_factory=list)  # neither final nor listed in flight, when faults ended
     unexplained: list[str] = field(default_factory=list)  # FAILED without a reason
     twice: list[str] = field(default_factory=list)  # more than one marker or bucket
     not_completed: list[str] = field(default_factory=list)  # at the very end
@@ -57,7 +60,14 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether nobody was lost, and everybody ended COMPLETED, once."""
-        return not (self.lost or self.unexplained or self.twice or self.not_completed)
+        return not any(self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong, a line for each tenant."""
+        yield from (f"{each}: neither COMPLETED, FAILED nor listed in flight" for each in self.lost)
+        yield from (f"{each}: FAILED without a reason" for each in self.unexplained)
+        yield from (f"{each}: provisioned more than once" for each in self.twice)
+        yield from (f"{each}: not COMPLETED at the end" for each in self.not_completed)
 
 
 def main(arguments: list[str]) -> int:
@@ -71,8 +81,24 @@ def main(arguments: list[str]) -> int:
     clients = Clients(LOCAL, deployment.region)
     with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
         outcome = run(deployment, clients, options.tenants, options.seconds, options.seed, True)
-    print(json.dumps(vars(outcome), indent=2))
+    summary = summary_of(outcome, reports.write("chaos", vars(outcome), list(outcome.problems())))
+    summary.print(Console(highlight=False))
     return 0 if outcome.ok else 1
+
+
+def summary_of(outcome: Outcome, files: list[Path]) -> reports.Summary:
+    """Return the summary; `files` hold all ids."""
+    completed = outcome.tenants - len(outcome.not_completed)
+    return reports.Summary(
+        passed=outcome.ok,
+        verdict=f"{completed} of {outcome.tenants} tenants COMPLETED through {outcome.faults} faults",
+        exceptions=list(outcome.problems()),
+        figures={
+            "time": f"{outcome.seconds:.0f} s until nobody was in flight",
+            "retried": f"{outcome.resumed} times by a sweep, {outcome.retried} times by an operator",
+        },
+        files=files,
+    )
 
 
 def run(
@@ -83,13 +109,15 @@ def run(
     seed: int,
     visible: bool = False,
 ) -> Outcome:
-    """Onboard `tenants` with faults; return what came of it. `seconds`: until all must be COMPLETED.
+    """Onboard `tenants` while faults are injected; return what came of it.
+
+    `seconds`: until all must be COMPLETED.
 
     Raises:
         CommandError: the stack is not local.
     """
     if deployment.environment != LOCAL:
-        raise CommandError("load-faults breaks the stack on purpose: it runs locally only")
+        raise CommandError("chaos breaks the stack on purpose: it runs locally only")
     rng = random.Random(seed)  # noqa: S311 - to be repeatable
     environment = Environment(deployment, clients)
     name = uuid.uuid4().hex[:8]
@@ -98,21 +126,25 @@ def run(
     outcome = Outcome(tenants)
     began = time.monotonic()
     with Progress(console=Console(stderr=True), disable=not visible) as progress:
-        task = progress.add_task("tenants settled", total=tenants)
+        task = progress.add_task("tenants COMPLETED or FAILED", total=tenants)
         with _faults(deployment, clients, rng, outcome):
             _write(environment, items)
             # Long enough for faults to meet every hop, also of the last tenants.
-            _until(lambda: _settled(environment, ids, progress, task) > 0.7 * tenants, tenants * 0.06)
+            is_reached(
+                lambda: _count_final(environment, ids, progress, task) > 0.7 * tenants,
+                tenants * 0.06,
+                poll=0.5,
+            )
         _come_to_rest(
-            environment, ids, outcome, began + seconds, lambda: _settled(environment, ids, progress, task)
+            environment, ids, outcome, began + seconds, lambda: _count_final(environment, ids, progress, task)
         )
     records = {tenant_id: environment.record(TenantId(tenant_id)) for tenant_id in ids}
     outcome.lost = [
         tenant_id
         for tenant_id, record in records.items()
-        if _status(record) not in _SETTLED and "GSI3PK" not in record
+        if status_of(record) not in FINAL and IN_FLIGHT.partition not in record
     ]
-    failed = [record for record in records.values() if _status(record) == "FAILED"]
+    failed = [record for record in records.values() if status_of(record) == ProvisioningStatus.FAILED]
     outcome.unexplained = [
         record["id"]["S"] for record in failed if not record.get("failureReason", {}).get("S")
     ]
@@ -120,7 +152,9 @@ def run(
     _come_to_rest(environment, ids, outcome, began + seconds, lambda: None)
     outcome.twice = list(_twice(environment, items))
     outcome.not_completed = [
-        tenant_id for tenant_id in ids if _status(environment.record(TenantId(tenant_id))) != "COMPLETED"
+        tenant_id
+        for tenant_id in ids
+        if status_of(environment.record(TenantId(tenant_id))) != ProvisioningStatus.COMPLETED
     ]
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
@@ -185,49 +219,43 @@ def _with_new_code(deployment: Deployment, clients: Clients, rng: random.Random)
 
 
 def _write(environment: Environment, items: list[dict[str, Any]]) -> None:
-    table = environment.deployment.table_name
-    for start in range(0, len(items), 25):
-        requests: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
-        while requests:
-            answer = environment.clients.dynamodb.batch_write_item(RequestItems={table: requests})
-            requests = answer.get("UnprocessedItems", {}).get(table)
+    for start in range(0, len(items), _BATCH):
+        write_all(environment.clients, environment.deployment.table_name, items[start : start + _BATCH])
         time.sleep(0.2)  # so that faults meet some of the puts, too
 
 
 def _come_to_rest(
     environment: Environment, ids: list[str], outcome: Outcome, deadline: float, look: Callable[[], object]
 ) -> None:
-    """Sweep until everybody is settled, as the schedule would."""
-    settled, since = -1, time.monotonic()
-    while time.monotonic() < deadline:
+    """Sweep until everybody is COMPLETED or FAILED, as the schedule would."""
+    final, since = -1, time.monotonic()
+
+    def at_rest() -> bool:
+        nonlocal final, since
         look()
-        now = sum(_status(record) in _SETTLED for record in _records(environment, ids))
-        if now == len(ids):
-            return
-        if now != settled:
-            settled, since = now, time.monotonic()
+        now = sum(status_of(record) in FINAL for record in _records(environment, ids))
+        if now != final:
+            final, since = now, time.monotonic()
         elif time.monotonic() - since > _STUCK_SECONDS:
             # Nothing moves any more: whoever is in flight is stuck, and not only waiting for its turn.
-            sums = reconciling.sweep(environment.deployment, environment.clients, older_than=_STUCK_SECONDS)
-            outcome.resumed += sums["resumed"]
+            counts = reconciling.sweep(environment.deployment, environment.clients, older_than=_STUCK_SECONDS)
+            outcome.resumed += counts["resumed"]
             since = time.monotonic()
-        time.sleep(1)
+        return now == len(ids)
+
+    is_reached(at_rest, deadline - time.monotonic(), poll=1)
 
 
-def _settled(environment: Environment, ids: list[str], progress: Progress, task: Any) -> int:
-    settled = sum(_status(record) in _SETTLED for record in _records(environment, ids))
-    progress.update(task, completed=settled)
-    return settled
+def _count_final(environment: Environment, ids: list[str], progress: Progress, task: Any) -> int:
+    final = sum(status_of(record) in FINAL for record in _records(environment, ids))
+    progress.update(task, completed=final)
+    return final
 
 
 def _records(environment: Environment, ids: list[str]) -> Iterator[dict[str, Any]]:
-    keys = [{"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}} for tenant_id in ids]
+    keys = [key_of(tenant_id) for tenant_id in ids]
     for start in range(0, len(keys), 100):
         yield from environment.records(keys[start : start + 100])
-
-
-def _status(record: dict[str, Any]) -> str:
-    return str(record.get("provisioningStatus", {}).get("S"))
 
 
 def _twice(environment: Environment, items: list[dict[str, Any]]) -> Iterator[str]:
@@ -236,22 +264,15 @@ def _twice(environment: Environment, items: list[dict[str, Any]]) -> Iterator[st
     named = set()
     for item in items:
         tenant_id = TenantId(item["id"]["S"])
-        resources = environment.record(tenant_id).get("resources", {}).get("M", {})
-        if item["tier"]["S"] == "ENTERPRISE":
-            named.add(resources.get("dedicatedBucket", {}).get("S"))
+        if item["tier"]["S"] == Tier.ENTERPRISE:
+            named.add(resources_on(environment.record(tenant_id)).get("dedicatedBucket"))
             continue
         found = s3.list_object_versions(Bucket=bucket, Prefix=pool_marker(tenant_id))
         if len(found.get("Versions", [])) != 1:
             yield tenant_id
-    silos = sum(item["tier"]["S"] == "ENTERPRISE" for item in items)
+    silos = sum(item["tier"]["S"] == Tier.ENTERPRISE for item in items)
     if len(named) != silos:
         yield f"{silos} siloed tenants have {len(named)} buckets"
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from scripts.tooling.project import CommandError
 
 
 def invoke(deployment: Deployment, clients: Clients) -> dict[str, Any]:
-    """Run it once; return `completed` (0 or 1) and `onboarded` (whether it was asked for again).
+    """Run it once; return `completed` (0 or 1) and `onboarded` (whether it was requested again).
 
     Raises:
         CommandError: the run failed.

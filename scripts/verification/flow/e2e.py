@@ -3,33 +3,38 @@
 `python -m scripts.verification.flow.e2e [--keep] [--json] [--timeout SECONDS] ENV`
 
 Onboards one tenant of each tier and the design's own put-item, watches every hop on the bus and in the
-table, checks the resources that came of it, prints a timeline, and removes what it made. Then shows that no
-tenant reaches another's data (`scripts.verification.isolation`).
+table, checks the resources that came of it, and removes what it made. Then shows that no tenant reaches
+another's data (`scripts.verification.isolation`). Prints a summary; the tables are in `build/reports/`.
 """
 
 import argparse
 import json
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
-from scripts.tooling import project
+from scripts.tooling import project, reports
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
-from scripts.tooling.project import LOCAL, CommandError, exclusively
+from scripts.tooling.project import LOCAL, exclusively
 from scripts.tooling.terraform import Terraform
-from scripts.verification.flow.tenants import Tenant, new_item, remove
+from scripts.tooling.waiting import is_reached, wait_until
+from scripts.verification import resources
+from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
-from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
+from tenkacloud.events.registry import EVENTS
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult, ResultStatus
+from tenkacloud.isolation.resource_names import pool_marker
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
 #: The design's test step 1, word for word (`docs/design/phase2-sbt-tenant-isolation.md`).
 DESIGN_ITEM: Final[dict[str, Any]] = {
@@ -40,16 +45,17 @@ DESIGN_ITEM: Final[dict[str, Any]] = {
     "tier": {"S": "ENTERPRISE"},
     "provisioningStatus": {"S": "PENDING"},
 }
+_PROBE: Final = "tenkacloud.e2e"  # source of an event that nobody consumes
 TIMEOUT_LOCAL: Final = 120.0  # seconds for all tenants
 TIMEOUT_AWS: Final = 300.0
 
 #: The hops of a tenant, in order, each with the service that makes it happen.
 HOPS: Final = {
     "record written": "",
-    "TenantOnboarding": PROVISIONING,
+    TenantOnboarding.DETAIL_TYPE: PROVISIONING,
     "resources made": PROVISIONER,
-    "TenantProvisioned": PROVISIONER,
-    "COMPLETED": COMPLETION,
+    ProvisioningResult.DETAIL_TYPE: PROVISIONER,
+    ProvisioningStatus.COMPLETED: COMPLETION,
 }
 
 
@@ -79,7 +85,6 @@ def main(arguments: list[str]) -> int:
 
     deployment = Deployment.of(Terraform.of(options.environment))
     timeout = options.timeout or (TIMEOUT_LOCAL if options.environment == LOCAL else TIMEOUT_AWS)
-    console = Console(stderr=options.json, highlight=False, width=None if sys.stdout.isatty() else 120)
     clients = Clients(options.environment, deployment.region)
     with exclusively(
         f"e2e-{options.environment}", f"testing {options.environment}"
@@ -87,10 +92,11 @@ def main(arguments: list[str]) -> int:
         report = run(deployment, clients, timeout, keep=options.keep)
         if report.ok:  # a flow that is broken onboards no tenants to try with
             report.isolation = matrix.run(deployment, clients, timeout)
+    files = report.write()
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
     else:
-        report.print(console)
+        report.summary(files).print(Console(highlight=False))
     return 0 if report.ok else 1
 
 
@@ -109,6 +115,7 @@ class Report:
     help: dict[str, list[str]]
     kept: bool
     isolation: matrix.Report | None = None
+    isolation_files: list[Path] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -148,28 +155,39 @@ class Report:
             "ok": self.isolation.ok,
             "summary": self.isolation.summary(),
             "problems": list(self.isolation.problems()),
-            "reports": [str(path) for path in self.isolation.write()],
+            "reports": [str(path) for path in self.isolation_files],
         }
 
-    def print(self, console: Console) -> None:
-        """Print the report for people."""
-        console.print(self._timelines())
-        console.print("Resources found")
-        for line in (f"  {tenant.id}: {line}" for tenant in self.tenants for line in tenant.found):
-            console.print(line, soft_wrap=True, markup=False)
+    def write(self, folder: Path = reports.REPORTS) -> list[Path]:
+        """Write the tables and the whole report into files; return their paths, the one for people first."""
         if self.isolation is not None:
-            self.isolation.print(console)
-            for path in self.isolation.write():
-                console.print(f"  {path}", soft_wrap=True, markup=False)
-        for problem in self._problems():
-            console.print(f"✗ {problem}", style="red", soft_wrap=True, markup=False)
-        for service, lines in self.help.items():
-            console.print("\n  ".join([f"Where to look: {service}", *lines]), soft_wrap=True, markup=False)
-        completed = sum("COMPLETED" in tenant.timeline for tenant in self.tenants)
-        verdict = "[green]✓ passed[/green]" if self.ok else "[red]✗ failed[/red]"
-        console.print(
-            f"{verdict}: {completed} of {len(self.tenants)} tenants COMPLETED in "
-            f"{self.deployment.environment}; {self._left()}"
+            self.isolation_files = self.isolation.write(folder)
+        found = [f"  {tenant.id}: {line}" for tenant in self.tenants for line in tenant.found]
+        parts: list[Table | str] = [self._timelines(), "Resources found", *found]
+        if self.isolation is not None:
+            parts += [*self.isolation.tables(), self.isolation.summary()]
+        parts += [f"✗ {problem}" for problem in self._problems()]
+        parts += ["\n  ".join([f"Where to look: {service}", *lines]) for service, lines in self.help.items()]
+        return reports.write(f"e2e-{self.deployment.environment}", self.as_json(), parts, folder)
+
+    def summary(self, files: list[Path]) -> reports.Summary:
+        """Return the summary; `files` hold the rest."""
+        completed = sum(ProvisioningStatus.COMPLETED in tenant.timeline for tenant in self.tenants)
+        figures = {
+            f"{tenant.id}, {tenant.tier}": f"{taken:.0f} ms from the record written to COMPLETED"
+            for tenant in self.tenants
+            if (taken := _since_written(tenant).get(ProvisioningStatus.COMPLETED)) is not None
+        }
+        if self.isolation is not None:
+            figures["isolation"] = self.isolation.summary().removeprefix("isolation: ")
+        return reports.Summary(
+            passed=self.ok,
+            verdict=f"{completed} of {len(self.tenants)} tenants COMPLETED in {self.deployment.environment}; "
+            + self._left(),
+            exceptions=list(self._problems()),
+            figures=figures,
+            advice=[line for service, lines in self.help.items() for line in (f"look at {service}:", *lines)],
+            files=files,
         )
 
     def _left(self) -> str:
@@ -217,7 +235,7 @@ def run(deployment: Deployment, clients: Clients, timeout: float, *, keep: bool)
             for tenant in tenants:
                 tenant.write(deployment, clients)
                 tenant.timeline["record written"] = time.time()
-            _watch(deployment, clients, tenants, queue_url, time.monotonic() + timeout)
+            _watch(deployment, clients, tenants, queue_url, timeout)
         for tenant in tenants:
             _check(deployment, clients, tenant, timeout)
         after = deployment.dead_letters(clients)
@@ -266,7 +284,7 @@ def _listening(deployment: Deployment, clients: Clients) -> Iterator[str]:
         "QueueUrl"
     ]
     try:
-        pattern = {"source": ["tenkacloud.control-plane", "tenkacloud.application-plane", "tenkacloud.e2e"]}
+        pattern = {"source": [*{event.SOURCE for event in EVENTS.values()}, _PROBE]}
         clients.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
         clients.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "e2e", "Arn": queue_arn}])
         _wait_for_probe(clients, bus, queue_url)
@@ -279,22 +297,22 @@ def _listening(deployment: Deployment, clients: Clients) -> Iterator[str]:
 
 def _wait_for_probe(clients: Clients, bus: str, queue_url: str, seconds: float = 120) -> None:
     """Wait until the new rule is in force: on AWS that takes a while."""
-    deadline = time.monotonic() + seconds
-    entry: Any = {"EventBusName": bus, "Source": "tenkacloud.e2e", "DetailType": "Probe", "Detail": "{}"}
-    while time.monotonic() < deadline:
+    entry: Any = {"EventBusName": bus, "Source": _PROBE, "DetailType": "Probe", "Detail": "{}"}
+
+    def is_delivered() -> bool:
         clients.events.put_events(Entries=[entry])
-        if clients.sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=2).get("Messages"):
-            return
-    raise CommandError(f"bus {bus} did not deliver a probe to a rule of ours within {seconds:.0f} s")
+        return bool(clients.sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=2).get("Messages"))
+
+    wait_until(f"a probe on bus {bus} to reach a rule of ours", is_delivered, seconds)
 
 
 def _watch(
-    deployment: Deployment, clients: Clients, tenants: list[TimedTenant], queue_url: str, deadline: float
+    deployment: Deployment, clients: Clients, tenants: list[TimedTenant], queue_url: str, seconds: float
 ) -> None:
     """Fill the timelines until every tenant is through, has FAILED, or the time is up."""
     by_id = {str(tenant.id): tenant for tenant in tenants}
-    open_tenants = set(by_id)
-    while open_tenants and time.monotonic() < deadline:
+
+    def all_through() -> bool:
         messages = clients.sqs.receive_message(
             QueueUrl=queue_url,
             WaitTimeSeconds=1,
@@ -306,36 +324,35 @@ def _watch(
             tenant = by_id.get(event["detail"].get("tenantId"))
             if tenant is not None:
                 _note_event(tenant, event, int(message["Attributes"]["SentTimestamp"]) / 1000)
-        for tenant_id in list(open_tenants):
-            tenant = by_id[tenant_id]
-            _note_record(deployment, clients, tenant)
-            if tenant.missing_hop is None or tenant.problems:
-                open_tenants.remove(tenant_id)
+        for tenant in tenants:
+            if tenant.missing_hop is not None and not tenant.problems:
+                _note_record(deployment, clients, tenant)
+        return all(tenant.missing_hop is None or tenant.problems for tenant in tenants)
+
+    is_reached(all_through, seconds, poll=0)  # the queue waits for messages
 
 
 def _note_event(tenant: TimedTenant, event: dict[str, Any], arrived: float) -> None:
     detail = event["detail"]
-    if event["detail-type"] == "TenantOnboarding":
-        tenant.timeline.setdefault("TenantOnboarding", _seconds(detail["timestamp"]))
-    elif event["detail-type"] == "TenantProvisioned" and detail["status"] == "COMPLETED":
+    kind = event["detail-type"]
+    if kind == TenantOnboarding.DETAIL_TYPE:
+        tenant.timeline.setdefault(TenantOnboarding.DETAIL_TYPE, _seconds(detail["timestamp"]))
+    elif kind == ProvisioningResult.DETAIL_TYPE and detail["status"] == ResultStatus.COMPLETED:
         # Its timestamp is taken when the resources stand, right before it is published.
         tenant.timeline.setdefault("resources made", _seconds(detail["timestamp"]))
-        tenant.timeline.setdefault("TenantProvisioned", arrived)
+        tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, arrived)
 
 
 def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) -> None:
-    item = clients.dynamodb.get_item(
-        TableName=deployment.table_name, Key=tenant.key, ConsistentRead=True
-    ).get("Item", {})
-    status = item.get("provisioningStatus", {}).get("S")
-    if status == "COMPLETED":
+    item = tenant.record(deployment, clients)
+    if status_of(item) == ProvisioningStatus.COMPLETED:
         completed = _seconds(item["updatedAt"]["S"])
-        tenant.timeline["COMPLETED"] = completed
-        if (copied := tenant.timeline.get("TenantProvisioned")) is not None:
+        tenant.timeline[ProvisioningStatus.COMPLETED] = completed
+        if (copied := tenant.timeline.get(ProvisioningResult.DETAIL_TYPE)) is not None:
             # Our copy of an event can arrive after the record has been written on its account.
-            tenant.timeline["TenantProvisioned"] = min(copied, completed)
-        tenant.resources = {name: value["S"] for name, value in item["resources"]["M"].items()}
-    elif status == "FAILED" and not tenant.problems:
+            tenant.timeline[ProvisioningResult.DETAIL_TYPE] = min(copied, completed)
+        tenant.resources = resources_on(item)
+    elif status_of(item) == ProvisioningStatus.FAILED and not tenant.problems:
         tenant.problems.append(f"FAILED: {item.get('failureReason', {}).get('S')}")
 
 
@@ -346,51 +363,17 @@ def _check(deployment: Deployment, clients: Clients, tenant: TimedTenant, timeou
     if hop := tenant.missing_hop:
         tenant.problems.append(f"hop {hop!r} did not happen within {timeout:.0f} s")
         return
-    if tenant.tier == "ENTERPRISE":
-        bucket = tenant.resources.get("dedicatedBucket")
-        if bucket is None:
-            tenant.problems.append(f"the record names no dedicatedBucket: {tenant.resources}")
-            return
-        _check_silo(deployment, clients, tenant, bucket)
-        return
-    if tenant.resources != {"s3Prefix": pool_prefix(tenant.id)}:
-        tenant.problems.append(f"the record names {tenant.resources}")
-        return
-    marker = pool_marker(tenant.id)
-    try:
-        clients.s3.head_object(Bucket=deployment.data_bucket_name, Key=marker)
-    except ClientError as error:
-        tenant.problems.append(f"s3://{deployment.data_bucket_name}/{marker}: {error}")
-        return
-    tenant.found.append(f"pool  s3://{deployment.data_bucket_name}/{marker}")
-
-
-def _check_silo(deployment: Deployment, clients: Clients, tenant: TimedTenant, bucket: str) -> None:
-    s3 = clients.s3
-    mine: Any = {"Bucket": bucket, "ExpectedBucketOwner": deployment.account_id}
-    try:
-        tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(**mine)["TagSet"]}
-        access = s3.get_public_access_block(**mine)["PublicAccessBlockConfiguration"]
-        rules = s3.get_bucket_encryption(**mine)["ServerSideEncryptionConfiguration"]["Rules"]
-        versioning = s3.get_bucket_versioning(**mine).get("Status")
-        sids = {
-            statement["Sid"] for statement in json.loads(s3.get_bucket_policy(**mine)["Policy"])["Statement"]
-        }
-    except ClientError as error:
-        tenant.problems.append(f"bucket {bucket}: {error}")
-        return
-    checks = {
-        f"tagged tenantId={tenant.id}": tags.get("tenantId") == tenant.id,
-        "public access blocked": all(access.values()),
-        "encrypted": bool(rules),
-        "versioned": versioning == "Enabled",
-        "TLS only": "DenyInsecureTransport" in sids,
-        "closed to other tenants": "DenyOtherTenants" in sids,
-    }
-    tenant.problems += [f"bucket {bucket} is not {check}" for check, passed in checks.items() if not passed]
-    tenant.found.append(
-        f"silo  s3://{bucket} ({', '.join(check for check, passed in checks.items() if passed)})"
+    problems = resources.problems_of_resources(
+        deployment, clients.s3, tenant.id, tenant.slug, tenant.tier, tenant.resources
     )
+    tenant.problems += map(str, problems)
+    if not tenant.problems:
+        bucket = tenant.resources.get("dedicatedBucket")
+        tenant.found.append(
+            f"silo  s3://{bucket} ({', '.join(resources.HARDENING)})"
+            if bucket
+            else f"pool  s3://{deployment.data_bucket_name}/{pool_marker(tenant.id)}"
+        )
 
 
 def _seconds(timestamp: str) -> float:

@@ -1,20 +1,23 @@
 """Calling the reconciler as an operator does: synchronously, with the answer of the one run.
 
+The one place of these scripts that knows its name.
+
 The function runs once at a time (reserved concurrency 1), so that two sweeps never resume the same tenants.
 Each call is sent once, and waits longer than the function may run.
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from scripts.tooling.aws import Clients
-from scripts.tooling.deployment import RECONCILER, Deployment
+from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError, say
+from scripts.tooling.waiting import DeadlineError, wait_until
 
+SERVICE: Final = "reconciler"
 REPAIRS_MAX: Final = 100  # tenants in one request, as the function takes them
 #: How long a call waits for its turn, in seconds: a run with little to do ends within that.
 SWEEP_PATIENCE: Final = 60.0
@@ -67,7 +70,7 @@ def repair(
 def _invoke(
     deployment: Deployment, clients: Clients, request: Mapping[str, Any], patience: float
 ) -> dict[str, Any]:
-    name = deployment.lambda_function_names[RECONCILER]
+    name = deployment.lambda_function_names[SERVICE]
     answer = _answer(clients, name, request, patience)
     content: dict[str, Any] = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
@@ -76,28 +79,38 @@ def _invoke(
 
 
 def _answer(clients: Clients, name: str, request: Mapping[str, Any], patience: float) -> Any:
-    deadline = time.monotonic() + patience
-    told = False
-    while True:
-        try:
-            return clients.lambda_once.invoke(FunctionName=name, Payload=json.dumps(request).encode())
-        except ClientError as error:
-            if error.response["Error"]["Code"] != _BUSY:
-                raise CommandError(f"{name} can't be invoked: {error.response['Error']['Code']}") from error
-            # The account's own limit is another matter: nobody sweeps then.
-            reason = error.response.get("Reason", _BUSY_ITSELF)
-            if time.monotonic() >= deadline:
-                raise CommandError(_why_busy(name, str(reason))) from error
-        except ReadTimeoutError as error:
-            raise CommandError(
-                f"{name} gave no answer in time; the run may go on: see its log group"
-            ) from error
-        except BotoCoreError as error:
-            raise CommandError(f"{name} can't be invoked: {error}") from error
-        if not told:
+    reason = ""
+
+    def invoke() -> Any:
+        nonlocal reason
+        before, (answer, reason) = reason, _invoked(clients, name, request)
+        if reason and not before:
             say("a sweep is under way: waiting for it to end")
-            told = True
-        time.sleep(_POLL_SECONDS)
+        return answer
+
+    try:
+        return wait_until(name, invoke, patience, poll=_POLL_SECONDS)
+    except DeadlineError as error:
+        raise CommandError(_why_busy(name, reason)) from error
+
+
+def _invoked(clients: Clients, name: str, request: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return the answer, or why it takes no call now.
+
+    Raises:
+        CommandError: it can't be invoked, or does not answer.
+    """
+    try:
+        return clients.lambda_once.invoke(FunctionName=name, Payload=json.dumps(request).encode()), ""
+    except ClientError as error:
+        if error.response["Error"]["Code"] != _BUSY:
+            raise CommandError(f"{name} can't be invoked: {error.response['Error']['Code']}") from error
+        # The account's own limit is another matter: nobody sweeps then.
+        return None, str(error.response.get("Reason", _BUSY_ITSELF))
+    except ReadTimeoutError as error:
+        raise CommandError(f"{name} gave no answer in time; the run may go on: see its log group") from error
+    except BotoCoreError as error:
+        raise CommandError(f"{name} can't be invoked: {error}") from error
 
 
 def _why_busy(name: str, reason: str) -> str:

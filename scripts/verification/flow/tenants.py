@@ -1,18 +1,18 @@
 """Tenants that scripts and tests put on the stack, and take off it again."""
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError
+from scripts.tooling.waiting import wait_until
 from tenkacloud.isolation.resource_names import pool_prefix, silo_bucket
+from tenkacloud.tenants.keys import TENANT_PREFIX, Key
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
-
-_POLL_SECONDS: Final = 0.1
 
 
 @dataclass
@@ -51,20 +51,47 @@ class Tenant:
 
     def record(self, deployment: Deployment, clients: Clients) -> dict[str, Any]:
         """Return the record as it is now, empty if there is none."""
-        answer = clients.dynamodb.get_item(TableName=deployment.table_name, Key=self.key, ConsistentRead=True)
-        return dict(answer.get("Item", {}))
+        return read(clients, deployment.table_name, self.key)
+
+
+def key_of(tenant_id: str) -> dict[str, Any]:
+    """Return the primary key of a tenant's record, in DynamoDB's JSON; the id may be an invalid one."""
+    return Key(f"{TENANT_PREFIX}{tenant_id}").attributes
 
 
 def new_item(tenant_id: str, tier: str, name: str) -> dict[str, Any]:
     """Return a record as the design writes it: PENDING, with what nobody could derive."""
     return {
-        "PK": {"S": f"TENANT#{tenant_id}"},
-        "SK": {"S": "METADATA"},
+        **key_of(tenant_id),
         "id": {"S": tenant_id},
         "name": {"S": name},
         "tier": {"S": tier},
-        "provisioningStatus": {"S": "PENDING"},
+        "provisioningStatus": {"S": ProvisioningStatus.PENDING},
     }
+
+
+def read(clients: Clients, table_name: str, key: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as it is now, empty if there is none."""
+    answer = clients.dynamodb.get_item(TableName=table_name, Key=key, ConsistentRead=True)
+    return dict(answer.get("Item", {}))
+
+
+def write_all(clients: Clients, table_name: str, items: list[dict[str, Any]]) -> None:
+    """Write items, at most 25 of them, in one call; those that DynamoDB puts off, in the next."""
+    requests: Any = [{"PutRequest": {"Item": item}} for item in items]
+    while requests:
+        answer = clients.dynamodb.batch_write_item(RequestItems={table_name: requests})
+        requests = answer.get("UnprocessedItems", {}).get(table_name)
+
+
+def status_of(record: dict[str, Any]) -> str:
+    """Return the provisioning status on a record in DynamoDB's JSON; "None" if there is none."""
+    return str(record.get("provisioningStatus", {}).get("S"))
+
+
+def resources_on(record: dict[str, Any]) -> dict[str, str]:
+    """Return the resources that a record names; nothing if it names none."""
+    return {name: value["S"] for name, value in record.get("resources", {}).get("M", {}).items()}
 
 
 @contextmanager
@@ -80,20 +107,20 @@ def onboarded(
     try:
         for tenant in found:
             tenant.write(deployment, clients)
-        deadline = time.monotonic() + seconds
-        for tenant in found:
-            while (status := _status(tenant.record(deployment, clients))) != "COMPLETED":
-                if status == "FAILED" or time.monotonic() > deadline:
-                    raise CommandError(f"tenant {tenant.id} is {status} after {seconds:.0f} s, not COMPLETED")
-                time.sleep(_POLL_SECONDS)
+        statuses: dict[str, str] = {}
+
+        def all_final() -> bool:
+            statuses.update({each.id: status_of(each.record(deployment, clients)) for each in found})
+            return FINAL.issuperset(statuses.values())
+
+        wait_until(lambda: f"tenants to be COMPLETED (they are {statuses})", all_final, seconds)
+        if failed := [each for each in found if statuses[each.id] != ProvisioningStatus.COMPLETED]:
+            reason = failed[0].record(deployment, clients).get("failureReason", {}).get("S")
+            raise CommandError(f"tenant {failed[0].id} is FAILED, not COMPLETED: {reason}")
         yield found
     finally:
         for tenant in found:
             remove(deployment, clients, tenant)
-
-
-def _status(record: dict[str, Any]) -> str:
-    return str(record.get("provisioningStatus", {}).get("S"))
 
 
 def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:

@@ -1,11 +1,10 @@
 """The isolation matrix: every tenant tries everything on its own data and on every other tenant's.
 
 Twice: with sessions that have the role's policies alone, and with those that have a session policy as well.
-Beside it stand attempts of the trusted function itself: to start sessions that it may not start, and to reach
+Beside it stand cases of the trusted function itself: starting sessions that it may not start, and reaching
 data without one. Afterwards every tenant's data is compared with what it was.
 """
 
-import json
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +14,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
-from rich.console import Console
 from rich.table import Table
 
 from scripts.local_aws.engine.process import EDITION
+from scripts.tooling import reports
 from scripts.tooling.aws import Clients, Endpoint
 from scripts.tooling.deployment import Deployment
-from scripts.tooling.project import BUILD, LOCAL
+from scripts.tooling.project import LOCAL
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded
 from scripts.verification.isolation import over_http
-from scripts.verification.isolation.attempts import ATTEMPTS, DENIED_CODES, AccessCase, Actor, Denied
+from scripts.verification.isolation.access_cases import (
+    ACCESS_CASES,
+    DENIED_CODES,
+    AccessCase,
+    Actor,
+    DeniedError,
+)
+from scripts.verification.isolation.datasets import SEED_KEY, Dataset, scope_of
 from scripts.verification.isolation.over_http import Check
-from scripts.verification.isolation.places import SEED_KEY, Dataset, scope_of
-from scripts.verification.isolation.probe import Probe, Refusal, probing
+from scripts.verification.isolation.probe import Denial, Probe, probing
 from tenkacloud.isolation.policies import session_policy
 
 #: Ids that are prefixes of one another, and one that differs in case only; two pooled, two siloed.
@@ -40,7 +45,7 @@ _INVALID_CODES: Final = {"ValidationError", "InvalidParameterValue", "ParamValid
 
 
 class Outcome(Enum):
-    """What came of an attempt. An error of any other kind shows nothing, so it is an exception."""
+    """What came of a case. An error of any other kind shows nothing, so it is an exception."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -49,13 +54,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """One attempt of one session on one place; `place` is empty where it is on nobody's in particular."""
+    """One case, of one session on one dataset; `dataset` is empty where it is on nobody's in particular."""
 
     service: str
     name: str
     mode: str
     actor: str
-    place: str
+    dataset: str
     expected: str
     outcome: str
     detail: str = ""
@@ -70,14 +75,14 @@ class Result:
 class Report:
     """All results; `checks` are of the HTTP API.
 
-    `harm` tells what of a tenant's data is not as it was, `skipped` why nothing was tried.
+    `tampering` tells what of a tenant's data is not as it was, `skipped` why nothing was tried.
     """
 
     environment: str
     tenants: dict[str, str]
     results: list[Result] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
-    harm: list[str] = field(default_factory=list)
+    tampering: list[str] = field(default_factory=list)
     skipped: str = ""
 
     @property
@@ -87,33 +92,32 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every attempt went as it has to, and nobody's data was changed by another."""
+        """Whether every case went as it has to, and nobody's data was changed by another."""
         return not any(self.problems())
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong, a line each."""
         for result in self.exceptions:
-            place = f" on {result.place}" if result.place else ""
-            yield (
-                f"{result.actor} ({result.mode}){place}: {result.service} {result.name} is {result.outcome}, "
-                f"not {result.expected} {result.detail}".rstrip()
-            )
+            on = f" on {result.dataset}" if result.dataset else ""
+            case = f"{result.service} {result.name}"
+            said = f"{case} is {result.outcome}, not {result.expected} {result.detail}"
+            yield f"{result.actor} ({result.mode}){on}: {said}".rstrip()
         for check in self.checks:
             if check.problem:
                 yield f"HTTP API: {check.name}: {check.problem}"
-        yield from self.harm
+        yield from self.tampering
 
     def summary(self) -> str:
         """Return the verdict in one line."""
         if self.skipped:
             return f"isolation: {self.skipped}"
         return (
-            f"isolation: {len(self.results)} attempts of {len(self.tenants)} tenants and {len(self.checks)} "
-            f"checks of the HTTP API, {len(list(self.problems()))} exceptions"
+            f"isolation: {len(self.results)} access cases of {len(self.tenants)} tenants and "
+            f"{len(self.checks)} checks of the HTTP API, {len(list(self.problems()))} exceptions"
         )
 
     def rows(self) -> list[list[str]]:
-        """Return the table: an attempt each, and how many of its tries went as they have to."""
+        """Return the table: a case each, and how many of its tries went as they have to."""
         grouped: dict[tuple[str, str], list[Result]] = {}
         for result in self.results:
             grouped.setdefault((result.service, result.name), []).append(result)
@@ -122,51 +126,48 @@ class Report:
             for (service, name), results in grouped.items()
         ]
 
-    def write(self, folder: Path = BUILD / "e2e") -> list[Path]:
-        """Write the report as JSON and as Markdown; return the paths."""
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / f"isolation-{self.environment}"
+    def write(self, folder: Path = reports.REPORTS) -> list[Path]:
+        """Write the report for programs and as text; return the paths, the one for people first."""
         as_json = {
             "environment": self.environment,
             "summary": self.summary(),
             "tenants": self.tenants,
-            "harm": self.harm,
+            "tampering": self.tampering,
             "checks": [asdict(check) for check in self.checks],
             "results": [asdict(result) for result in self.results],
         }
-        lines = [f"# Isolation in {self.environment}", "", self.summary(), ""]
-        lines += [f"- `{tenant_id}`: {tier}" for tenant_id, tier in self.tenants.items()]
-        lines += ["", f"| {' | '.join(_HEADER)} |", f"|{'---|' * len(_HEADER)}"]
-        lines += [f"| {' | '.join(row)} |" for row in self.rows()]
-        lines += ["", "## HTTP API", "", *(f"- {check.name}" for check in self.checks)]
-        lines += ["", *(f"- {problem}" for problem in self.problems())]
-        paths = [stem.with_suffix(".json"), stem.with_suffix(".md")]
-        paths[0].write_text(json.dumps(as_json, indent=2) + "\n")
-        paths[1].write_text("\n".join(lines).rstrip() + "\n")
-        return paths
+        parts: list[Table | str] = [
+            *self.tables(),
+            self.summary(),
+            *(f"  {tenant_id}: {tier}" for tenant_id, tier in self.tenants.items()),
+            "HTTP API",
+            *(f"  {check.name}" for check in self.checks),
+            *(f"✗ {problem}" for problem in self.problems()),
+        ]
+        return reports.write(f"isolation-{self.environment}", as_json, parts, folder)
 
-    def print(self, console: Console) -> None:
-        """Print the table for people."""
-        if self.results:
-            table = Table(title="Isolation: tries that went as they have to, of those made")
-            for column in _HEADER:
-                table.add_column(column)
-            for row in self.rows():
-                table.add_row(*row)
-            console.print(table)
-        console.print(self.summary(), markup=False)
+    def tables(self) -> list[Table]:
+        """Return the table for people, if anything was tried."""
+        if not self.results:
+            return []
+        table = Table(title="Isolation: tries that went as they have to, of those made")
+        for column in _HEADER:
+            table.add_column(column)
+        for row in self.rows():
+            table.add_row(*row)
+        return [table]
 
 
 _MODES: Final = (ROLE_ALONE, WITH_SESSION_POLICY)
 _HEADER: Final = (
     "service",
-    "attempt",
+    "case",
     *(f"{mode}: {whose}" for mode in _MODES for whose in ("own", "others")),
 )
 
 
 def _cell(results: list[Result], mode: str, own: bool) -> str:
-    mine = [result for result in results if result.mode == mode and (result.actor == result.place) == own]
+    mine = [result for result in results if result.mode == mode and (result.actor == result.dataset) == own]
     if not mine:
         return ""
     outcomes = "/".join(sorted({result.expected for result in mine}))
@@ -191,69 +192,69 @@ def run(
     report = Report(deployment.environment, tiers)
     new = [Tenant(new_item(tenant_id, tier, f"Isolation {run_id}")) for tenant_id, tier in tiers.items()]
     with probing(deployment, clients) as probe, onboarded(deployment, clients, new, seconds) as onboard:
-        places = []
+        datasets = []
         for tenant in onboard:
             record = tenant.record(deployment, clients)
-            places.append(Dataset(tenant, scope_of(deployment, record), record))
-        if not _is_enforced(deployment, probe, places[0]):
+            datasets.append(Dataset(tenant, scope_of(deployment, record), record))
+        if not _is_enforced(deployment, probe, datasets[0]):
             report.skipped = NOT_ENFORCED
             return report
-        for place in places:
-            place.seed(clients)
-        report.results += _of_function(probe, places)
+        for dataset in datasets:
+            dataset.seed(clients)
+        report.results += _of_function(probe, datasets)
         for mode in _MODES:
-            report.results += _of_sessions(probe, places, mode)
-        for place in places:
-            report.harm += place.harm(deployment, clients)
+            report.results += _of_sessions(probe, datasets, mode)
+        for dataset in datasets:
+            report.tampering += dataset.tampering(deployment, clients)
         report.checks += over_http.run(deployment, clients, onboard)
     return report
 
 
-def _is_enforced(deployment: Deployment, probe: Probe, place: Dataset) -> bool:
+def _is_enforced(deployment: Deployment, probe: Probe, dataset: Dataset) -> bool:
     """Tell whether IAM is enforced; on AWS and on our own engine it is, or the matrix has to say so."""
     if deployment.environment != LOCAL or Endpoint.configured().edition() == EDITION:
         return True
     try:
-        probe.session(place.id).client("s3").list_buckets()
+        probe.session(dataset.id).client("s3").list_buckets()
     except ClientError:
         return True
     return False
 
 
-def _of_sessions(probe: Probe, places: list[Dataset], mode: str) -> Iterable[Result]:
-    def of_actor(place: Dataset) -> list[Result]:
-        policy = session_policy(place.id, place.scope) if mode == WITH_SESSION_POLICY else None
-        actor = Actor(place, probe.session(place.id, policy), probe.deployment, probe)
+def _of_sessions(probe: Probe, datasets: list[Dataset], mode: str) -> Iterable[Result]:
+    def of_actor(dataset: Dataset) -> list[Result]:
+        policy = session_policy(dataset.id, dataset.scope) if mode == WITH_SESSION_POLICY else None
+        actor = Actor(dataset, probe.session(dataset.id, policy), probe.deployment, probe)
         return [
-            _tried(attempt, actor, at, mode)
-            for attempt in ATTEMPTS
-            for at in ([place] if attempt.alone else places)
-            if at.siloed or not attempt.silo_only
+            _tried(case, actor, at, mode)
+            for case in ACCESS_CASES
+            for at in ([dataset] if case.alone else datasets)
+            if at.siloed or not case.silo_only
         ]
 
-    with ThreadPoolExecutor(len(places)) as pool:
-        return [result for results in pool.map(of_actor, places) for result in results]
+    with ThreadPoolExecutor(len(datasets)) as pool:
+        return [result for results in pool.map(of_actor, datasets) for result in results]
 
 
-def _tried(attempt: AccessCase, actor: Actor, at: Dataset, mode: str) -> Result:
-    expected = Outcome.ALLOWED if attempt.allowed(actor.place, at) else Outcome.DENIED
-    outcome, detail = _outcome(attempt, actor, at)
+def _tried(case: AccessCase, actor: Actor, at: Dataset, mode: str) -> Result:
+    expected = Outcome.ALLOWED if case.allowed(actor.dataset, at) else Outcome.DENIED
+    outcome, detail = _outcome(case, actor, at)
     return Result(
-        service=attempt.service,
-        name=attempt.name,
+        service=case.service,
+        name=case.name,
         mode=mode,
-        actor=actor.place.id,
-        place="" if attempt.alone else at.id,
+        actor=actor.dataset.id,
+        dataset="" if case.alone else at.id,
         expected=expected.value,
         outcome=outcome.value,
         detail=detail,
     )
 
 
-def _outcome(attempt: AccessCase, actor: Actor, at: Dataset) -> tuple[Outcome, str]:
+def _outcome(case: AccessCase, actor: Actor, at: Dataset) -> tuple[Outcome, str]:
     try:
-        attempt.do(actor, at)
-    except Denied:
+        case.do(actor, at)
+    except DeniedError:
         return Outcome.DENIED, ""
     except ClientError as error:
         if error.response["Error"]["Code"] in DENIED_CODES:
@@ -262,9 +263,9 @@ def _outcome(attempt: AccessCase, actor: Actor, at: Dataset) -> tuple[Outcome, s
     return Outcome.ALLOWED, ""
 
 
-def _of_function(probe: Probe, places: list[Dataset]) -> Iterator[Result]:
-    """Yield what the trusted function tries with its own role; all of it has to be refused."""
-    pooled, siloed = places[0], next(place for place in places if place.siloed)
+def _of_function(probe: Probe, datasets: list[Dataset]) -> Iterator[Result]:
+    """Yield what the trusted function tries with its own role; all of it has to be denied."""
+    pooled, siloed = datasets[0], next(dataset for dataset in datasets if dataset.siloed)
     good = probe.request(pooled.id)
     tag = good["Tags"][0]
     other = {"Key": "other", "Value": "x"}
@@ -288,7 +289,7 @@ def _of_function(probe: Probe, places: list[Dataset]) -> Iterator[Result]:
     for name, changes in requests.items():
         wanted = {name: value for name, value in {**good, **changes}.items() if value is not None}
         answer = probe.call("sts", "assume_role", wanted)
-        yield _refused("sts", f"AssumeRole {name}", answer, DENIED_CODES | _INVALID_CODES)
+        yield _denied("sts", f"AssumeRole {name}", answer, DENIED_CODES | _INVALID_CODES)
     deployment, secret = probe.deployment, SEED_KEY
     items, records = deployment.data_table_name, deployment.table_name
     for name, service, method, arguments in (
@@ -301,20 +302,20 @@ def _of_function(probe: Probe, places: list[Dataset]) -> Iterator[Result]:
          {"TableName": records, "Key": pooled.item_key("METADATA")}),
         ("Scan", "dynamodb", "scan", {"TableName": items}),
     ):  # fmt: skip
-        yield _refused(service, name, probe.call(service, method, arguments), DENIED_CODES)
+        yield _denied(service, name, probe.call(service, method, arguments), DENIED_CODES)
 
 
-def _refused(service: str, name: str, answer: dict[str, str] | Refusal, codes: Iterable[str]) -> Result:
+def _denied(service: str, name: str, answer: dict[str, str] | Denial, codes: Iterable[str]) -> Result:
     outcome, detail = Outcome.ALLOWED, ""
-    if isinstance(answer, Refusal):
-        refused = answer.code in codes
-        outcome, detail = (Outcome.DENIED, "") if refused else (Outcome.ERROR, answer.message)
+    if isinstance(answer, Denial):
+        denied = answer.code in codes
+        outcome, detail = (Outcome.DENIED, "") if denied else (Outcome.ERROR, answer.message)
     return Result(
         service=service,
         name=f"{name} (function's own role)",
         mode=ROLE_ALONE,
         actor="problem-data",
-        place="",
+        dataset="",
         expected=Outcome.DENIED.value,
         outcome=outcome.value,
         detail=detail,

@@ -57,7 +57,7 @@ def run(deployment: Deployment, clients: Clients, tenants: list[Tenant]) -> Iter
         yield from _suspended(deployment, clients, api, tenants[0], tokens[first])
     with user_of(deployment, clients, f"{tenants[0].id}-unknown") as token:
         answer = api.call("GET", "/problems", token)
-        yield _refused("an unknown tenant", answer, "is unknown")
+        yield _denied("an unknown tenant", answer, "is unknown")
 
 
 def _writes(api: TenantApi, tenant_id: str, token: str) -> Iterator[Check]:
@@ -107,7 +107,7 @@ def _suspended(
     set_status("SUSPENDED")
     try:
         answer = api.call("GET", "/problems", token)
-        yield _refused(f"{tenant.id}, suspended", answer, "is 'SUSPENDED', not ACTIVE")
+        yield _denied(f"{tenant.id}, suspended", answer, "is 'SUSPENDED', not ACTIVE")
     finally:
         set_status("ACTIVE")
     answer = api.call("GET", "/problems", token)
@@ -122,10 +122,10 @@ def _status(name: str, answer: Answer, wanted: HTTPStatus) -> Check:
     return Check(name, "" if answer.status == wanted else f"{answer.status}, not {wanted}: {answer.body}")
 
 
-def _refused(name: str, answer: Answer, reason: str) -> Check:
+def _denied(name: str, answer: Answer, reason: str) -> Check:
     said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
     passed = answer.status == _FORBIDDEN and said.endswith(reason)
-    return Check(f"{name} is refused, and told why", "" if passed else f"{answer.status}: {answer.body}")
+    return Check(f"{name} is denied, and told why", "" if passed else f"{answer.status}: {answer.body}")
 
 
 def _content(name: str, answer: Answer, wanted: bytes) -> Check:

@@ -44,7 +44,7 @@ def handler(event, context):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Denial:
     """AWS said no: its error code, and what it said."""
 
     code: str
@@ -59,7 +59,7 @@ class Probe:
     clients: Clients
     name: str
 
-    def call(self, service: str, method: str, arguments: dict[str, Any]) -> dict[str, str] | Refusal:
+    def call(self, service: str, method: str, arguments: dict[str, Any]) -> dict[str, str] | Denial:
         """Make a call with the function's own role; return the credentials in the answer, if any.
 
         Raises:
@@ -71,7 +71,7 @@ class Probe:
         if answer.get("FunctionError"):
             raise CommandError(f"function {self.name} failed: {payload.get('errorMessage')}")
         if "error" in payload:
-            return Refusal(payload["error"], payload["message"])
+            return Denial(payload["error"], payload["message"])
         credentials: dict[str, str] = payload["credentials"]
         return credentials
 
@@ -93,7 +93,7 @@ class Probe:
             CommandError: AWS gives none.
         """
         credentials = self.call("sts", "assume_role", self.request(tenant_id, policy))
-        if isinstance(credentials, Refusal):
+        if isinstance(credentials, Denial):
             raise CommandError(f"no session for tenant {tenant_id}: {credentials.message}")
         return boto3.Session(
             aws_access_key_id=credentials["AccessKeyId"],

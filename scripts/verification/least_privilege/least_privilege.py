@@ -7,20 +7,20 @@ is compared in `tests/contract`.
 """
 
 import json
-import sys
-import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from canary.decisions import new_record
-from scripts.tooling import project
+from scripts.tooling import project, reports
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import (
     CANARY,
@@ -28,21 +28,26 @@ from scripts.tooling.deployment import (
     PROBLEM_DATA,
     PROVISIONER,
     PROVISIONING,
-    RECONCILER,
     Deployment,
 )
 from scripts.tooling.project import LOCAL, CommandError, UsageError, exclusively, say
 from scripts.tooling.terraform import Terraform
+from scripts.tooling.waiting import DeadlineError, wait_until
 from scripts.verification.flow import canary_run, reconciling
 from scripts.verification.flow.tenant_api import TenantApi, user_of
-from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove
+from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove, status_of
 from scripts.verification.least_privilege.permissions import statements, without_statement
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
 #: Statements that the local engine does not ask for (`docs/local-engine.md`).
 NOT_ENFORCED: Final = {"WriteLogs", "WriteTraces", "SendToDeadLetterQueue", "ReadTenantStream"}
 _SECONDS: Final = 60
 NEEDED: Final = "needed"
 NOT_NEEDED: Final = "NOT NEEDED"
+DENIES: Final = "denies"
+UNTRIED: Final = "not enforced by this engine"
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,28 @@ def main(arguments: list[str]) -> int:
         table.add_column(column)
     for finding in findings:
         table.add_row(finding.role, finding.statement, finding.verdict, finding.said)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
-    return 1 if any(finding.verdict == NOT_NEEDED for finding in findings) else 0
+    files = reports.write("least-privilege", [vars(finding) for finding in findings], [table])
+    summary = summary_of(findings, files)
+    summary.print(Console(highlight=False))
+    return 0 if summary.passed else 1
+
+
+def summary_of(findings: list[Finding], files: list[Path]) -> reports.Summary:
+    """Return the summary; `files` hold the rest."""
+    counts = Counter(finding.verdict for finding in findings)
+    needless = [finding for finding in findings if finding.verdict == NOT_NEEDED]
+    return reports.Summary(
+        passed=not needless,
+        verdict=f"{len(findings)} statements of {len({finding.role for finding in findings})} roles, "
+        f"{len(needless)} of them not needed",
+        exceptions=[f"{each.role} does its work without {each.statement}" for each in needless],
+        figures={
+            "needed": f"{counts[NEEDED]} statements: without one the flow fails",
+            "denies": f"{counts[DENIES]} statements take permissions away: `make prove` has them",
+            "not enforced": f"{counts[UNTRIED]} statements that this engine ignores: plan tests have them",
+        },
+        files=files,
+    )
 
 
 def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
@@ -88,10 +113,10 @@ def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
         for statement in statements(clients, role):
             sid = statement["Sid"]
             if statement["Effect"] == "Deny":
-                yield Finding(role, sid, "denies", "a lock of its own: make prove")
+                yield Finding(role, sid, DENIES, "a lock of its own: make prove")
                 continue
             if sid in NOT_ENFORCED:
-                yield Finding(role, sid, "not enforced by this engine", "plan tests hold it")
+                yield Finding(role, sid, UNTRIED, "plan tests hold it")
                 continue
             say(f"{role} without {sid}")
             with without_statement(clients, role, sid):
@@ -112,15 +137,21 @@ def _onboarding(deployment: Deployment, clients: Clients, service: str) -> str:
 
 
 def _complaint(deployment: Deployment, clients: Clients, service: str, tenants: list[Tenant]) -> str:
-    deadline = time.monotonic() + _SECONDS
     ids = {tenant.id for tenant in tenants}
-    while time.monotonic() < deadline:
-        if errors := list(deployment.errors(clients, service, tenant_ids=ids)):
-            return errors[0].replace("\n", " ")[:90]
-        if all(_is_completed(tenant.record(deployment, clients)) for tenant in tenants):
-            return ""
-        time.sleep(0.1)
-    return "a tenant is not COMPLETED"
+    errors: list[str] = []
+
+    def is_over() -> bool:
+        errors.extend(deployment.errors(clients, service, tenant_ids=ids))
+        return bool(errors) or all(
+            status_of(tenant.record(deployment, clients)) == ProvisioningStatus.COMPLETED
+            for tenant in tenants
+        )
+
+    try:
+        wait_until("a tenant to be COMPLETED", is_over, _SECONDS)
+    except DeadlineError as error:
+        return str(error)
+    return errors[0].replace("\n", " ")[:90] if errors else ""
 
 
 def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: str) -> str:
@@ -130,7 +161,7 @@ def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: st
     (tenant,) = _new("FREE")
     try:
         # On the record as COMPLETED, so that nobody else takes it up.
-        tenant.item["provisioningStatus"] = {"S": "COMPLETED"}
+        tenant.item["provisioningStatus"] = {"S": ProvisioningStatus.COMPLETED}
         tenant.write(deployment, clients)
         detail = {
             "tenantId": tenant.id,
@@ -142,8 +173,8 @@ def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: st
         event = {
             "id": uuid.uuid4().hex,
             "replay-name": "least-privilege",
-            "source": "tenkacloud.control-plane",
-            "detail-type": "TenantOnboarding",
+            "source": TenantOnboarding.SOURCE,
+            "detail-type": TenantOnboarding.DETAIL_TYPE,
             "detail": detail,
         }
         answer = clients.lambda_.invoke(
@@ -155,25 +186,21 @@ def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: st
         remove(deployment, clients, tenant)
 
 
-def _is_completed(record: dict[str, Any]) -> bool:
-    return bool(record.get("provisioningStatus") == {"S": "COMPLETED"})
-
-
-def _resumption(deployment: Deployment, clients: Clients, _service: str) -> str:
+def _automatic_retry(deployment: Deployment, clients: Clients, _service: str) -> str:
     """Have a stuck tenant resumed; return what went wrong, nothing if nothing did."""
     (tenant,) = _new("FREE")
     tenant.item |= {
-        "provisioningStatus": {"S": "PROVISIONING"},
+        "provisioningStatus": {"S": ProvisioningStatus.PROVISIONING},
         "provisioningAttempt": {"N": "1"},
-        "GSI3PK": {"S": "IN_FLIGHT"},
-        "GSI3SK": {"S": "2026-01-01T00:00:00.000Z"},
+        IN_FLIGHT.partition: {"S": IN_FLIGHT_PARTITION},
+        IN_FLIGHT.sort: {"S": "2026-01-01T00:00:00.000Z"},
     }
     try:
         tenant.write(deployment, clients)
-        sums = reconciling.sweep(deployment, clients)
-        if sums["errors"] or not sums["resumed"]:
-            return f"the sweep's sums are {sums}"
-        return _complaint(deployment, clients, RECONCILER, [tenant])
+        counts = reconciling.sweep(deployment, clients)
+        if counts["errors"] or not counts["resumed"]:
+            return f"the sweep's counts are {counts}"
+        return _complaint(deployment, clients, reconciling.SERVICE, [tenant])
     except CommandError as error:
         return str(error)
     finally:
@@ -219,7 +246,7 @@ _FLOWS: Final = {
     PROVISIONING: _onboarding,
     PROVISIONER: _onboarding_and_replay,
     COMPLETION: _onboarding,
-    RECONCILER: _resumption,
+    reconciling.SERVICE: _automatic_retry,
     CANARY: _canary,
     PROBLEM_DATA: _requests,
 }

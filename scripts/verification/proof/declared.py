@@ -1,7 +1,7 @@
 """What may be: written down here, apart from the code and the Terraform that are proved.
 
 Nothing of it is taken from `tenkacloud.isolation.policies` or from a plan. A permission that is widened there
-alone is refused; whoever means it widens it here as well.
+alone is rejected; whoever means it widens it here as well.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ ITEM_ACTIONS: Final = (
     "dynamodb:ConditionCheckItem",
 )
 RECORD_ACTION: Final = "dynamodb:GetItem"
-#: By which a session is started. The second and third start nothing: they are asked for within the first.
+#: By which a session is started. The second and third start nothing: they are part of the first.
 SESSION_ACTIONS: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
 
 # --- the functions ------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ HARMLESS_ACTIONS: Final = (
 
 @dataclass(frozen=True)
 class Grant:
-    """Actions on resources. In the texts, `<table>` and the like stand for ARNs (`places`)."""
+    """Actions on resources. In the texts, `<table>` and the like stand for ARNs (`arns`)."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
@@ -136,13 +136,13 @@ SERVICES: Final[Mapping[str, Service]] = {
 }
 
 
-def policy_of(service: str, places: Mapping[str, str]) -> dict[str, Any]:
+def policy_of(service: str, arns: Mapping[str, str]) -> dict[str, Any]:
     """Return, as a policy document, what a function's role may do at most."""
     grants = SERVICES[service].grants if service in SERVICES else ()
 
     def put(text: str) -> str:
-        for name, place in places.items():
-            text = text.replace(f"<{name}>", place)
+        for name, arn in arns.items():
+            text = text.replace(f"<{name}>", arn)
         return text
 
     return {

@@ -1,6 +1,6 @@
 """IAM's rules for z3: whether a statement matches a request, as a formula over all requests.
 
-The encoding is exact for what it reads, in both directions; what it can't say exactly is refused. Its rules
+The encoding is exact for what it reads, in both directions; what it can't say exactly is rejected. Its rules
 are the evaluator's, but none of its code: Hypothesis holds the two against each other.
 """
 
@@ -23,7 +23,7 @@ from scripts.verification.proof.policy import (
     Policy,
     Statement,
     Template,
-    Unreadable,
+    UnreadableError,
     Variable,
     Wildcard,
     template,
@@ -119,7 +119,7 @@ def matching(policies: Iterable[Policy], request: Request, *, allow: bool) -> Fo
     """Return the formula that some Allow (or some Deny) statement matches the request.
 
     Raises:
-        Unreadable: a statement can't be encoded exactly.
+        UnreadableError: a statement can't be encoded exactly.
     """
     return z3.Or(
         *(
@@ -191,11 +191,11 @@ def _values(condition: Condition, text: str) -> Template:
 def _test(operator: str, value: Formula, parts: Template, request: Request) -> Formula:
     if operator in ARN_OPERATORS:
         if any(isinstance(part, Variable) for part in parts):
-            raise Unreadable("a variable in an ARN condition is not encoded")
+            raise UnreadableError("a variable in an ARN condition is not encoded")
         return z3.InRe(value, _arn(parts))
     if operator == "bool" or operator.endswith("ignorecase"):
         if any(isinstance(part, Variable) for part in parts):
-            raise Unreadable("a variable that is compared in any case is not encoded")
+            raise UnreadableError("a variable that is compared in any case is not encoded")
         return z3.InRe(value, _ignoring_case(parts))
     return _like(value, parts, request)
 
@@ -208,7 +208,7 @@ def _resolved(parts: Template, request: Request) -> Formula:
 def _single(name: str, request: Request) -> Single:
     key = request.key(name)
     if not isinstance(key, Single):
-        raise Unreadable(f"${{{name}}}: a key of several values is no variable")
+        raise UnreadableError(f"${{{name}}}: a key of several values is no variable")
     return key
 
 
@@ -220,7 +220,7 @@ def _like(text: Formula, parts: Template, request: Request) -> Formula:
     if not any(isinstance(part, Variable) for part in parts):
         return _like_constant(text, parts)
     if any(isinstance(part, Wildcard) and not part.many for part in parts):
-        raise Unreadable("a pattern of both a variable and `?` is not encoded")
+        raise UnreadableError("a pattern of both a variable and `?` is not encoded")
     chunks: list[list[Formula]] = [[]]
     for part in parts:
         if isinstance(part, Wildcard):
@@ -301,7 +301,7 @@ def _expression(parts: Template) -> Formula:
 def _wild(part: Part) -> Formula:
     if isinstance(part, Wildcard):
         return _ANY_TEXT if part.many else _ANY_CHARACTER
-    raise Unreadable("a variable stands where none can be encoded")
+    raise UnreadableError("a variable stands where none can be encoded")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -314,7 +314,7 @@ def _ignoring_case(parts: Template) -> Formula:
         for character in part.text:
             cases = sorted({character.lower(), character.upper()})
             if any(len(case) != 1 for case in cases) or not character.isascii():
-                raise Unreadable(f"{character!r} is compared in any case")
+                raise UnreadableError(f"{character!r} is compared in any case")
             pieces.append(z3.Union(*map(z3.Re, cases)) if len(cases) > 1 else z3.Re(character))
     return _sequence(pieces)
 

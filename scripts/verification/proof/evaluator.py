@@ -31,7 +31,7 @@ class Request:
     keys: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
 
-class _Unresolved(Exception):
+class _UnresolvedError(Exception):
     """A variable has no value, so its statement does not match."""
 
 
@@ -53,7 +53,7 @@ def matches(statement: Statement, request: Request) -> bool:
             and _any_resource(statement, request)
             and all(_holds(condition, request) for condition in statement.conditions)
         )
-    except _Unresolved:
+    except _UnresolvedError:
         return False
 
 
@@ -134,7 +134,7 @@ def _value(variable: Variable, request: Request) -> str:
         return value
     if value is None and variable.default is not None:
         return variable.default
-    raise _Unresolved(variable.key)
+    raise _UnresolvedError(variable.key)
 
 
 def _like(pattern: str, text: str) -> bool:

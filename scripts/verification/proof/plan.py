@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from scripts.verification.proof.policy import Policy, Unreadable, parse_policy
+from scripts.verification.proof.policy import Policy, UnreadableError, parse_policy
 from scripts.verification.proof.references import Configuration, without_indexes
 
 ROLE_NAME: Final = re.compile(r"tenkacloud-([a-z][a-z0-9]{1,11})-tenant-access")
@@ -47,9 +47,9 @@ class Resource:
     before: Mapping[str, Any] = field(default_factory=dict)
 
     def known(self, name: str) -> Any:
-        """Return an attribute; refuse one that is known after the apply only."""
+        """Return an attribute; reject one that is known after the apply only."""
         if self.is_unknown(name):
-            raise Unreadable(f"{self.address}.{name} is not known in the plan")
+            raise UnreadableError(f"{self.address}.{name} is not known in the plan")
         return self.values.get(name)
 
     def is_unknown(self, name: str) -> bool:
@@ -82,7 +82,7 @@ class Stack:
         """Return the resources of a type that an attribute names; where it is unknown, that it may name.
 
         Raises:
-            Unreadable: the attribute is unknown, and the plan does not show all that it is made of.
+            UnreadableError: the attribute is unknown, and the plan does not show all that it is made of.
         """
         others = self.of_type(kind)
         if not resource.is_unknown(attribute):
@@ -94,7 +94,9 @@ class Stack:
         found = self.configuration.of(resource.address, attribute)
         if found.unclear or not found.resources:
             parts = ", ".join(sorted(found.unclear)) or "nothing that the plan shows"
-            raise Unreadable(f"{resource.address}.{attribute} is not known in the plan, and made of {parts}")
+            raise UnreadableError(
+                f"{resource.address}.{attribute} is not known in the plan, and made of {parts}"
+            )
         return [other for other in others if without_indexes(other.address) in found.resources]
 
 
@@ -120,10 +122,10 @@ def read(plan: Mapping[str, Any]) -> Tenancy:
     """Return what a plan says of tenants' sessions.
 
     Raises:
-        Unreadable: a policy that bears on them can't be read.
+        UnreadableError: a policy that bears on them can't be read.
     """
     if plan.get("complete") is False or plan.get("errored"):
-        raise Unreadable("the plan is not complete: it was made for a part of the resources, or failed")
+        raise UnreadableError("the plan is not complete: it was made for a part of the resources, or failed")
     stack = _stack(plan)
     outputs = {name: output.get("value") for name, output in plan["planned_values"]["outputs"].items()}
     wanted = (
@@ -136,12 +138,12 @@ def read(plan: Mapping[str, Any]) -> Tenancy:
         "tenant_claim",
     )
     if missing := [name for name in wanted if not outputs.get(name)]:
-        raise Unreadable(f"the plan does not say the outputs {', '.join(missing)}")
+        raise UnreadableError(f"the plan does not say the outputs {', '.join(missing)}")
     partition, account_id = str(outputs["tenant_access_role_arn"]).split(":")[1], str(outputs["account_id"])
     roles = [_role(resource, stack, partition, account_id) for resource in stack.of_type("aws_iam_role")]
     access = [role for role in roles if ROLE_NAME.fullmatch(role.name)]
     if len(access) != 1:
-        raise Unreadable(f"the plan has {len(access)} tenant access roles")
+        raise UnreadableError(f"the plan has {len(access)} tenant access roles")
     (role,) = access
     found = ROLE_NAME.fullmatch(role.name)
     return Tenancy(
@@ -216,7 +218,7 @@ def _role(resource: Resource, stack: Stack, partition: str, account_id: str) -> 
         f"{resource.address}, trust", resource.known("assume_role_policy"), with_principals=True
     )
     if ROLE_NAME.fullmatch(name):
-        _refuse_extras(resource)
+        _reject_extras(resource)
     attached = [
         _of_attachment(attachment, stack)
         for attachment in stack.of_type(*_ATTACHING)
@@ -234,15 +236,15 @@ _ATTACHING: Final = {
 }
 
 
-def _refuse_extras(resource: Resource) -> None:
+def _reject_extras(resource: Resource) -> None:
     tags = {**(resource.values.get("tags") or {}), **(resource.values.get("tags_all") or {})}
     if _TENANT_TAG in tags:
-        raise Unreadable(f"{resource.address} carries a tag {_TENANT_TAG}: every session would have it")
+        raise UnreadableError(f"{resource.address} carries a tag {_TENANT_TAG}: every session would have it")
     for attribute in ("tags", "tags_all"):
         if attribute in resource.expressions and resource.is_unknown(attribute):
-            raise Unreadable(f"{resource.address}.{attribute} is not known in the plan")
+            raise UnreadableError(f"{resource.address}.{attribute} is not known in the plan")
     if resource.has("permissions_boundary"):
-        raise Unreadable(f"{resource.address} has a permissions boundary, which is not read")
+        raise UnreadableError(f"{resource.address} has a permissions boundary, which is not read")
 
 
 def _of_the_role_itself(name: str, role: Resource, stack: Stack) -> Iterator[Policy]:
@@ -253,9 +255,9 @@ def _of_the_role_itself(name: str, role: Resource, stack: Stack) -> Iterator[Pol
     """
     blocks, unknown = role.values.get("inline_policy") or [], role.unknown.get("inline_policy")
     if unknown is True and "inline_policy" in role.expressions:
-        raise Unreadable(f"{role.address}.inline_policy is not known in the plan")
+        raise UnreadableError(f"{role.address}.inline_policy is not known in the plan")
     if isinstance(unknown, list) and any(_any(each) for each in unknown):
-        raise Unreadable(f"{role.address}.inline_policy is not known in the plan")
+        raise UnreadableError(f"{role.address}.inline_policy is not known in the plan")
     told = _told_elsewhere(name, role, stack)
     for inline in blocks:
         if not inline.get("policy") and not inline.get("name"):
@@ -292,7 +294,7 @@ def _is_of(resource: Resource, attribute: str, role: Resource, stack: Stack) -> 
     if resource.is_unknown(attribute):
         found = stack.configuration.of(resource.address, attribute)
         made_of = ", ".join(sorted(found.resources | found.unclear)) or "what it does not show"
-        raise Unreadable(
+        raise UnreadableError(
             f"{resource.address}.{attribute} is not known in the plan (it is made of {made_of}), so it may "
             f"be {role.values.get('name')}: name the role by its name"
         )
@@ -303,7 +305,7 @@ def _of_attachment(resource: Resource, stack: Stack) -> Policy:
     if resource.type == "aws_iam_role_policy":
         return parse_policy(resource.address, resource.known("policy"))
     if resource.type == "aws_iam_policy_attachment" and (resource.has("users") or resource.has("groups")):
-        raise Unreadable(f"{resource.address} attaches a policy to users or groups, which are not read")
+        raise UnreadableError(f"{resource.address} attaches a policy to users or groups, which are not read")
     return _managed(resource.address, resource.known("policy_arn"), stack)
 
 
@@ -313,7 +315,7 @@ def _managed(where: str, arn: Any, stack: Stack) -> Policy:
         path, name = resource.values.get("path") or "/", resource.values.get("name")
         if arn and (arn == known or (not known and name and str(arn).endswith(f":policy{path}{name}"))):
             return parse_policy(resource.address, resource.known("policy"))
-    raise Unreadable(f"{where} attaches {arn}, which is not in the plan")
+    raise UnreadableError(f"{where} attaches {arn}, which is not in the plan")
 
 
 def _resource_policies(stack: Stack) -> Iterator[Policy]:
@@ -322,12 +324,12 @@ def _resource_policies(stack: Stack) -> Iterator[Policy]:
             continue
         if resource.type == "aws_lambda_permission":
             if not str(resource.known("principal")).endswith(".amazonaws.com"):
-                raise Unreadable(f"{resource.address} lets in {resource.values.get('principal')}")
+                raise UnreadableError(f"{resource.address} lets in {resource.values.get('principal')}")
             continue
         for attribute in POLICY_ATTRIBUTES:
             if resource.is_unknown(attribute):
                 if attribute in resource.expressions and resource.type not in _COMPUTED:
-                    raise Unreadable(f"{resource.address}.{attribute} is not known in the plan")
+                    raise UnreadableError(f"{resource.address}.{attribute} is not known in the plan")
                 continue
             if document := resource.values.get(attribute):
                 if resource.type == "aws_s3_bucket" and _replaced(resource, stack):

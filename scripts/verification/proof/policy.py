@@ -1,4 +1,4 @@
-"""A policy document, read strictly: what is not understood is refused, never skipped.
+"""A policy document, read strictly: what is not understood is rejected, never skipped.
 
 The rules are those of the IAM User Guide, "IAM JSON policy element reference".
 """
@@ -39,7 +39,7 @@ _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT: Final = re.compile(r"([^,']*?)\s*,\s*'([^']*)'")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """Something that bears on the proof can't be read. `str(error)` says what, and where."""
 
 
@@ -107,20 +107,20 @@ def parse_policy(name: str, document: object, *, with_principals: bool = False) 
     """Return a policy. `with_principals`: it is a resource policy or a trust, and has to name who it is for.
 
     Raises:
-        Unreadable: it holds anything that the proof doesn't understand.
+        UnreadableError: it holds anything that the proof doesn't understand.
     """
     content: Any = document
     if isinstance(document, str):
         try:
             content = json.loads(document)
         except ValueError:
-            raise Unreadable(f"{name} is no JSON") from None
+            raise UnreadableError(f"{name} is not valid JSON") from None
     if not isinstance(content, Mapping):
-        raise Unreadable(f"{name} is no policy document")
+        raise UnreadableError(f"{name} is not a valid policy document")
     if unknown := set(content) - {"Version", "Id", "Statement"}:
-        raise Unreadable(f"{name} holds {', '.join(sorted(unknown))}")
+        raise UnreadableError(f"{name} holds {', '.join(sorted(unknown))}")
     if content.get("Version") != VERSION:
-        raise Unreadable(f"{name} has not Version {VERSION}: policy variables would be literal text")
+        raise UnreadableError(f"{name} has not Version {VERSION}: policy variables would be literal text")
     statements = content.get("Statement", [])
     many = [statements] if isinstance(statements, Mapping) else statements
     return Policy(name, tuple(_statement(name, statement, with_principals) for statement in many))
@@ -129,16 +129,16 @@ def parse_policy(name: str, document: object, *, with_principals: bool = False) 
 def _statement(name: str, statement: Any, with_principals: bool) -> Statement:
     where = f"{name}, statement {statement.get('Sid', '?') if isinstance(statement, Mapping) else '?'}"
     if not isinstance(statement, Mapping) or (unknown := set(statement) - _STATEMENT):
-        raise Unreadable(f"{where} holds {', '.join(sorted(unknown)) if statement else 'nothing'}")
+        raise UnreadableError(f"{where} holds {', '.join(sorted(unknown)) if statement else 'nothing'}")
     if statement.get("Effect") not in ("Allow", "Deny"):
-        raise Unreadable(f"{where} has no Effect")
+        raise UnreadableError(f"{where} has no Effect")
     if ("Action" in statement) == ("NotAction" in statement):
-        raise Unreadable(f"{where} has to have one of Action and NotAction")
+        raise UnreadableError(f"{where} has to have one of Action and NotAction")
     is_trust = with_principals and "Resource" not in statement and "NotResource" not in statement
     if not is_trust and ("Resource" in statement) == ("NotResource" in statement):
-        raise Unreadable(f"{where} has to have one of Resource and NotResource")
+        raise UnreadableError(f"{where} has to have one of Resource and NotResource")
     if with_principals != ("Principal" in statement):
-        raise Unreadable(f"{where} has {'no' if with_principals else 'a'} Principal")
+        raise UnreadableError(f"{where} has {'no' if with_principals else 'a'} Principal")
     return Statement(
         sid=str(statement.get("Sid", "")),
         allow=statement["Effect"] == "Allow",
@@ -157,7 +157,7 @@ def _texts(where: str, statement: Mapping[str, Any], element: str) -> tuple[str,
     value = statement[element]
     values = (value,) if isinstance(value, str) else tuple(value)
     if not values or not all(isinstance(each, str) for each in values):
-        raise Unreadable(f"{where}: {element} is no text, nor a list of texts")
+        raise UnreadableError(f"{where}: {element} is neither a text nor a list of texts")
     return tuple(sorted(values))  # the order means nothing, and z3 takes its time by it
 
 
@@ -165,11 +165,11 @@ def _principals(where: str, principal: Any) -> list[tuple[str, str]]:
     if principal == "*":
         return [("*", "*")]
     if not isinstance(principal, Mapping):
-        raise Unreadable(f"{where}: Principal {principal!r} is unknown")
+        raise UnreadableError(f"{where}: Principal {principal!r} is unknown")
     found = []
     for kind, values in principal.items():
         if kind not in ("AWS", "Service", "Federated"):
-            raise Unreadable(f"{where}: Principal of the type {kind} is unknown")
+            raise UnreadableError(f"{where}: Principal of the type {kind} is unknown")
         found += [(kind, value) for value in ([values] if isinstance(values, str) else values)]
     return [("*", "*") if entry == ("AWS", "*") else entry for entry in found]
 
@@ -183,7 +183,7 @@ def _conditions(where: str, block: Any) -> list[Condition]:
         if_exists = base.endswith("ifexists")
         base = base.removesuffix("ifexists")
         if base not in OPERATORS or quantifier not in ("", FOR_ALL, FOR_ANY):
-            raise Unreadable(f"{where}: the condition operator {operator} is unknown")
+            raise UnreadableError(f"{where}: the condition operator {operator} is unknown")
         for key, value in sorted(keys.items()):
             values = tuple(
                 str(each).lower() if isinstance(each, bool) else str(each)
@@ -192,11 +192,13 @@ def _conditions(where: str, block: Any) -> list[Condition]:
             multivalued = key.lower() in MULTIVALUED
             if base == "null":
                 if quantifier or if_exists or len(values) != 1 or values[0].lower() not in ("true", "false"):
-                    raise Unreadable(f"{where}: Null of {key} is not true or false")
+                    raise UnreadableError(f"{where}: Null of {key} is not true or false")
             elif multivalued and not quantifier:
-                raise Unreadable(f"{where}: {key} has several values, and {operator} says not how many count")
+                raise UnreadableError(
+                    f"{where}: {key} has several values, and {operator} says not how many count"
+                )
             if base not in STRING_OPERATORS | ARN_OPERATORS and any("${" in each for each in values):
-                raise Unreadable(f"{where}: {operator} takes no variables")
+                raise UnreadableError(f"{where}: {operator} takes no variables")
             found.append(Condition(base, quantifier, if_exists, key.lower(), values))
     return found
 

@@ -14,7 +14,7 @@ import z3
 from scripts.verification.proof import declared, evaluator, surroundings
 from scripts.verification.proof.encoding import Formula, Request, Several, Single, is_action, matching
 from scripts.verification.proof.plan import Role, Tenancy
-from scripts.verification.proof.policy import Policy, Unreadable, parse_policy
+from scripts.verification.proof.policy import Policy, UnreadableError, parse_policy
 from scripts.verification.proof.search import combinations
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
@@ -79,7 +79,7 @@ class Result:
 
 
 @dataclass
-class _World:
+class _Constraints:
     """The symbols of one property, and what is known of them."""
 
     tenancy: Tenancy
@@ -96,7 +96,7 @@ class _World:
         """Say that the action has the form of one: `service:Name`."""
         self.known.append(z3.Contains(self.request.action, z3.StringVal(":")))
 
-    def of_session(self) -> "_World":
+    def of_session(self) -> "_Constraints":
         """Say that the request is one of a session of t, a tag that the trust admits."""
         self.request.set(TAG, self.t)
         self.request.set("aws:principalarn", self.tenancy.role.arn)
@@ -106,7 +106,7 @@ class _World:
         self.known += [z3.Not(z3.Contains(self.t, each)) for each in "*?#${}"]
         return self
 
-    def of_valid_tenant(self) -> "_World":
+    def of_valid_tenant(self) -> "_Constraints":
         """Say that the request is one of a session of t, a valid tenant id."""
         self.request.set(TAG, self.t)
         self.request.set("aws:principalarn", self.tenancy.role.arn)
@@ -121,7 +121,7 @@ class _World:
         """Return the formula that the action is this."""
         return self.request.action == z3.StringVal(action)
 
-    def with_other(self) -> "_World":
+    def with_other(self) -> "_Constraints":
         """Say that u is another valid tenant."""
         self.known += [is_tenant_id(self.u), self.t != self.u]
         return self
@@ -143,7 +143,7 @@ def prove(tenancy: Tenancy, only: str = "") -> list[Result]:
     """Prove every property, or those whose names begin with `only`; return what came of each.
 
     Raises:
-        Unreadable: a policy can't be encoded exactly.
+        UnreadableError: a policy can't be encoded exactly.
     """
     parts = {
         "A": _isolation,
@@ -157,8 +157,8 @@ def prove(tenancy: Tenancy, only: str = "") -> list[Result]:
     }
     return [
         each.ask()
-        for letter, part in parts.items()
-        if letter.startswith(only[:1])
+        for group, part in parts.items()
+        if group.startswith(only[:1])
         for each in part(tenancy)
         if each.name.startswith(only)
     ]
@@ -189,10 +189,10 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
     allowing = _allowing(tenancy)
     bucket = names.bucket_arn(tenancy.data_bucket, tenancy.partition)
 
-    def world() -> _World:
-        return _World(tenancy).of_session().with_other()
+    def world() -> _Constraints:
+        return _Constraints(tenancy).of_session().with_other()
 
-    def allowed(at: _World) -> Formula:
+    def allowed(at: _Constraints) -> Formula:
         return matching(allowing, at.request, allow=True)
 
     confirm = _allows(allowing)
@@ -360,7 +360,7 @@ def _scope(tenancy: Tenancy, silo_bucket: str | None = None) -> SessionScope:
     )
 
 
-def _own(at: _World, scope: SessionScope, bucket: Formula | None = None) -> Formula:
+def _own(at: _Constraints, scope: SessionScope, bucket: Formula | None = None) -> Formula:
     """Return the formula that a request is on t's own data; `bucket` is the ARN of a silo."""
     action, resource = at.request.action, at.request.resource
     arn = z3.StringVal(names.bucket_arn(scope.data_bucket, scope.partition)) if bucket is None else bucket
@@ -406,7 +406,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
     everybody = Policy(policy.name, tuple(s for s in policy.statements if ("*", "*") in s.principals))
     for_role = _for_role(policy, tenancy)
 
-    def on_bucket(at: _World, owner: Formula) -> None:
+    def on_bucket(at: _Constraints, owner: Formula) -> None:
         at.request.set(_OWNER, owner)
         at.request.set(_BUCKET, z3.String("bucket"))
         arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
@@ -414,7 +414,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         at.known.append(z3.Or(at.request.resource == arn, at.request.resource == below))
         at.known.append(is_action(at.request.action, ["s3:*"]))
 
-    at = _World(tenancy).of_session().with_other()
+    at = _Constraints(tenancy).of_session().with_other()
     on_bucket(at, at.u)
     yield _check(
         "B1 a silo bucket's policy denies every other tenant everything",
@@ -422,7 +422,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         z3.Not(matching([everybody], at.request, allow=False)),
         lambda request: not evaluator.matching([everybody], request, allow=False),
     )
-    at = _World(tenancy).of_session().with_other()
+    at = _Constraints(tenancy).of_session().with_other()
     on_bucket(at, at.u)
     yield _check(
         "B2 a silo bucket's policy allows no other tenant anything",
@@ -430,7 +430,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         matching([for_role], at.request, allow=True),
         _allows([for_role]),
     )
-    at = _World(tenancy, policies=[for_role]).of_session()
+    at = _Constraints(tenancy, policies=[for_role]).of_session()
     at.known.append(is_tenant_id(at.t))
     on_bucket(at, at.t)
     arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
@@ -459,7 +459,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
 
 def _untagged(tenancy: Tenancy) -> Iterator[Property]:
     allowing = _allowing(tenancy)
-    at = _World(tenancy)
+    at = _Constraints(tenancy)
     at.request.unset(TAG)
     at.known.append(is_tenant_id(at.u))
     yield _check(
@@ -470,7 +470,7 @@ def _untagged(tenancy: Tenancy) -> Iterator[Property]:
         session=None,
     )
     for name, tag in (("C2 a session without the tag", None), ("C3 a session with an empty tag", "")):
-        at = _World(tenancy)
+        at = _Constraints(tenancy)
         if tag is None:
             at.request.unset(TAG)
         else:
@@ -491,12 +491,12 @@ def _untagged(tenancy: Tenancy) -> Iterator[Property]:
 def _trust(tenancy: Tenancy) -> Iterator[Property]:
     trust = [tenancy.role.trust]
     if any(not statement.allow for statement in tenancy.role.trust.statements):
-        raise Unreadable(f"{tenancy.role.trust.name} holds a Deny")
+        raise UnreadableError(f"{tenancy.role.trust.name} holds a Deny")
     trusted = surroundings.trusted_arns(tenancy)
 
     def asks(name: str, broken: Callable[[Request], Formula], *but: str) -> Property:
         request = Request(z3.String("action"), z3.String("assumed"), name="assumption")
-        at = _World(tenancy, request=request)
+        at = _Constraints(tenancy, request=request)
         at.known += [is_tenant_id(at.u), z3.Not(is_action(request.action, but))]
         tag = at.request.key("aws:requesttag/tenantid")
         assert isinstance(tag, Single)  # noqa: S101 - for the type checker
@@ -529,7 +529,7 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
         foreign = [z3.Contains(tag.value, character) for character in _FOREIGN]
         return z3.Or(z3.Not(tag.present), tag.value == z3.StringVal(""), *foreign)
 
-    # TagSession and SetSourceIdentity start nothing: they are asked for within what does.
+    # TagSession and SetSourceIdentity start nothing: they are part of what does.
     yield asks(
         "D1 only functions that act for tenants start sessions", by_stranger, *declared.SESSION_ACTIONS[1:]
     )
@@ -540,7 +540,7 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
     ):
         yield asks(name, broken, "sts:SetSourceIdentity")
 
-    at = _World(tenancy).of_session().with_other()
+    at = _Constraints(tenancy).of_session().with_other()
     at.known.append(is_action(at.request.action, _CHAINING))
     at.guesses = [z3.And(at.of_pair("a", "ab"), at.of_action("sts:AssumeRole"))]
     yield _check(
@@ -597,16 +597,16 @@ def _own_work(tenancy: Tenancy) -> Iterator[Property]:
         yield _allowed_check(f"E {action} in one's own bucket", at, [*allowing, _for_role(policy, tenancy)])
 
 
-def _closed(tenancy: Tenancy, action: str) -> _World:
+def _closed(tenancy: Tenancy, action: str) -> _Constraints:
     """Return the world of an own request over TLS, in the right account, with no key but those set later."""
     request = Request(z3.StringVal(action), z3.String("resource"), closed=True)
-    at = _World(tenancy, request=request).of_valid_tenant()
+    at = _Constraints(tenancy, request=request).of_valid_tenant()
     request.set("aws:securetransport", "true")
     request.set("aws:resourceaccount", tenancy.account_id)
     return at
 
 
-def _in_own_silo(at: _World, *, listing: bool) -> None:
+def _in_own_silo(at: _Constraints, *, listing: bool) -> None:
     at.request.set(_OWNER, at.t)
     at.request.set(_BUCKET, z3.String("bucket"))
     arn = z3.Concat(z3.StringVal(names.bucket_arn("", at.tenancy.partition)), z3.String("bucket"))
@@ -614,21 +614,21 @@ def _in_own_silo(at: _World, *, listing: bool) -> None:
     at.request.resource = arn if listing else key
 
 
-def _own_requests(scope: SessionScope) -> Iterator[tuple[str, str, Callable[[_World], None]]]:
+def _own_requests(scope: SessionScope) -> Iterator[tuple[str, str, Callable[[_Constraints], None]]]:
     bucket = names.bucket_arn(scope.data_bucket, scope.partition)
 
-    def own_object(at: _World) -> None:
+    def own_object(at: _Constraints) -> None:
         start = z3.Concat(z3.StringVal(f"{bucket}/tenants/"), at.t, z3.StringVal("/"))
         at.request.resource = z3.Concat(start, z3.String("rest"))
 
-    def own_listing(at: _World) -> None:
+    def own_listing(at: _Constraints) -> None:
         at.request.resource = z3.StringVal(bucket)
         at.request.set(
             _PREFIX, z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/"), z3.String("rest"))
         )
 
-    def own_items(table: str) -> Callable[[_World], None]:
-        def set_up(at: _World) -> None:
+    def own_items(table: str) -> Callable[[_Constraints], None]:
+        def set_up(at: _Constraints) -> None:
             at.request.resource = z3.StringVal(scope.table_arn(table))
             at.request.set_all(_LEADING_KEYS, [z3.Concat(z3.StringVal("TENANT#"), at.t)])
 
@@ -643,7 +643,7 @@ def _own_requests(scope: SessionScope) -> Iterator[tuple[str, str, Callable[[_Wo
 
 
 def _allowed_check(
-    name: str, at: _World, allowing: Sequence[Policy], limits: Sequence[Policy] = ()
+    name: str, at: _Constraints, allowing: Sequence[Policy], limits: Sequence[Policy] = ()
 ) -> Property:
     """Check that every request of a world is allowed, and denied by nothing; by all of `limits`, too."""
     allowed = z3.And(
@@ -671,7 +671,7 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
     for name, silo in (("pool", None), ("silo", f"${{{_BUCKET}}}")):
         scope = _scope(tenancy, silo)
         policy = parse_policy(f"session_policy, {name}", session_policy(tenant, scope))
-        at = _World(tenancy).of_session().with_other()
+        at = _Constraints(tenancy).of_session().with_other()
         at.request.set(_OWNER, at.t)
         at.policies = [policy]
         arn = None
@@ -731,7 +731,7 @@ def _stated(name: str, check: surroundings.Check, tenancy: Tenancy) -> Property:
     def ask() -> Result:
         started = time.monotonic()
         problem = surroundings.problems(check, tenancy)
-        return Result(name, (time.monotonic() - started) * 1000, problem and f"refused: {problem}")
+        return Result(name, (time.monotonic() - started) * 1000, problem and f"rejected: {problem}")
 
     return Property(name, ask)
 
@@ -739,7 +739,9 @@ def _stated(name: str, check: surroundings.Check, tenancy: Tenancy) -> Property:
 # --- asking z3 ----------------------------------------------------------------------------------------------
 
 
-def _check(name: str, at: _World, broken: Formula, confirm: Confirm, session: str | None = "t") -> Property:
+def _check(
+    name: str, at: _Constraints, broken: Formula, confirm: Confirm, session: str | None = "t"
+) -> Property:
     """Return the property that no request of a world breaks it."""
 
     def ask() -> Result:
@@ -753,21 +755,21 @@ def _check(name: str, at: _World, broken: Formula, confirm: Confirm, session: st
         found = _counterexample(at, model, session)
         if not confirm(found.request):
             return Result(name, milliseconds, f"z3 and the evaluator disagree on {found}", found)
-        return Result(name, milliseconds, f"refused: {found}", found)
+        return Result(name, milliseconds, f"rejected: {found}", found)
 
     return Property(name, ask)
 
 
 _UNDECIDED: Final = (
     "undecided after {seconds:.0f} s: no proof was found, and no request that breaks it, also not among "
-    "those that the policies suggest. Refused, since nothing was shown"
+    "those that the policies suggest. Rejected, since nothing was found"
 )
 
 
-def _decide(at: _World, broken: Formula) -> tuple[Any, Any]:
+def _decide(at: _Constraints, broken: Formula) -> tuple[Any, Any]:
     """Return z3's answer, and a model if there is one.
 
-    z3 finds some requests only where it is told to look. A guess can refuse a property, never prove it.
+    z3 finds some requests only where it is told to look. A guess can reject a property, never prove it.
     """
     for guess in at.guesses:
         answer, model = _ask(at, broken, GUESS_MS, guess)
@@ -782,7 +784,7 @@ def _decide(at: _World, broken: Formula) -> tuple[Any, Any]:
     return z3.unknown, None
 
 
-def _ask(at: _World, broken: Formula, limit: int, more: Formula, seed: int = 0) -> tuple[Any, Any]:
+def _ask(at: _Constraints, broken: Formula, limit: int, more: Formula, seed: int = 0) -> tuple[Any, Any]:
     solver = z3.Solver()
     solver.set("timeout", limit)
     solver.set("random_seed", seed)
@@ -791,7 +793,7 @@ def _ask(at: _World, broken: Formula, limit: int, more: Formula, seed: int = 0) 
     return answer, solver.model() if answer == z3.sat else None
 
 
-def _search(at: _World, broken: Formula) -> tuple[Any, Any]:
+def _search(at: _Constraints, broken: Formula) -> tuple[Any, Any]:
     """Look for a request that breaks a property among those that the policies suggest."""
     ends = time.monotonic() + SEARCH_MS / 1000
     everything = z3.And(*at.known, *at.request.side, broken)
@@ -812,7 +814,7 @@ def _search(at: _World, broken: Formula) -> tuple[Any, Any]:
     return z3.unknown, None
 
 
-def _counterexample(at: _World, model: Any, session: str | None) -> Counterexample:
+def _counterexample(at: _Constraints, model: Any, session: str | None) -> Counterexample:
     def text(symbol: Formula) -> str:
         return str(model.eval(symbol, model_completion=True).as_string())
 

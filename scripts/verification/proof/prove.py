@@ -3,13 +3,12 @@
 `python -m scripts.verification.proof.prove [--json] [--plan FILE] ENV`
 
 Plans the environment from nothing, reads every policy that bears on tenants' sessions, adds those that the
-code writes, and proves for all tenants t and u that no session of t reaches what is u's.
-Exit code: 0 proved, 1 refused, 2 something can't be read.
+code writes, and proves for all tenants t and u that no session of t reaches what is u's. Prints a summary;
+the table is in `build/reports/`. Exit code: 0 proved, 1 not proved, 2 something can't be read.
 """
 
 import argparse
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts.local_aws.engine.process import Engine, free_port
+from scripts.local_aws.stack import running_engine, terraform_on
+from scripts.tooling import reports
+from scripts.tooling.aws import Endpoint
 from scripts.tooling.project import BUILD, LOCAL, UsageError, run
 from scripts.tooling.terraform import Terraform
 from scripts.verification.proof.plan import read
-from scripts.verification.proof.policy import Unreadable
+from scripts.verification.proof.policy import UnreadableError
 from scripts.verification.proof.properties import Result, prove
 
 
@@ -33,34 +34,50 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--plan", type=Path, help="a plan as `terraform show -json` prints it")
     options = parser.parse_args(arguments)
     plan = _read(options.plan) if options.plan else plan_of(options.environment)
-    console = Console(stderr=options.json, highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = Console(stderr=options.json, highlight=False)
     try:
         results = prove(read(plan))
-    except Unreadable as error:
+    except UnreadableError as error:
         console.print(f"✗ can't be read: {error}", style="red", soft_wrap=True, markup=False)
         return 2
+    as_json = [_as_json(result) for result in results]
+    files = reports.write(f"proof-{options.environment}", as_json, [table(results), *_problems(results)])
     if options.json:
-        print(json.dumps([_as_json(result) for result in results], indent=2))
+        print(json.dumps(as_json, indent=2))
     else:
-        show(console, results)
+        summary(results, files).print(console)
     return 0 if all(result.proved for result in results) else 1
 
 
-def show(console: Console, results: list[Result]) -> None:
-    """Print the results for people."""
-    table = Table(title="For all tenants t ≠ u")
-    table.add_column("property")
-    table.add_column("")
-    table.add_column("ms", justify="right")
+def table(results: list[Result]) -> Table:
+    """Return the table for people: a property each."""
+    rows = Table(title="For all tenants t ≠ u")
+    rows.add_column("property")
+    rows.add_column("")
+    rows.add_column("ms", justify="right")
     for result in results:
-        verdict = "[green]proved[/green]" if result.proved else "[red]REFUSED[/red]"
-        table.add_row(result.name, verdict, f"{result.milliseconds:.0f}")
-    console.print(table)
-    for result in results:
-        if not result.proved:
-            console.print(f"✗ {result.name}: {result.problem}", style="red", soft_wrap=True, markup=False)
+        rows.add_row(result.name, "proved" if result.proved else "NOT PROVED", f"{result.milliseconds:.0f}")
+    return rows
+
+
+def summary(results: list[Result], files: list[Path]) -> reports.Summary:
+    """Return the summary; `files` hold the rest."""
     proved = sum(result.proved for result in results)
-    console.print(f"{proved} of {len(results)} properties proved", markup=False)
+    longest = max(results, key=lambda result: result.milliseconds)
+    return reports.Summary(
+        passed=proved == len(results),
+        verdict=f"{proved} of {len(results)} properties proved for all tenants t ≠ u",
+        exceptions=_problems(results),
+        figures={
+            "time": f"{sum(result.milliseconds for result in results) / 1000:.1f} s to prove them all",
+            "longest": f"{longest.milliseconds / 1000:.1f} s: {longest.name}",
+        },
+        files=files,
+    )
+
+
+def _problems(results: list[Result]) -> list[str]:
+    return [f"{result.name}: {result.problem}" for result in results if not result.proved]
 
 
 def plan_of(environment: str) -> dict[str, Any]:
@@ -71,22 +88,13 @@ def plan_of(environment: str) -> dict[str, Any]:
             terraform = Terraform.of(environment)
             terraform.init()
             return terraform.plan_json(Path(folder))
-        engine = Engine(free_port())
-        engine.start()
-        try:
-            return local_plan(engine, Path(folder))
-        finally:
-            engine.stop()
+        with running_engine() as engine:
+            return local_plan(engine.endpoint, Path(folder))
 
 
-def local_plan(engine: Engine, folder: Path) -> dict[str, Any]:
-    """Return the plan of the local environment from nothing, in JSON. The engine names the account."""
-    terraform = Terraform(
-        LOCAL,
-        variables={"aws_endpoint_url": engine.endpoint.url},
-        data_dir=folder / "data",
-        state=folder / "terraform.tfstate",
-    )
+def local_plan(endpoint: Endpoint, folder: Path) -> dict[str, Any]:
+    """Return the plan of the local environment from nothing, in JSON. The endpoint names the account."""
+    terraform = terraform_on(endpoint, folder)
     terraform.init()
     return terraform.plan_json(folder)
 

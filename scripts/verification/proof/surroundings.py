@@ -1,6 +1,6 @@
 """What stands around the tenant access role: whatever else in a plan could lead to tenants' data.
 
-A closed world: a type of resource that nobody has thought about is refused by name (`declared`). Each check
+A closed world: a type of resource that nobody has thought about is rejected by name (`declared`). Each check
 returns what is wrong, in words; nothing, if all is well.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from scripts.verification.proof import declared
 from scripts.verification.proof.plan import Resource, Role, Stack, Tenancy
-from scripts.verification.proof.policy import Policy, Statement, Unreadable, parse_policy
+from scripts.verification.proof.policy import Policy, Statement, UnreadableError, parse_policy
 
 Check = Callable[[Tenancy], Iterator[str]]
 _LAMBDA: Final = ("Service", "lambda.amazonaws.com")
@@ -81,7 +81,7 @@ def _let_in(stack: Stack) -> Iterator[str]:
     for resource in stack.resources:
         if resource.type in ("aws_s3_bucket", "aws_s3_bucket_policy", "aws_dynamodb_resource_policy"):
             if resource.is_unknown("policy") or not resource.values.get("policy"):
-                continue  # refused already where it is written
+                continue  # rejected already where it is written
             policy = parse_policy(resource.address, resource.values["policy"], with_principals=True)
             for statement in policy.statements:
                 if statement.allow:
@@ -245,7 +245,7 @@ def strangers_at_the_role(tenancy: Tenancy) -> Iterator[str]:
 def undeclared(role: Role, service: str, tenancy: Tenancy) -> Iterator[str]:
     """Yield what a role's policies allow and nobody has declared for its service.
 
-    Compared as written, so it is refused where it merely looks different: an action with a wildcard, a
+    Compared as written, so it is rejected where it merely looks different: an action with a wildcard, a
     resource that is not the one declared nor a name that it covers, a condition less.
     """
     document = declared.policy_of(service, _places(tenancy))
@@ -305,5 +305,5 @@ def problems(check: Check, tenancy: Tenancy) -> str:
     """Return what a check finds, in one line; what it can't read is a finding, too."""
     try:
         return "; ".join(check(tenancy))
-    except Unreadable as error:
+    except UnreadableError as error:
         return str(error)

@@ -1,6 +1,7 @@
 """How a silo bucket is hardened: its settings in S3's shapes, declared once. Pure.
 
-Whoever builds, checks or repairs one takes them from here. Its policy is in `policies`, its tag too.
+Whoever builds or repairs one takes them from here; who verifies one (`scripts/verification/resources.py`) has
+them written down apart. Its policy is in `policies`, its tag too.
 """
 
 from collections.abc import Mapping

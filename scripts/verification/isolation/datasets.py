@@ -1,4 +1,4 @@
-"""What each tenant has: its place in S3 and DynamoDB, seeded, and checked again afterwards."""
+"""What each tenant has: its data in S3 and DynamoDB, seeded, and checked for tampering afterwards."""
 
 import json
 from dataclasses import dataclass, field
@@ -89,7 +89,7 @@ class Dataset:
         self.item = {**self.item_key(), "secret": {"S": f"secret of {self.id}"}}
         clients.dynamodb.put_item(TableName=self.scope.data_table_name, Item=self.item)
 
-    def harm(self, deployment: Deployment, clients: Clients) -> list[str]:
+    def tampering(self, deployment: Deployment, clients: Clients) -> list[str]:
         """Return what is not as it was seeded, for people; what the tenant did itself is left out."""
         found = []
         s3 = clients.s3

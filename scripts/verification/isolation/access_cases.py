@@ -1,7 +1,7 @@
 """What a session tries, and what has to come of it.
 
-An attempt takes the actor and the place it is made on; the place may be the actor's own. It returns if AWS
-lets it, and raises `ClientError` (or `Denied`, where AWS says no inside an answer) if not.
+A case takes the actor and the dataset that it is tried on; the dataset may be the actor's own. It returns if
+AWS lets it, and raises `ClientError` (or `DeniedError`, where AWS says no inside an answer) if not.
 """
 
 import secrets
@@ -18,9 +18,11 @@ import boto3
 
 from scripts.tooling.aws import CLIENT
 from scripts.tooling.deployment import PROBLEM_DATA, PROVISIONER, Deployment
-from scripts.verification.isolation.places import OWN, SEED_ITEM, SEED_KEY, Dataset
+from scripts.verification.isolation.datasets import OWN, SEED_ITEM, SEED_KEY, Dataset
 from scripts.verification.isolation.probe import Probe
 from tenkacloud.isolation import policies
+from tenkacloud.tenants import keys
+from tenkacloud.tenants.validation import Slug, TenantStatus, Tier
 
 #: AWS's codes for "you may not", by no service other than these. HEAD has no body, hence the number.
 DENIED_CODES: Final = frozenset(
@@ -29,7 +31,7 @@ DENIED_CODES: Final = frozenset(
 _PART: Final = b"x" * (5 * 1024 * 1024)  # S3's least size of a part that is not the last
 
 
-class Denied(Exception):
+class DeniedError(Exception):
     """AWS said no inside an answer that is none as a whole."""
 
 
@@ -43,9 +45,9 @@ class Expect(Enum):
 
 @dataclass
 class Actor:
-    """A session of one tenant, with its clients, and its own place."""
+    """A session of one tenant, with its clients, and its dataset."""
 
-    place: Dataset
+    dataset: Dataset
     session: boto3.Session
     deployment: Deployment
     probe: Probe
@@ -70,15 +72,15 @@ class Actor:
         """DynamoDB."""
         return self.client("dynamodb")
 
-    def scratch(self, place: Dataset) -> str:
-        """Return a new key in a place, which names the actor if it is not its own."""
-        name = OWN if place is self.place else f"intruder-{self.place.id}"
-        return place.key(f"{name}/{secrets.token_hex(8)}")
+    def scratch(self, dataset: Dataset) -> str:
+        """Return a new key in a dataset, which names the actor if it is not its own."""
+        name = OWN if dataset is self.dataset else f"intruder-{self.dataset.id}"
+        return dataset.key(f"{name}/{secrets.token_hex(8)}")
 
-    def scratch_item(self, place: Dataset) -> dict[str, Any]:
-        """Return a new item in a place, likewise."""
-        name = OWN if place is self.place else f"intruder-{self.place.id}"
-        return place.item_key(f"{name}-{secrets.token_hex(8)}")
+    def scratch_item(self, dataset: Dataset) -> dict[str, Any]:
+        """Return a new item in a dataset, likewise."""
+        name = OWN if dataset is self.dataset else f"intruder-{self.dataset.id}"
+        return dataset.item_key(f"{name}-{secrets.token_hex(8)}")
 
 
 Try = Callable[[Actor, Dataset], object]
@@ -95,14 +97,14 @@ class AccessCase:
     #: The IAM actions that it shows to be allowed.
     shows: tuple[str, ...] = ()
     alone: bool = False
-    #: Tried on silo buckets only: on the shared bucket it would do harm if it were allowed.
+    #: Tried on silo buckets only: on the shared bucket it would do damage if it were allowed.
     silo_only: bool = False
 
-    def allowed(self, actor: Dataset, place: Dataset) -> bool:
+    def allowed(self, actor: Dataset, dataset: Dataset) -> bool:
         """Tell whether it has to succeed."""
-        if self.expect is Expect.NOBODY or actor is not place:
+        if self.expect is Expect.NOBODY or actor is not dataset:
             return False
-        return self.expect is Expect.OWN or place.siloed
+        return self.expect is Expect.OWN or dataset.siloed
 
 
 # --- S3 ---------------------------------------------------------------------------------------------------
@@ -119,11 +121,11 @@ def _bucket(method: str, **more: Any) -> Try:
 
 
 def _list(prefix: Callable[[Dataset], str | None]) -> Try:
-    def attempt(me: Actor, at: Dataset) -> object:
+    def access(me: Actor, at: Dataset) -> object:
         wanted = prefix(at)
         return me.s3.list_objects_v2(Bucket=at.bucket, **({} if wanted is None else {"Prefix": wanted}))
 
-    return attempt
+    return access
 
 
 def _prefix(at: Dataset) -> str | None:
@@ -136,45 +138,45 @@ def _put(me: Actor, at: Dataset) -> object:
 
 def _overwrite(me: Actor, at: Dataset) -> object:
     key = at.key(SEED_KEY)
-    return me.s3.put_object(Bucket=at.bucket, Key=key, Body=at.secret if me.place is at else b"overwritten")
+    return me.s3.put_object(Bucket=at.bucket, Key=key, Body=at.secret if me.dataset is at else b"overwritten")
 
 
 def _delete(me: Actor, at: Dataset) -> object:
     key = at.key(SEED_KEY)
-    if me.place is at:
+    if me.dataset is at:
         key = me.scratch(at)
         me.s3.put_object(Bucket=at.bucket, Key=key, Body=b"to be deleted")
     return me.s3.delete_object(Bucket=at.bucket, Key=key)
 
 
 def _delete_mixed(me: Actor, at: Dataset) -> object:
-    """Delete an object of the actor's and one of the place's in one call; the first is its own to delete."""
-    mine = me.scratch(me.place)
-    me.s3.put_object(Bucket=me.place.bucket, Key=mine, Body=b"to be deleted")
-    theirs = me.scratch(at) if me.place is at else at.key(SEED_KEY)
-    same = me.place.bucket == at.bucket
+    """Delete an object of the actor's and one of the dataset's in one call; the first it may delete."""
+    mine = me.scratch(me.dataset)
+    me.s3.put_object(Bucket=me.dataset.bucket, Key=mine, Body=b"to be deleted")
+    theirs = me.scratch(at) if me.dataset is at else at.key(SEED_KEY)
+    same = me.dataset.bucket == at.bucket
     keys = [{"Key": key} for key in ([mine, theirs] if same else [theirs])]
     answer = me.s3.delete_objects(Bucket=at.bucket, Delete={"Objects": keys})
     if any(error["Key"] == theirs and error["Code"] in DENIED_CODES for error in answer.get("Errors", [])):
-        raise Denied("AccessDenied in Errors")
+        raise DeniedError("AccessDenied in Errors")
     return answer
 
 
 def _copy_from(me: Actor, at: Dataset) -> object:
     return me.s3.copy_object(
-        Bucket=me.place.bucket,
-        Key=me.scratch(me.place),
+        Bucket=me.dataset.bucket,
+        Key=me.scratch(me.dataset),
         CopySource={"Bucket": at.bucket, "Key": at.key(SEED_KEY)},
     )
 
 
 def _copy_to(me: Actor, at: Dataset) -> object:
-    source = {"Bucket": me.place.bucket, "Key": me.place.key(SEED_KEY)}
+    source = {"Bucket": me.dataset.bucket, "Key": me.dataset.key(SEED_KEY)}
     return me.s3.copy_object(Bucket=at.bucket, Key=me.scratch(at), CopySource=source)
 
 
 def _upload_part_copy(me: Actor, at: Dataset) -> object:
-    target: Any = {"Bucket": me.place.bucket, "Key": me.scratch(me.place)}
+    target: Any = {"Bucket": me.dataset.bucket, "Key": me.scratch(me.dataset)}
     target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
     try:
         source = {"Bucket": at.bucket, "Key": at.key(SEED_KEY)}
@@ -196,19 +198,19 @@ def _multipart(me: Actor, at: Dataset) -> object:
 def _unfinished(method: str, **more: Any) -> Try:
     """Return a call on an upload that is under way: the seeded one, or the actor's own new one."""
 
-    def attempt(me: Actor, at: Dataset) -> object:
+    def access(me: Actor, at: Dataset) -> object:
         target: Any = {"Bucket": at.bucket, "Key": at.key("seed/unfinished"), "UploadId": at.upload_id}
-        if me.place is at:
+        if me.dataset is at:
             target["Key"] = me.scratch(at)
             del target["UploadId"]
             target["UploadId"] = me.s3.create_multipart_upload(**target)["UploadId"]
         return getattr(me.s3, method)(**target, **more)
 
-    return attempt
+    return access
 
 
 def _presigned(method: str, http_method: str) -> Try:
-    def attempt(me: Actor, at: Dataset) -> object:
+    def access(me: Actor, at: Dataset) -> object:
         key = at.key(SEED_KEY) if http_method == "GET" else me.scratch(at)
         url = me.s3.generate_presigned_url(method, Params={"Bucket": at.bucket, "Key": key}, ExpiresIn=60)
         body = None if http_method == "GET" else b"written"
@@ -220,10 +222,10 @@ def _presigned(method: str, http_method: str) -> Try:
         except HTTPError as error:
             with error:
                 if error.code == HTTPStatus.FORBIDDEN:
-                    raise Denied(str(error)) from None
+                    raise DeniedError(str(error)) from None
                 raise
 
-    return attempt
+    return access
 
 
 _LISTS: Final = (
@@ -287,8 +289,8 @@ _OBJECTS: Final = (
         "CopyObject from a version",
         Expect.NOBODY,
         lambda me, at: me.s3.copy_object(
-            Bucket=me.place.bucket,
-            Key=me.scratch(me.place),
+            Bucket=me.dataset.bucket,
+            Key=me.scratch(me.dataset),
             CopySource={"Bucket": at.bucket, "Key": at.key(SEED_KEY), "VersionId": at.version_id},
         ),
     ),
@@ -360,14 +362,14 @@ def _put_item(me: Actor, at: Dataset) -> object:
 def _update_item(me: Actor, at: Dataset) -> object:
     return me.dynamodb.update_item(
         TableName=me.deployment.data_table_name,
-        Key=me.scratch_item(at) if me.place is at else at.item_key(),
+        Key=me.scratch_item(at) if me.dataset is at else at.item_key(),
         UpdateExpression="SET written = :w",
-        ExpressionAttributeValues={":w": {"S": str(me.place.id)}},
+        ExpressionAttributeValues={":w": {"S": str(me.dataset.id)}},
     )
 
 
 def _delete_item(me: Actor, at: Dataset) -> object:
-    key = me.scratch_item(at) if me.place is at else at.item_key()
+    key = me.scratch_item(at) if me.dataset is at else at.item_key()
     return me.dynamodb.delete_item(TableName=me.deployment.data_table_name, Key=key)
 
 
@@ -381,35 +383,35 @@ def _query(condition: str, **more: Any) -> Try:
 
 
 def _batch_get(me: Actor, at: Dataset) -> object:
-    keys = [me.place.item_key(), at.item_key() if me.place is not at else at.item_key("other")]
+    keys = [me.dataset.item_key(), at.item_key() if me.dataset is not at else at.item_key("other")]
     return me.dynamodb.batch_get_item(RequestItems={me.deployment.data_table_name: {"Keys": keys}})
 
 
 def _batch_write(kind: str) -> Try:
-    def attempt(me: Actor, at: Dataset) -> object:
+    def access(me: Actor, at: Dataset) -> object:
         member = "Item" if kind == "PutRequest" else "Key"
-        theirs = at.item_key() if kind == "DeleteRequest" and me.place is not at else me.scratch_item(at)
-        requests = [{kind: {member: key}} for key in (me.scratch_item(me.place), theirs)]
+        theirs = at.item_key() if kind == "DeleteRequest" and me.dataset is not at else me.scratch_item(at)
+        requests = [{kind: {member: key}} for key in (me.scratch_item(me.dataset), theirs)]
         return me.dynamodb.batch_write_item(RequestItems={me.deployment.data_table_name: requests})
 
-    return attempt
+    return access
 
 
 def _transact_get(me: Actor, at: Dataset) -> object:
     table = me.deployment.data_table_name
-    keys = [me.place.item_key(), at.item_key() if me.place is not at else at.item_key("other")]
+    keys = [me.dataset.item_key(), at.item_key() if me.dataset is not at else at.item_key("other")]
     return me.dynamodb.transact_get_items(
         TransactItems=[{"Get": {"TableName": table, "Key": key}} for key in keys]
     )
 
 
 def _transact_write(second: Callable[[Actor, Dataset, str], dict[str, Any]]) -> Try:
-    def attempt(me: Actor, at: Dataset) -> object:
+    def access(me: Actor, at: Dataset) -> object:
         table = me.deployment.data_table_name
-        first = {"Put": {"TableName": table, "Item": me.scratch_item(me.place)}}
+        first = {"Put": {"TableName": table, "Item": me.scratch_item(me.dataset)}}
         return me.dynamodb.transact_write_items(TransactItems=[first, second(me, at, table)])
 
-    return attempt
+    return access
 
 
 def _check_of(me: Actor, at: Dataset, table: str) -> dict[str, Any]:
@@ -422,9 +424,9 @@ def _update_of(me: Actor, at: Dataset, table: str) -> dict[str, Any]:
     return {
         "Update": {
             "TableName": table,
-            "Key": me.scratch_item(at) if me.place is at else at.item_key(),
+            "Key": me.scratch_item(at) if me.dataset is at else at.item_key(),
             "UpdateExpression": "SET written = :w",
-            "ExpressionAttributeValues": {":w": {"S": str(me.place.id)}},
+            "ExpressionAttributeValues": {":w": {"S": str(me.dataset.id)}},
         }
     }
 
@@ -445,25 +447,24 @@ def _batch_statement(me: Actor, at: Dataset) -> object:
     answer = me.dynamodb.batch_execute_statement(Statements=[{"Statement": _select_one(me, at)}])
     codes = [response.get("Error", {}).get("Code") for response in answer["Responses"]]
     if codes and all(code in {"AccessDenied", "AccessDeniedException"} for code in codes):
-        raise Denied("AccessDenied in Responses")
+        raise DeniedError("AccessDenied in Responses")
     return answer
 
 
 def _record_of(at: Dataset) -> dict[str, Any]:
-    return at.item_key("METADATA")
+    return at.item_key(keys.METADATA)
 
 
-def _index(name: str, partition: Callable[[Dataset], str]) -> Try:
+def _index(index: keys.Index, partition: Callable[[Dataset], str]) -> Try:
     return lambda me, at: me.dynamodb.query(
         TableName=me.deployment.table_name,
-        IndexName=name,
+        IndexName=index.name,
         KeyConditionExpression="#pk = :pk",
-        ExpressionAttributeNames={"#pk": f"{_INDEX_KEYS[name]}PK"},
+        ExpressionAttributeNames={"#pk": index.partition},
         ExpressionAttributeValues={":pk": {"S": partition(at)}},
     )
 
 
-_INDEX_KEYS: Final = {"by-slug": "GSI1", "by-status-tier": "GSI2", "in-flight": "GSI3", "failed": "GSI4"}
 _PARTIQL_WHERE: Final = "WHERE PK = '{pk}' AND SK = '{sk}'"
 
 
@@ -639,18 +640,31 @@ _RECORDS: Final = (
         "record",
         "Query of by-slug",
         Expect.NOBODY,
-        _index("by-slug", lambda at: f"SLUG#{at.record['slug']['S']}"),
+        _index(keys.BY_SLUG, lambda at: keys.slug_partition(Slug(at.record["slug"]["S"]))),
     ),
     AccessCase(
         "record",
         "Query of by-status-tier",
         Expect.NOBODY,
-        _index("by-status-tier", lambda at: f"STATUS#ACTIVE#TIER#{at.record['tier']['S']}"),
+        _index(
+            keys.BY_STATUS_TIER,
+            lambda at: keys.status_tier_partition(TenantStatus.ACTIVE, Tier(at.record["tier"]["S"])),
+        ),
     ),
     AccessCase(
-        "record", "Query of in-flight", Expect.NOBODY, _index("in-flight", lambda _: "IN_FLIGHT"), alone=True
+        "record",
+        "Query of in-flight",
+        Expect.NOBODY,
+        _index(keys.IN_FLIGHT, lambda _: keys.IN_FLIGHT_PARTITION),
+        alone=True,
     ),
-    AccessCase("record", "Query of failed", Expect.NOBODY, _index("failed", lambda _: "FAILED"), alone=True),
+    AccessCase(
+        "record",
+        "Query of failed",
+        Expect.NOBODY,
+        _index(keys.FAILED, lambda _: keys.FAILED_PARTITION),
+        alone=True,
+    ),
     AccessCase(
         "record",
         "Scan",
@@ -771,7 +785,7 @@ _OTHERS: Final = (
     ),
 )
 
-ATTEMPTS: Final = (*_OBJECTS, *_LISTS, *_BUCKETS, *_DYNAMODB, *_RECORDS, *_OTHERS)
+ACCESS_CASES: Final = (*_OBJECTS, *_LISTS, *_BUCKETS, *_DYNAMODB, *_RECORDS, *_OTHERS)
 
 
 def _function_role(deployment: Deployment) -> str:

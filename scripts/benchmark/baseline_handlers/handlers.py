@@ -1,4 +1,4 @@
-"""The floor: the same chain in a few lines of boto3, batched as ours. No checks, no logs, no recovery."""
+"""The baseline: the same chain in a few lines of boto3, batched as ours. No checks, no logs, no recovery."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def publish(detail_type, details):
             Entries=[
                 {
                     "EventBusName": BUS,
-                    "Source": "bare",
+                    "Source": "baseline",
                     "DetailType": detail_type,
                     "Detail": json.dumps(detail),
                 }
@@ -56,7 +56,7 @@ def change(tenant_id, status, was, indexed):
     ]
 
 
-def ask(event, context):
+def request(event, context):
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
     tenants = [{"tenantId": image["id"]["S"], "tier": image["tier"]["S"]} for image in images]
     for start in range(0, len(tenants), 10):
@@ -66,13 +66,13 @@ def ask(event, context):
             write for each in portion for write in change(each["tenantId"], "PROVISIONING", "PENDING", True)
         ]
         dynamodb.transact_write_items(TransactItems=writes)
-    print("asked")
+    print("requested")
 
 
 def provision(event, context):
     tenant = event["detail"]
     if tenant["tier"] == "ENTERPRISE":
-        bucket = f"bare-{tenant['tenantId']}"
+        bucket = f"baseline-{tenant['tenantId']}"
         region = {"LocationConstraint": os.environ["AWS_REGION"]}
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=region)
         s3.put_bucket_tagging(
@@ -92,7 +92,7 @@ def provision(event, context):
         }
         s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
     else:
-        s3.put_object(Bucket=BUCKET, Key=f"bare/{tenant['tenantId']}/marker", Body=b"{}", IfNoneMatch="*")
+        s3.put_object(Bucket=BUCKET, Key=f"baseline/{tenant['tenantId']}/marker", Body=b"{}", IfNoneMatch="*")
     publish("Provisioned", [tenant])
     print("provisioned")
 

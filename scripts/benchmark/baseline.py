@@ -1,4 +1,7 @@
-"""Putting the bare chain on the engine, beside the stack."""
+"""The baseline: a chain of handlers that make just the calls that the flow can't do without.
+
+It is put on the engine beside the stack.
+"""
 
 import io
 import json
@@ -9,25 +12,23 @@ from typing import Any, Final
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
+from tenkacloud.tenants.keys import table_definition
 
-SOURCE: Final = Path(__file__).with_name("bare") / "bare.py"
-TABLE: Final = "bare"
-BUS: Final = "bare"
-ROLE: Final = "bare"
-_INDEXES: Final = ("by-slug", "by-status-tier", "in-flight", "failed")
+SOURCE: Final = Path(__file__).with_name("baseline_handlers") / "handlers.py"
+NAME: Final = "baseline"  # of the table, the bus and the role, and before all other names
 
 
-def bare_zip() -> bytes:
-    """Return the zip of the bare handlers."""
+def handlers_zip() -> bytes:
+    """Return the zip of the baseline's handlers."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.write(SOURCE, "bare.py")
+        archive.write(SOURCE, "handlers.py")
     return content.getvalue()
 
 
 @dataclass(frozen=True)
-class Floor:
-    """Deploys the bare chain: one table, one bus, three functions, wired as ours are."""
+class Baseline:
+    """Deploys the chain: one table, one bus, three functions, wired as ours are."""
 
     deployment: Deployment
     clients: Clients
@@ -35,42 +36,24 @@ class Floor:
     def deploy(self) -> None:
         """Make everything. The engine is thrown away afterwards, so nothing is removed."""
         stream = self._table()
-        self.clients.events.create_event_bus(Name=BUS)
+        self.clients.events.create_event_bus(Name=NAME)
         role = self._role()
-        everything = {"TABLE_NAME": TABLE, "EVENT_BUS_NAME": BUS}
-        ask = self._function("ask", role, everything)
+        everything = {"TABLE_NAME": NAME, "EVENT_BUS_NAME": NAME}
+        request = self._function("request", role, everything)
         self.clients.lambda_.create_event_source_mapping(
             EventSourceArn=stream,
-            FunctionName=ask,
+            FunctionName=request,
             StartingPosition="TRIM_HORIZON",
             BatchSize=100,
             FilterCriteria={"Filters": [{"Pattern": json.dumps(_ENTERS_PENDING)}]},
         )
-        resources = {"EVENT_BUS_NAME": BUS, "DATA_BUCKET_NAME": self.deployment.data_bucket_name}
+        resources = {"EVENT_BUS_NAME": NAME, "DATA_BUCKET_NAME": self.deployment.data_bucket_name}
         self._rule("Onboarding", self._function("provision", role, resources))
-        self._rule("Provisioned", self._function("complete", role, {"TABLE_NAME": TABLE}))
+        self._rule("Provisioned", self._function("complete", role, {"TABLE_NAME": NAME}))
 
     def _table(self) -> str:
-        def schema(partition: str, sort: str) -> Any:
-            return [
-                {"AttributeName": partition, "KeyType": "HASH"},
-                {"AttributeName": sort, "KeyType": "RANGE"},
-            ]
-
-        names = ["PK", "SK", *(f"GSI{n}{part}" for n in range(1, 5) for part in ("PK", "SK"))]
         made = self.clients.dynamodb.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=schema("PK", "SK"),
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": schema(f"GSI{n}PK", f"GSI{n}SK"),
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-                for n, index in enumerate(_INDEXES, start=1)
-            ],
+            **table_definition(NAME),
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
         return str(made["TableDescription"]["LatestStreamArn"])
@@ -87,17 +70,17 @@ class Floor:
             "Resource": "*",
         }
         iam = self.clients.iam
-        role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
-        iam.put_role_policy(RoleName=ROLE, PolicyName=ROLE, PolicyDocument=_document(allowed))
+        role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+        iam.put_role_policy(RoleName=NAME, PolicyName=NAME, PolicyDocument=_document(allowed))
         return role
 
     def _function(self, handler: str, role: str, environment: dict[str, str]) -> str:
         made = self.clients.lambda_.create_function(
-            FunctionName=f"bare-{handler}",
+            FunctionName=f"{NAME}-{handler}",
             Runtime="python3.13",
             Role=role,
-            Handler=f"bare.{handler}",
-            Code={"ZipFile": bare_zip()},
+            Handler=f"handlers.{handler}",
+            Code={"ZipFile": handlers_zip()},
             Timeout=60,
             MemorySize=256,
             Environment={"Variables": environment},
@@ -107,10 +90,12 @@ class Floor:
 
     def _rule(self, detail_type: str, function: str) -> None:
         events = self.clients.events
-        pattern = json.dumps({"source": ["bare"], "detail-type": [detail_type]})
-        events.put_rule(Name=f"bare-{detail_type}", EventBusName=BUS, EventPattern=pattern)
+        pattern = json.dumps({"source": [NAME], "detail-type": [detail_type]})
+        events.put_rule(Name=f"{NAME}-{detail_type}", EventBusName=NAME, EventPattern=pattern)
         events.put_targets(
-            Rule=f"bare-{detail_type}", EventBusName=BUS, Targets=[{"Id": "function", "Arn": function}]
+            Rule=f"{NAME}-{detail_type}",
+            EventBusName=NAME,
+            Targets=[{"Id": "function", "Arn": function}],
         )
 
 
