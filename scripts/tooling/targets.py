@@ -107,10 +107,23 @@ def _operation(name: str, **variables: Variable) -> Target:
     return Target("scripts.operator", (name,), {**variables, "JSON": Flag("--json"), **_ENVIRONMENT})
 
 
+#: How the tests are shared out, and in which order: tests/conftest.py.
+_SIDE_BY_SIDE: Final = ("--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder")
+_QUICK: Final = (
+    "--numprocesses=logical",
+    *_SIDE_BY_SIDE[1:],
+    "-m",
+    "not stack",
+    "tests/unit",
+    "tests/handlers",
+    "tests/contract",
+)
+
 TARGETS: Final[Mapping[str, Target]] = {
     "build": Target("scripts.tooling.build"),
     "mirror": Target("scripts.tooling.terraform", ("mirror",)),
-    "test": Target("pytest", (), {"PYTEST_ARGS": Words()}),
+    "test": Target("pytest", _SIDE_BY_SIDE, {"PYTEST_ARGS": Words()}),
+    "test-quick": Target("pytest", _QUICK, {"PYTEST_ARGS": Words()}),
     "deploy-local": Target("scripts.local_aws.local", ("deploy",)),
     "deploy-local-quietly": Target("scripts.local_aws.local", ("deploy", "--quiet")),
     "stop-local": Target("scripts.local_aws.local", ("stop",)),
