@@ -79,7 +79,8 @@ simulate: $(VENV)/.done ## simulate delivery with faults (SEEDS=100000; FIRST=7 
 chaos: deploy-local-quietly ## onboard many while the stack is broken and mended (TENANTS=2000; local)
 	@$(RUN) chaos
 
-load-faults: chaos # its old name, kept for a while
+load-faults: deploy-local-quietly # the old name of chaos, kept for a while
+	@$(RUN) load-faults
 
 bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
 	@$(RUN) bench

@@ -119,6 +119,10 @@ _QUICK: Final = (
     "tests/contract",
 )
 
+_CHAOS: Final = Target(
+    "scripts.verification.chaos.chaos", (), {"TENANTS": Variable("--tenants"), "SEED": Variable("--seed")}
+)
+
 TARGETS: Final[Mapping[str, Target]] = {
     "build": Target("scripts.tooling.build"),
     "mirror": Target("scripts.tooling.terraform", ("mirror",)),
@@ -132,9 +136,8 @@ TARGETS: Final[Mapping[str, Target]] = {
     "simulate": Target(
         "tests.simulation.run", (), {"FIRST": Variable("--first"), "SEEDS": Variable("--seeds")}
     ),
-    "chaos": Target(
-        "scripts.verification.chaos.chaos", (), {"TENANTS": Variable("--tenants"), "SEED": Variable("--seed")}
-    ),
+    "chaos": _CHAOS,
+    "load-faults": _CHAOS,  # its old name
     "bench": Target("scripts.benchmark", (), {"BURSTS": Variable("--bursts")}),
     "prove": Target("scripts.verification.proof.prove", (), _TERRAFORM),
     "least-privilege": Target("scripts.verification.least_privilege.least_privilege", (LOCAL,)),

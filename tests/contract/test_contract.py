@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
 from provisioning.decisions import plan
-from scripts.verification.flow import reconciling
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
+from scripts.verification.flow import reconciling
 from scripts.verification.flow.e2e import DESIGN_ITEM
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.contract import Event
