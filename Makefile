@@ -15,40 +15,48 @@ override ENGINE_VENV := build/engine-venv
 override BIN := $(VENV)/bin
 override RUN := scripts/run scripts.tooling.targets
 
-.PHONY: bench chaos load-faults help setup build lint format test e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
+.PHONY: bench chaos load-faults help setup build lint format test test-quick e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.done $(ENGINE_VENV)/.done ## make the virtual environments (each other target does, too)
 
-$(VENV)/.done: requirements/dev.txt scripts/tooling/check-tools.sh
+# What a set-up is made of: when one of these is newer, it is made anew.
+override SETUP := scripts/tooling/check-tools.sh scripts/tooling/virtualenv.py scripts/tooling/sources.py
+
+$(VENV)/.done: requirements/dev.txt requirements/uv.txt $(SETUP)
 	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"
-	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(VENV) requirements/dev.txt scripts/tooling/check-tools.sh
+	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(VENV) $^
 
 # The engine's Lambdas can import what is in its environment, so nothing else is.
-$(ENGINE_VENV)/.done: requirements/engine.txt scripts/tooling/check-tools.sh
-	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"
-	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(ENGINE_VENV) requirements/engine.txt scripts/tooling/check-tools.sh
+$(ENGINE_VENV)/.done: requirements/engine.txt $(SETUP) | $(VENV)/.done
+	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(ENGINE_VENV) $^
 
 build: $(VENV)/.done ## build the Lambda zips, and prepare the roots for plain terraform
 	@$(RUN) build
 	@$(RUN) mirror
 
-lint: $(VENV)/.done ## ruff, mypy --strict, terraform fmt, shellcheck
+lint: $(VENV)/.done ## ruff, mypy --strict, terraform fmt, shellcheck, the workflows' schema, zizmor
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@terraform fmt -check -recursive infrastructure
 	@$(BIN)/shellcheck scripts/tooling/*.sh scripts/run .ci/run
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --quiet --offline --pedantic .github
 
 format: $(VENV)/.done ## let ruff and terraform fmt rewrite the sources
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@terraform fmt -recursive infrastructure
 
-test: setup build ## all tests, with one run of the flow on an engine of their own
+test: setup build ## all tests, side by side; the end-to-end tests on an engine of their own
 	@$(RUN) test
+
+test-quick: setup ## the tests that need neither an engine nor Terraform: pure parts, handlers, contracts
+	@$(RUN) test-quick
 
 deploy-local: setup build ## bring up the local stack and leave it running
 	@$(RUN) deploy-local
@@ -71,7 +79,8 @@ simulate: $(VENV)/.done ## simulate delivery with faults (SEEDS=100000; FIRST=7 
 chaos: deploy-local-quietly ## onboard many while the stack is broken and mended (TENANTS=2000; local)
 	@$(RUN) chaos
 
-load-faults: chaos # its old name, kept for a while
+load-faults: deploy-local-quietly # the old name of chaos, kept for a while
+	@$(RUN) load-faults
 
 bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
 	@$(RUN) bench
@@ -131,11 +140,12 @@ state-bucket: $(VENV)/.done ## create the bucket for Terraform's state (STATE_BU
 	@$(RUN) state-bucket
 
 lock: ## pin the requirements anew, with hashes
+	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"
 	@"$${PYTHON:-python3}" -m venv --clear build/lock-venv
-	@build/lock-venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@for name in lambda engine dev runtime-floor; do \
+	@build/lock-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@for file in requirements/*.in; do \
 	  build/lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	    --no-emit-index-url --no-header --no-annotate "$$file" -o "$${file%.in}.txt" || exit 1; \
 	done
 
 clean: ## remove what was built (stops nothing: see stop-local)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from scripts.local_aws.stack import Stack, configured, running_engine
-from tests import background
+from tests import background, side_by_side
 from tests.shared_stack import SharedStack
 
 __all__ = ["Stack", "running_engine", "stack"]
@@ -40,13 +40,6 @@ def _uses_stack(item: pytest.Item) -> bool:
     return "stack" in getattr(item, "fixturenames", ())
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of the stack in one process, where several share the work (`--dist loadgroup`)."""
-    if _uses_stack(item):
-        item.add_marker(pytest.mark.xdist_group("stack"))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let tests of the stack follow each other, with what else there is before and behind them."""
@@ -72,11 +65,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make property tests the same at each run of the gate, and keep all tests away from AWS."""
-    for marker in (
-        "late: of the stack's tests it runs last; what it looks for takes time",
-        "xdist_group(name): as pytest-xdist has it, be it there or not",
-    ):
-        config.addinivalue_line("markers", marker)
+    config.addinivalue_line(
+        "markers", "late: of the stack's tests it runs last; what it looks for takes time"
+    )
     if _RUN not in os.environ:
         config.stash[_FOLDER] = os.environ[_RUN] = tempfile.mkdtemp(prefix="tenkacloud-tests-")
     config.stash[_SHARED] = SharedStack(Path(os.environ[_RUN]) / "stack")
@@ -94,7 +85,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         session.config.stash[_SHARED].begin()
     names = {item.name for item in session.items}
     for test in background.PROGRAMS:
-        if test in names:
+        if test in names and side_by_side.worker() in (None, side_by_side.FIRST_WORKER):
             background.start(test)
 
 

@@ -107,10 +107,27 @@ def _operation(name: str, **variables: Variable) -> Target:
     return Target("scripts.operator", (name,), {**variables, "JSON": Flag("--json"), **_ENVIRONMENT})
 
 
+#: How the tests are shared out, and in which order: tests/conftest.py.
+_SIDE_BY_SIDE: Final = ("--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder")
+_QUICK: Final = (
+    "--numprocesses=logical",
+    *_SIDE_BY_SIDE[1:],
+    "-m",
+    "not stack",
+    "tests/unit",
+    "tests/handlers",
+    "tests/contract",
+)
+
+_CHAOS: Final = Target(
+    "scripts.verification.chaos.chaos", (), {"TENANTS": Variable("--tenants"), "SEED": Variable("--seed")}
+)
+
 TARGETS: Final[Mapping[str, Target]] = {
     "build": Target("scripts.tooling.build"),
     "mirror": Target("scripts.tooling.terraform", ("mirror",)),
-    "test": Target("pytest", (), {"PYTEST_ARGS": Words()}),
+    "test": Target("pytest", _SIDE_BY_SIDE, {"PYTEST_ARGS": Words()}),
+    "test-quick": Target("pytest", _QUICK, {"PYTEST_ARGS": Words()}),
     "deploy-local": Target("scripts.local_aws.local", ("deploy",)),
     "deploy-local-quietly": Target("scripts.local_aws.local", ("deploy", "--quiet")),
     "stop-local": Target("scripts.local_aws.local", ("stop",)),
@@ -119,9 +136,8 @@ TARGETS: Final[Mapping[str, Target]] = {
     "simulate": Target(
         "tests.simulation.run", (), {"FIRST": Variable("--first"), "SEEDS": Variable("--seeds")}
     ),
-    "chaos": Target(
-        "scripts.verification.chaos.chaos", (), {"TENANTS": Variable("--tenants"), "SEED": Variable("--seed")}
-    ),
+    "chaos": _CHAOS,
+    "load-faults": _CHAOS,  # its old name
     "bench": Target("scripts.benchmark", (), {"BURSTS": Variable("--bursts")}),
     "prove": Target("scripts.verification.proof.prove", (), _TERRAFORM),
     "least-privilege": Target("scripts.verification.least_privilege.least_privilege", (LOCAL,)),

@@ -2,13 +2,24 @@
 
 Runs on the system's Python, before any package is there. `FOLDER/.done` marks a whole environment. One at a
 time: whoever comes second waits, and finds it done.
+
+uv installs the packages, in seconds: with pip it takes a minute. pip installs uv, and everything where uv
+can't: behind an index that only pip is configured for, for example.
 """
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Final
 
-from scripts.tooling.project import BUILD, CommandError, UsageError, exclusively, run, say
+from scripts.tooling.project import BUILD, REQUIREMENTS, ROOT, CommandError, UsageError, exclusively, run, say
+from scripts.tooling.sources import PTH, PTH_NAME
+
+#: The environment that everything but the engine's Lambdas runs in. Has pip and uv, for the others, too.
+MAIN: Final = ROOT / ".venv"
+#: Pins uv itself.
+UV: Final = REQUIREMENTS / "uv.txt"
+_PIP: Final = ("install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r")
 
 
 def main(arguments: list[str]) -> None:
@@ -20,27 +31,52 @@ def main(arguments: list[str]) -> None:
         if waited and _is_fresh(folder / ".done", inputs):
             return
         say(f"setting up {folder}")
-        make(folder, inputs[0])
+        is_main = folder.resolve() == MAIN
+        make(folder, inputs[0], sources=is_main, installer=None if is_main else MAIN)
 
 
-def make(folder: Path, requirements: Path) -> None:
+def make(folder: Path, requirements: Path, *, sources: bool, installer: Path | None = None) -> None:
     """Make it anew.
+
+    Args:
+        folder: where.
+        requirements: the pins, with hashes; nothing else will be there.
+        sources: whether it finds our own code.
+        installer: the environment whose uv and pip to use; None for one that needs them itself.
 
     Raises:
         CommandError: it can't be made.
     """
     (folder / ".done").unlink(missing_ok=True)
+    BUILD.mkdir(exist_ok=True)
     log = BUILD / f"setup-{folder.name}.log"
-    python = str(folder / "bin" / "python")
-    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     with log.open("w") as output:
-        for command, step in (
-            ([sys.executable, "-m", "venv", "--clear", str(folder)], f"{folder} could not be made"),
-            ([python, *pip, "-r", str(requirements)], f"pip could not install {requirements}"),
-        ):
-            if subprocess.run(command, stdout=output, stderr=output, check=False).returncode:
-                raise CommandError(f"{step}: {last_error(log)}")
+        _make(folder, installer, output)
+        # Not resolved: the link leads to the system's Python, which is another environment.
+        python = str(folder / "bin" / "python")
+        tools = (installer or folder) / "bin"
+        pip = [str(tools / "python"), "-m", "pip", *(["--python", python] if installer else [])]
+        if installer is None and not _succeeds([*pip, *_PIP, str(UV)], output):
+            raise CommandError(f"pip could not install {UV.relative_to(ROOT)}: {last_error(log)}")
+        uv = [str(tools / "uv"), "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r"]
+        if not _succeeds([*uv, str(requirements)], output):
+            say("uv could not install the packages: trying with pip, which takes longer")
+            if not _succeeds([*pip, *_PIP, str(requirements)], output):
+                raise CommandError(f"pip could not install {requirements}: {last_error(log)}")
+    if sources:
+        (packages,) = folder.glob("lib/python*/site-packages")
+        (packages / PTH_NAME).write_text(PTH)
     (folder / ".done").touch()
+
+
+def _make(folder: Path, installer: Path | None, output: IO[str]) -> None:
+    without_pip = ["--without-pip"] if installer else []
+    if not _succeeds([sys.executable, "-m", "venv", "--clear", *without_pip, str(folder)], output):
+        raise CommandError(f"{folder} could not be made: {last_error(Path(output.name))}")
+
+
+def _succeeds(command: list[str], output: IO[str]) -> bool:
+    return subprocess.run(command, stdout=output, stderr=output, check=False).returncode == 0
 
 
 def last_error(log: Path) -> str:

@@ -40,17 +40,44 @@ HARDENING: Final = (
 )
 
 
+#: What S3 answers where a setting is not there.
+_NOT_SET: Final = frozenset(
+    {
+        "NoSuchTagSet",
+        "NoSuchPublicAccessBlockConfiguration",
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "NoSuchBucketPolicy",
+    }
+)
+
+
 @dataclass(frozen=True)
-class Mismatch:
-    """Something that is not as it has to be. `actual` is AWS's error code where there is nothing to read."""
+class Problem:
+    """One thing that is not as it should be: what there is, and what is wanted; None: it is not there at all.
+
+    `text` says it to people, where the values themselves would say too much or too little.
+    """
 
     what: str
-    actual: object
-    wanted: object
+    actual: Any = None
+    wanted: Any = None
+    text: str = ""
 
     def __str__(self) -> str:
         """Return it for people, in one line."""
-        return f"{self.what} is {self.actual}, not {self.wanted}"
+        if self.text:
+            return f"{self.what}: {self.text}"
+        return f"{self.what}: is {_told(self.actual)}, wanted {_told(self.wanted)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"what": self.what, "actual": self.actual, "wanted": self.wanted, "message": str(self)}
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "absent"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def resources_of(deployment: Deployment, tenant_id: TenantId, slug: Slug, tier: str) -> dict[str, str]:
@@ -68,7 +95,7 @@ def problems_of_resources(
     slug: Slug,
     tier: str,
     named: Mapping[str, str | None],
-) -> Iterator[Mismatch]:
+) -> Iterator[Problem]:
     """Yield what is wrong with the resources of a COMPLETED tenant; `named` are those that its record names.
 
     Looks at the resources that it has to have, be they on the record or not.
@@ -78,7 +105,7 @@ def problems_of_resources(
     """
     wanted = resources_of(deployment, tenant_id, slug, tier)
     if named != wanted:
-        yield Mismatch("record: resources", named, wanted)
+        yield Problem("resources in the record", dict(named), wanted)
     if bucket := wanted.get("dedicatedBucket"):
         yield from problems_of_silo_bucket(
             s3, bucket, deployment.account_id, tenant_id, deployment.tenant_access_role_arn
@@ -89,70 +116,76 @@ def problems_of_resources(
 
 def problems_of_pool_marker(
     s3: "S3Client", data_bucket: str, account_id: str, tenant_id: TenantId
-) -> Iterator[Mismatch]:
+) -> Iterator[Problem]:
     """Yield what is wrong with the object that marks a pooled tenant's prefix."""
     key = pool_marker(tenant_id)
     try:
         s3.head_object(Bucket=data_bucket, Key=key, ExpectedBucketOwner=account_id)
     except ClientError as error:
-        yield Mismatch(f"marker: s3://{data_bucket}/{key}", error.response["Error"]["Code"], "there")
+        code = error.response["Error"]["Code"]
+        missing = code in ("404", "NoSuchKey")
+        yield Problem(f"marker {data_bucket}/{key}", None if missing else code, "present")
 
 
 def problems_of_silo_bucket(
     s3: "S3Client", bucket: str, account_id: str, tenant_id: TenantId, tenant_access_role_arn: str
-) -> Iterator[Mismatch]:
+) -> Iterator[Problem]:
     """Yield what is wrong with a siloed tenant's bucket: its tag, and all that hardens it."""
     target: dict[str, Any] = {"Bucket": bucket, "ExpectedBucketOwner": account_id}
-    policy = policies.silo_bucket_policy(bucket, tenant_id, tenant_access_role_arn)
-    wanted = dict.fromkeys(DENIED, "there") | _statements(policy)
-    checks: tuple[tuple[str, Callable[[], object], object], ...] = (
-        # Others may have put tags of their own on it.
-        (f"tag {TENANT_TAG}", lambda: _tags(s3.get_bucket_tagging(**target)).get(TENANT_TAG), tenant_id),
-        (
-            "public access block",
+    settings: Mapping[str, tuple[Callable[[], Any], Any]] = {
+        # Others may have tags of theirs on it.
+        f"tag {TENANT_TAG}": (lambda: _tags(s3.get_bucket_tagging(**target)).get(TENANT_TAG), tenant_id),
+        "public access": (
             lambda: s3.get_public_access_block(**target)["PublicAccessBlockConfiguration"],
             PUBLIC_ACCESS_BLOCKED,
         ),
-        ("versioning", lambda: s3.get_bucket_versioning(**target).get("Status", "off"), "Enabled"),
-        ("encryption", lambda: _algorithms(s3.get_bucket_encryption(**target)), ["AES256"]),
-        ("policy", lambda: _statements(json.loads(s3.get_bucket_policy(**target)["Policy"])), wanted),
-    )
-    for what, look, expected in checks:
-        try:
-            actual = look()
-        except ClientError as error:
-            actual = error.response["Error"]["Code"]
-        if actual != expected:
-            yield Mismatch(f"bucket {bucket}: {what}", *_differing(actual, expected))
-
-
-def _differing(actual: object, wanted: object) -> tuple[object, object]:
-    """Return both; of two maps, what is not the same in them."""
-    if not isinstance(wanted, dict):
-        return actual, wanted
-    if not isinstance(actual, dict):
-        return actual, f"with {', '.join(wanted)}"
-    names = [name for name in {**wanted, **actual} if actual.get(name) != wanted.get(name)]
-    return (
-        {name: actual.get(name, "missing") for name in names},
-        {name: wanted.get(name, "nothing of that name") for name in names},
-    )
-
-
-def _statements(policy: Any) -> dict[str, object]:
-    """Return a policy's version, and its statements by their ids; one without an id by its place."""
-    return {"Version": policy.get("Version")} | {
-        statement.get("Sid", f"statement {number}"): {
-            name: part for name, part in statement.items() if name != "Sid"
-        }
-        for number, statement in enumerate(policy["Statement"], start=1)
+        "versioning": (lambda: s3.get_bucket_versioning(**target).get("Status"), "Enabled"),
+        "encryption": (lambda: _algorithm(s3.get_bucket_encryption(**target)), "AES256"),
+        "policy": (
+            lambda: json.loads(s3.get_bucket_policy(**target)["Policy"]),
+            policies.silo_bucket_policy(bucket, tenant_id, tenant_access_role_arn),
+        ),
     }
+    for name, (read, wanted) in settings.items():
+        what = f"bucket {bucket}: {name}"
+        try:
+            actual = read()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            actual = None
+            if code not in _NOT_SET:
+                yield Problem(what, code, wanted, text=f"can't be read: {code}")
+                continue
+        if actual != wanted or (name == "policy" and not _denials(actual) >= DENIED):
+            yield Problem(what, actual, wanted, _policies_told(actual, wanted) if name == "policy" else "")
+
+
+def _policies_told(actual: Any, wanted: Any) -> str:
+    """Say by their Sids which statements of a policy differ."""
+    there, right = _statements(actual), _statements(wanted)
+    right |= dict.fromkeys(sorted(DENIED - right.keys()))
+    told = [f"lacks {sid}" for sid in right if sid not in there]
+    told += [f"{sid} differs" for sid in right if sid in there and there[sid] != right[sid]]
+    told += [f"has {sid}, which is not wanted" for sid in there if sid not in right]
+    return ", ".join(told) or "differs from the one that is wanted"
+
+
+def _denials(policy: Any) -> set[str]:
+    return {sid for sid, statement in _statements(policy).items() if statement.get("Effect") == "Deny"}
+
+
+def _statements(policy: Any) -> dict[str, Any]:
+    """Return a policy's statements by their ids; one without an id by its place."""
+    found = policy.get("Statement", []) if isinstance(policy, dict) else []
+    statements = found if isinstance(found, list) else [found]
+    return {str(each.get("Sid", f"statement {number}")): each for number, each in enumerate(statements, 1)}
 
 
 def _tags(answer: Any) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
 
-def _algorithms(answer: Any) -> list[str]:
+def _algorithm(answer: Any) -> str:
+    """Return how new objects are encrypted; several rules, which S3 does not have today, are all told."""
     rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
-    return [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
+    return ", ".join(rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
 from provisioning.decisions import plan
-from scripts.tooling.deployment import RECONCILER
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
+from scripts.verification.flow import reconciling
 from scripts.verification.flow.e2e import DESIGN_ITEM
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.contract import Event
@@ -299,10 +299,10 @@ def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
 
 
 def test_the_settings_that_are_put_out_are_those_of_the_function(stack: Stack) -> None:
-    function = stack.deployment.lambda_function_names["reconciler"]
+    function = stack.deployment.lambda_function_names[reconciling.SERVICE]
     deployed = stack.clients.lambda_.get_function_configuration(FunctionName=function)
     found = deployed["Environment"]["Variables"]
-    settings = stack.terraform.outputs()["settings"]["reconciler"]
+    settings = stack.terraform.outputs()["settings"][reconciling.SERVICE]
     assert found["STUCK_AFTER_SECONDS"] == str(settings["stuck_after_seconds"])
     assert found["AUTOMATIC_RETRIES_MAX"] == str(settings["automatic_retries_max"])
     rule = stack.clients.events.describe_rule(Name=function)

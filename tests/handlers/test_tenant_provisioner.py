@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from scripts.verification.resources import problems_of_silo_bucket
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.policies import silo_bucket_policy
 from tenkacloud.isolation.resource_names import silo_bucket
@@ -64,12 +65,7 @@ def test_enterprise_gets_a_hardened_bucket_of_its_own(cloud: Cloud) -> None:
     s3 = cloud.s3
     assert s3.get_bucket_location(Bucket=SILO)["LocationConstraint"] == REGION
     assert s3.get_bucket_tagging(Bucket=SILO)["TagSet"] == [{"Key": "tenantId", "Value": "acme"}]
-    assert all(s3.get_public_access_block(Bucket=SILO)["PublicAccessBlockConfiguration"].values())
-    rules = s3.get_bucket_encryption(Bucket=SILO)["ServerSideEncryptionConfiguration"]["Rules"]
-    assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    assert s3.get_bucket_versioning(Bucket=SILO)["Status"] == "Enabled"
-    policy = json.loads(s3.get_bucket_policy(Bucket=SILO)["Policy"])
-    assert policy == silo_bucket_policy(SILO, TenantId("acme"), ROLE)
+    assert list(problems_of_silo_bucket(s3, SILO, ACCOUNT, TenantId("acme"), ROLE)) == []
 
 
 @pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])

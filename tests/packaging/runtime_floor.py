@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from scripts.tooling import virtualenv
 from scripts.tooling.project import BUILD, REQUIREMENTS, ROOT
 
 PINS: Final = REQUIREMENTS / "runtime-floor.txt"
@@ -17,23 +18,20 @@ _PYTEST: Final = ("tests/handlers", "--confcutdir=tests/handlers", "-p", "no:cac
 
 def main() -> int:
     """Run them; print the version of boto3, alone on the last line; return pytest's exit code."""
-    # Without the path of whoever started this: pip would take what is there for installed.
     here = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    python = environment(here) / "bin" / "python"
+    python = environment() / "bin" / "python"
     done = subprocess.run([python, "-m", "pytest", *_PYTEST], cwd=ROOT, env=here, check=False)
     subprocess.run([python, "-c", "import boto3; print(boto3.__version__)"], env=here, check=True)
     return done.returncode
 
 
-def environment(variables: dict[str, str]) -> Path:
+def environment() -> Path:
     """Return a virtual environment with exactly the pins; made once for each set of them."""
     digest = hashlib.sha256(PINS.read_bytes()).hexdigest()[:16]
     target = BUILD / "runtime-floor" / digest
     if not target.is_dir():
         unfinished = target.with_suffix(f".{os.getpid()}")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", unfinished], env=variables, check=True)
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-        subprocess.run([unfinished / "bin" / "python", *install, "-r", PINS], env=variables, check=True)
+        virtualenv.make(unfinished, PINS, sources=True, installer=virtualenv.MAIN)
         try:
             unfinished.rename(target)
         except OSError:  # another run was faster

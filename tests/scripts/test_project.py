@@ -1,6 +1,7 @@
 """How commands end, and what keeps two of them apart."""
 
 import errno
+import hashlib
 import os
 import signal
 import subprocess
@@ -152,7 +153,43 @@ def test_a_set_up_without_a_network_is_told_in_one_line(
     pins = tmp_path / "pins.txt"
     pins.write_text(f"nothing-of-that-name==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(CommandError) as raised:
-        virtualenv.make(tmp_path / "venv", pins)
+        virtualenv.make(tmp_path / "venv", pins, sources=False)
     assert "is the network there" in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
     assert not (tmp_path / "venv" / ".done").exists()
+
+
+def test_what_uv_cannot_install_pip_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """GIVEN a package that lies where only pip is configured to look."""
+    wheel = tmp_path / "wheels" / "for_pip_only-1-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("for_pip_only.py", "FOUND = True\n")
+        archive.writestr(
+            "for_pip_only-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: for-pip-only\nVersion: 1\n"
+        )
+        archive.writestr(
+            "for_pip_only-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("for_pip_only-1.dist-info/RECORD", "")
+    pins = tmp_path / "pins.txt"
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    pins.write_text(f"for-pip-only==1 --hash=sha256:{digest}\n")
+    monkeypatch.setattr(virtualenv, "BUILD", tmp_path)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    for name, value in (
+        ("NO_INDEX", "1"),
+        ("FIND_LINKS", str(wheel.parent)),
+        ("CONFIG_FILE", os.devnull),
+    ):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    # WHEN the environment is made
+    virtualenv.make(tmp_path / "venv", pins, sources=False, installer=virtualenv.MAIN)
+    # THEN the package is there, only the package, and the user was told why it took longer
+    python = tmp_path / "venv" / "bin" / "python"
+    assert subprocess.run([python, "-c", "import for_pip_only"], check=False).returncode == 0
+    assert subprocess.run([python, "-c", "import pip"], check=False, capture_output=True).returncode == 1
+    assert "trying with pip" in capfd.readouterr().err
+    assert (tmp_path / "venv" / ".done").exists()

@@ -59,7 +59,7 @@ def test_the_makefile_and_the_table_have_the_same_targets() -> None:
     assert run == set(TARGETS)
 
 
-RECORDER = """#!{python}
+RECORDER = """#!{python} -IS
 import json, os, sys
 with open(os.environ["RECORD"], "a") as record:
     record.write(json.dumps([sys.argv[1:], dict(os.environ)]) + "\\n")
@@ -74,7 +74,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree("requirements", folder / "requirements")
     (folder / "scripts" / "tooling").mkdir(parents=True)
     shutil.copy("scripts/run", folder / "scripts")
-    shutil.copy("scripts/tooling/check-tools.sh", folder / "scripts" / "tooling")
+    for name in ("check-tools.sh", "virtualenv.py", "sources.py"):
+        shutil.copy(f"scripts/tooling/{name}", folder / "scripts" / "tooling")
     for venv in (".venv", "build/engine-venv"):
         python = folder / venv / "bin" / "python"
         python.parent.mkdir(parents=True)

@@ -17,3 +17,5 @@ The effects, each behind a named function or a small class:
 
 Exceptions are in `errors`.
 """
+
+__version__ = "0.2.0"
