@@ -1,14 +1,17 @@
 """Make a virtual environment: `python -m scripts.tooling.virtualenv FOLDER REQUIREMENTS [NEWER...]`.
 
+Where the requirements have Typer, the operator's command `FOLDER/bin/tenkacloud` is written, too.
+
 Runs on the system's Python, before any package is there. `FOLDER/.done` marks a whole environment. One at a
 time: whoever comes second waits, and finds it done.
 """
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from scripts.tooling.project import BUILD, CommandError, UsageError, exclusively, run, say
+from scripts.tooling.project import BUILD, ROOT, CommandError, UsageError, exclusively, run, say
 
 
 def main(arguments: list[str]) -> None:
@@ -40,7 +43,18 @@ def make(folder: Path, requirements: Path) -> None:
         ):
             if subprocess.run(command, stdout=output, stderr=output, check=False).returncode:
                 raise CommandError(f"{step}: {last_error(log)}")
+    if next(folder.glob("lib/python*/site-packages/typer"), None):
+        write_command(folder)
     (folder / ".done").touch()
+
+
+def write_command(folder: Path) -> None:
+    """Write `bin/tenkacloud`, which runs the operator's tool of this checkout, from whatever folder."""
+    command = folder / "bin" / "tenkacloud"
+    python = shlex.quote(str(folder.absolute() / "bin" / "python"))
+    runner = shlex.quote(str(ROOT / "scripts" / "run"))
+    command.write_text(f'#!/bin/sh\nTENKACLOUD_PYTHON={python} exec {runner} scripts.operator "$@"\n')
+    command.chmod(0o755)
 
 
 def last_error(log: Path) -> str:
