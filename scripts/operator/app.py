@@ -13,7 +13,9 @@ from scripts.operator.session import Session
 from scripts.tooling.project import CommandError, UsageError
 
 NAME = "tenkacloud"
-_EPILOG = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 130 Ctrl-C. Manual: docs/operations.md"
+_EPILOG = (
+    "Exit codes: 0 all is well, 1 something is not, 2 wrong usage, 130 Ctrl-C. Manual: docs/operations.md"
+)
 
 app = typer.Typer(
     name=NAME,

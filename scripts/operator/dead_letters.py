@@ -22,21 +22,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.operator.environment import Environment
 from scripts.operator.retrying import PENDING, Action, request
-from scripts.operator.session import Clock
 from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
-from tenant_provisioner.requests import parse_request
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.events import (
-    APPLICATION_PLANE_SOURCE,
-    CONTROL_PLANE_SOURCE,
-    TENANT_ONBOARDING,
-    TENANT_PROVISIONED,
-    Envelope,
-    TenantProvisioned,
-)
-from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants.record import METADATA, TENANT_PREFIX
+from tenkacloud.events.contract import Envelope, InvalidEventError
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.platform.clock import Clock, rfc3339
+from tenkacloud.tenants.keys import METADATA, TENANT_PREFIX
 from tenkacloud.tenants.validation import TenantId, TenantStatus
 
 if TYPE_CHECKING:
@@ -126,7 +119,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which messages a command is about. `reason` is found anywhere, in any case; `older_than` is in seconds."""
+    """Which messages a command is about. `reason`: anywhere, in any case; `older_than`: in seconds."""
 
     service: str | None = None
     kind: str | None = None
@@ -514,15 +507,16 @@ class _Delivery:
         """
         event, service = self.message.event(), self.message.service
         if service == PROVISIONER:
-            detail = Envelope.open(event, CONTROL_PLANE_SOURCE, TENANT_ONBOARDING).detail
-            return parse_request(detail, rfc3339(self.clock.now())).tenant_id
+            try:
+                return TenantOnboarding.parse(Envelope.open(event, TenantOnboarding).detail).tenant_id
+            except InvalidEventError as error:
+                return error.correlation.tenant_id  # answered with FAILED
         if service == COMPLETION:
-            detail = Envelope.open(event, APPLICATION_PLANE_SOURCE, TENANT_PROVISIONED).detail
-            return TenantProvisioned.parse(detail).tenant_id
+            return ProvisioningResult.parse(Envelope.open(event, ProvisioningResult).detail).tenant_id
         return None
 
     def _is_gone(self, tenant_id: TenantId) -> bool:
-        """Tell whether a tenant has no record, or is DELETED and its onboarding would make resources for it."""
+        """Tell whether a tenant has no record, or is DELETED and would get resources by its onboarding."""
         record = self.environment.find(tenant_id)
         if record is None:
             return True
@@ -589,7 +583,7 @@ class _Delivery:
         return Outcome(self.message, REDRIVEN, detail)
 
     def _keys_of_the_batch(self, batch: Any) -> dict[str, Any] | None:
-        """Return the keys of the tenant records in a batch of the stream, by PK; None: its end is not reached.
+        """Return the keys of the tenant records in a batch of the stream, by PK; None: its end is missing.
 
         The end is the batch's last record, or one after it, or the end of the shard. An empty page is none of
         these: DynamoDB reads only so much for a page, and says by NextShardIterator that there is more.

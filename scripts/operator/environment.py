@@ -1,4 +1,4 @@
-"""The environment that a command works on, and every read of tenants: by keys and indexes, never by a scan."""
+"""The environment that a command works on, and every read of tenants: by key and index, never by a scan."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,46 +9,57 @@ from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import LOCAL, CommandError, UsageError
 from scripts.tooling.terraform import Terraform
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.tenants.record import FAILED, HISTORY_PREFIX, IN_FLIGHT, METADATA, TENANT_PREFIX
-from tenkacloud.tenants.repository import TenantStore
-from tenkacloud.tenants.validation import TenantId, parse_tenant_id
+from tenkacloud.platform.clock import Clock, SystemClock
+from tenkacloud.tenants.keys import (
+    BY_SLUG,
+    BY_STATUS_TIER,
+    FAILED,
+    FAILED_PARTITION,
+    IN_FLIGHT,
+    IN_FLIGHT_PARTITION,
+    TENANT_PREFIX,
+    Index,
+    Key,
+    slug_partition,
+    status_tier_partition,
+)
+from tenkacloud.tenants.repository import PAGE_MAX, TenantRepository, cursor_after
+from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier, parse_tenant_id
 
-PAGE: Final = 100  # keys that BatchGetItem takes
+_KEYS_IN_A_PAGE: Final = 10_000  # DynamoDB ends a page of keys at 1 MB
 
 Record = dict[str, Any]  # in DynamoDB's JSON
 
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition of an index; `prefix` is how the index's key attributes begin."""
+    """One partition of an index."""
 
-    index: str
-    prefix: str
+    index: Index
     value: str
     newest_first: bool = False
 
-    @property
-    def attribute(self) -> str:
-        """The attribute that holds the partition's key."""
-        return f"{self.prefix}PK"
-
     def holds(self, record: Mapping[str, Any]) -> bool:
         """Tell whether a record is in this partition."""
-        return bool(record.get(self.attribute) == {"S": self.value})
+        return bool(record.get(self.index.partition) == {"S": self.value})
+
+    def cursor_after(self, record: Record) -> str:
+        """Return the cursor with which a list goes on after a record of this partition."""
+        return cursor_after(self.index, record)
 
 
-IN_FLIGHT_TENANTS: Final = Partition("in-flight", "GSI3", IN_FLIGHT)
-FAILED_TENANTS: Final = Partition("failed", "GSI4", FAILED)
+IN_FLIGHT_TENANTS: Final = Partition(IN_FLIGHT, IN_FLIGHT_PARTITION)
+FAILED_TENANTS: Final = Partition(FAILED, FAILED_PARTITION)
 
 
-def status_and_tier(status: str, tier: str) -> Partition:
-    """Return the partition of the tenants of one status and tier, newest first."""
-    return Partition("by-status-tier", "GSI2", f"STATUS#{status}#TIER#{tier}", newest_first=True)
+def status_and_tier(status: TenantStatus | None, tier: Tier | None) -> Partition:
+    """Return the partition of the tenants of one status and tier, newest first; None: not a valid one."""
+    return Partition(BY_STATUS_TIER, status_tier_partition(status, tier), newest_first=True)
 
 
-def slug(value: str) -> Partition:
-    """Return the partition of the tenants with a slug."""
-    return Partition("by-slug", "GSI1", f"SLUG#{value}")
+def with_slug(slug: Slug) -> Partition:
+    """Return the partition of the tenants with a slug, newest first."""
+    return Partition(BY_SLUG, slug_partition(slug), newest_first=True)
 
 
 @dataclass(frozen=True)
@@ -82,14 +93,16 @@ class Environment:
 
     @property
     def stuck_after_seconds(self) -> int | None:
-        """After how long in flight the reconciler takes a tenant for stuck; None if the deployment is silent."""
+        """After how long in flight the reconciler takes a tenant for stuck; None: the outputs do not say."""
         settings: Any = getattr(self.deployment, "settings", None) or {}
         found = settings.get("stuck_after_seconds")
         return None if found is None else int(found)
 
-    def store(self, writer: str) -> TenantStore:
-        """Return the store through which `writer` changes records."""
-        return TenantStore(self.clients.dynamodb, self.deployment.table_name, writer)
+    def repository(self, writer: str = "operator", clock: Clock | None = None) -> TenantRepository:
+        """Return the repository through which `writer` reads and changes records."""
+        return TenantRepository(
+            self.clients.dynamodb, self.deployment.table_name, writer, clock or SystemClock()
+        )
 
     def record(self, tenant_id: TenantId) -> Record:
         """Return a tenant's record.
@@ -107,90 +120,60 @@ class Environment:
 
     def find(self, tenant_id: TenantId) -> Record | None:
         """Return a tenant's record, None if there is none."""
-        found = self.clients.dynamodb.get_item(
-            TableName=self.deployment.table_name, Key=key_of(tenant_id), ConsistentRead=True
-        )
-        return dict(found["Item"]) if found.get("Item") else None
+        return next(self.records([Key.of(tenant_id)]), None)
 
     def history(self, tenant_id: TenantId) -> list[dict[str, Any]]:
-        """Return a tenant's lines of history, oldest first, as plain values."""
-        pages = self.clients.dynamodb.get_paginator("query").paginate(
-            TableName=self.deployment.table_name,
-            KeyConditionExpression="PK = :pk AND begins_with(SK, :history)",
-            ExpressionAttributeValues={
-                ":pk": {"S": f"{TENANT_PREFIX}{tenant_id}"},
-                ":history": {"S": HISTORY_PREFIX},
-            },
-            ConsistentRead=True,
-        )
-        return [plain(item, hidden=("PK", "SK", "EntityType")) for page in pages for item in page["Items"]]
+        """Return a tenant's entries of history, oldest first, as plain values."""
+        return list(self.repository().history(Key.of(tenant_id)))
 
     def in_flight(self) -> Iterator[Record]:
         """Yield the records of those in flight, the longest first."""
-        return (record for _, record in self.entries(IN_FLIGHT_TENANTS))
+        return self.records_of(IN_FLIGHT_TENANTS)
 
     def failed(self) -> Iterator[Record]:
         """Yield the records of those that FAILED, the oldest failure first."""
-        return (record for _, record in self.entries(FAILED_TENANTS))
+        return self.records_of(FAILED_TENANTS)
 
-    def entries(
-        self, partition: Partition, after: Mapping[str, Any] | None = None
-    ) -> Iterator[tuple[dict[str, Any], Record]]:
-        """Yield the entries of an index: the keys of each, from which a later read goes on, and its record.
+    def records_of(self, partition: Partition, cursor: str | None = None) -> Iterator[Record]:
+        """Yield the records of a partition, page by page. `cursor`: of the record after which to begin."""
+        for keys in self._pages(partition, PAGE_MAX, cursor):
+            yield from self.records(keys)
 
-        `after`: the keys of the entry after which to begin.
+    def keys_of(self, partition: Partition) -> Iterator[Key]:
+        """Yield the keys of the records of a partition, in pages of 1 MB: no record is read."""
+        for keys in self._pages(partition, _KEYS_IN_A_PAGE, None):
+            yield from keys
+
+    def _pages(self, partition: Partition, limit: int, cursor: str | None) -> Iterator[Sequence[Key]]:
+        repository = self.repository()
+        while True:
+            page = repository.read_page(
+                partition.index,
+                partition.value,
+                newest_first=partition.newest_first,
+                limit=limit,
+                cursor=cursor,
+            )
+            yield page.keys
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def records(self, keys: Sequence[Key]) -> Iterator[Record]:
+        """Yield records by their keys, in that order, without those that are missing.
+
+        Whole, and in DynamoDB's JSON: an operator sees attributes that our code does not know, too.
         """
-        start: Any = after
-        while True:
-            page = self._query(partition, start, Limit=PAGE)
-            by_pk = {item["PK"]["S"]: item for item in page["Items"]}
-            keys = [{"PK": item["PK"], "SK": item["SK"]} for item in page["Items"]]
-            for record in self.records(keys):
-                yield by_pk[record["PK"]["S"]], record
-            start = page.get("LastEvaluatedKey")
-            if not start:
-                return
-
-    def partition_keys(self, partition: Partition) -> Iterator[str]:
-        """Yield the partition keys of the records in an index, in pages of 1 MB: no record is read."""
-        start: Any = None
-        while True:
-            page = self._query(partition, start, ProjectionExpression="PK")
-            yield from (item["PK"]["S"] for item in page["Items"])
-            start = page.get("LastEvaluatedKey")
-            if not start:
-                return
-
-    def _query(self, partition: Partition, start: Any, **more: Any) -> Any:
-        from_there = {"ExclusiveStartKey": start} if start else {}
-        return self.clients.dynamodb.query(
-            TableName=self.deployment.table_name,
-            IndexName=partition.index,
-            KeyConditionExpression="#partition = :value",
-            ExpressionAttributeNames={"#partition": partition.attribute},
-            ExpressionAttributeValues={":value": {"S": partition.value}},
-            ScanIndexForward=not partition.newest_first,
-            **from_there,
-            **more,
-        )
-
-    def records(self, keys: Sequence[Any]) -> Iterator[Record]:
-        """Yield records by their keys, in that order, without those that are missing."""
         table = self.deployment.table_name
-        wanted, found = list(keys), dict[str, Record]()
+        wanted, found = [key.attributes for key in keys], dict[str, Record]()
         while wanted:
             answer: Any = self.clients.dynamodb.batch_get_item(
-                RequestItems={table: {"Keys": wanted[:PAGE], "ConsistentRead": True}}
+                RequestItems={table: {"Keys": wanted[:PAGE_MAX], "ConsistentRead": True}}
             )
             put_off = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-            wanted = [*put_off, *wanted[PAGE:]]
+            wanted = [*put_off, *wanted[PAGE_MAX:]]
             found |= {item["PK"]["S"]: dict(item) for item in answer["Responses"][table]}
-        yield from (found[key["PK"]["S"]] for key in keys if key["PK"]["S"] in found)
-
-
-def key_of(tenant_id: str) -> Any:
-    """Return the primary key of a tenant's record, in DynamoDB's JSON."""
-    return {"PK": {"S": f"{TENANT_PREFIX}{tenant_id}"}, "SK": {"S": METADATA}}
+        yield from (found[key.pk] for key in keys if key.pk in found)
 
 
 def tenant_id_in(record: Mapping[str, Any]) -> str:

@@ -75,7 +75,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Rate = Annotated[float, typer.Option("--rate", min=0.1, help="Send at most so many a second.")]
 OlderThan = Annotated[
     float | None,
-    typer.Option("--older-than", parser=duration, metavar="DURATION", help="At least so old: 90, 15m, 2h, 3d."),
+    typer.Option(
+        "--older-than", parser=duration, metavar="DURATION", help="At least so old: 90, 15m, 2h, 3d."
+    ),
 ]
 Timeout = Annotated[
     float,

@@ -1,8 +1,8 @@
 """How results are printed: a table for people, JSON, CSV and TSV for programs.
 
-Results go to standard output, all else to standard error. JSON is one document, `{"items": […], "summary": {…}}`.
-On a terminal, times are local and ages are rounded; everywhere else times are RFC 3339 in UTC and ages are
-seconds.
+Results go to standard output, all else to standard error. JSON is one document:
+`{"items": […], "summary": {…}}`. On a terminal, times are local and ages are rounded; elsewhere times are
+RFC 3339 in UTC, and ages are seconds.
 """
 
 import csv
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -104,7 +104,7 @@ class Printer:
                 print(self._csv(items, columns), end="")
             case Format.TSV:
                 lines = [[column.key for column in columns]] if self.headers else []
-                lines += [[_line(_for_programs(item.get(column.key))) for column in columns] for item in items]
+                lines += [[_escaped(item.get(column.key)) for column in columns] for item in items]
                 for line in lines:
                     print("\t".join(line))
             case _:
@@ -142,8 +142,8 @@ class Printer:
 
     def _widths(self, columns: Sequence[Column], cells: list[list[str]], *, wide: bool) -> list[int]:
         natural = [
-            max(cell_len(line) for text in (column.title, *(row[number] for row in cells)) for line in text.split("\n"))
-            for number, column in enumerate(columns)
+            max(cell_len(line) for text in (column.title, *texts) for line in text.split("\n"))
+            for column, texts in zip(columns, zip(*cells, strict=True) if cells else repeat(()), strict=False)
         ]
         widths = [
             width if wide else min(width, column.max_width)
@@ -190,8 +190,9 @@ def _for_programs(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _line(text: str) -> str:
+def _escaped(value: Any) -> str:
     """Return a value for a line of TSV: backslash, tab and line ends escaped, as PostgreSQL does."""
+    text = _for_programs(value)
     escapes = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
     for character, escaped in escapes:
         text = text.replace(character, escaped)
@@ -200,9 +201,7 @@ def _line(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Return a text in which no character moves the cursor or changes colours: records hold anything."""
-    return "".join(
-        character if character == "\n" or character.isprintable() else ascii(character)[1:-1] for character in text
-    )
+    return "".join(each if each == "\n" or each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def age(seconds: float) -> str:
@@ -212,5 +211,7 @@ def age(seconds: float) -> str:
         if left >= size:
             whole, rest = divmod(left, size)
             minor = rest // minor_size
-            return f"{whole}{unit}" if whole >= _ROUND_FROM or not minor else f"{whole}{unit}{minor}{minor_unit}"
+            return (
+                f"{whole}{unit}" if whole >= _ROUND_FROM or not minor else f"{whole}{unit}{minor}{minor_unit}"
+            )
     return f"{left}s"

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from scripts.operator.session import Clock
+from tenkacloud.platform.clock import Clock
 
 
 class RateLimit:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from scripts.operator.environment import Environment
-from scripts.operator.session import Clock
 from scripts.tooling.project import CommandError
+from tenkacloud.platform.clock import Clock
 
 _POLL_SECONDS: Final = 1.0
 _ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
@@ -20,7 +20,7 @@ def replay(
     clock: Clock,
     *,
     seconds: float,
-    tell: Callable[[datetime], None] = lambda moment: None,
+    tell: Callable[[datetime], None],
 ) -> dict[str, Any]:
     """Send every event of a range to the bus once more; wait until it is done, at most `seconds`.
 

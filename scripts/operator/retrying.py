@@ -10,18 +10,18 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.operator.environment import Environment, Record, key_of, tenant_id_in
-from scripts.operator.session import Clock
+from scripts.operator.environment import Environment, Record, tenant_id_in
 from scripts.tooling.deployment import PROVISIONING
 from tenkacloud.errors import InvalidFieldError, TenkaCloudError
-from tenkacloud.platform.clock import rfc3339
+from tenkacloud.platform.clock import Clock
 from tenkacloud.tenants import record as records
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import Key
-from tenkacloud.tenants.repository import Applied
+from tenkacloud.tenants.keys import Key
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
+from tenkacloud.tenants.transitions.retry import request_again
+from tenkacloud.tenants.transitions.transition import Applied
+from tenkacloud.tenants.validation import TenantId
 
 PENDING: Final = {"S": ProvisioningStatus.PENDING.value}
-FINAL: Final = (ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED)
 _POLL_SECONDS: Final = 1.0
 _REASON: Final = "an operator requested another attempt"
 
@@ -69,7 +69,7 @@ def plan(record: Record, *, force: bool = False) -> Outcome:
     """
     tenant_id, read = tenant_id_in(record), records.read(record)
     status = read.get("provisioningStatus")
-    misplaced = records.misplaced(read)
+    misplaced = records.resource_mismatch(read)
     if status == ProvisioningStatus.PENDING:
         return Outcome(tenant_id, Action.REQUESTED, "it is PENDING: requested once more")
     if misplaced:
@@ -107,10 +107,9 @@ def retry(
     if planned.action is Action.REQUESTED:
         return request(environment, record)
     reason = f"{_REASON}: {planned.detail}" if planned.detail else _REASON
-    transition = records.request_again(
-        Key(record["PK"]["S"]), records.read(record), reason, rfc3339(clock.now())
-    )
-    if isinstance(environment.store(f"operator:{getpass.getuser()}").apply(transition), Applied):
+    transition = request_again(Key(record["PK"]["S"]), records.read(record), reason, clock.now())
+    repository = environment.repository(f"operator:{getpass.getuser()}", clock)
+    if isinstance(repository.apply(transition), Applied):
         return planned
     return replace(planned, action=Action.SKIPPED, detail="it has changed meanwhile")
 
@@ -123,7 +122,7 @@ def retry_each(
     force: bool,
     before: Callable[[], None],
 ) -> Iterator[Outcome]:
-    """Have several tried again. One that can't be stops none of the others: its outcome says what is wrong."""
+    """Have several tried again. One that can't be stops none of the others: its outcome says why."""
     for record in items:
         try:
             yield retry(environment, record, clock, force=force, before=before)
@@ -160,7 +159,7 @@ def wait(
     outcomes: Sequence[Outcome],
     clock: Clock,
     seconds: float,
-    tell: Callable[[int], None] = lambda left: None,
+    tell: Callable[[int], None],
 ) -> list[Outcome]:
     """Wait until those that were retried are COMPLETED or FAILED, at most so long; add what became of each.
 
@@ -170,7 +169,7 @@ def wait(
     left = [outcome.tenant_id for outcome in outcomes if outcome.is_under_way]
     deadline = clock.now() + timedelta(seconds=seconds)
     while left:
-        for record in environment.records([key_of(tenant_id) for tenant_id in left]):
+        for record in environment.records([Key.of(TenantId(tenant_id)) for tenant_id in left]):
             status = str(records.read(record).get("provisioningStatus"))
             became[tenant_id_in(record)] = status, record.get("failureReason", {}).get("S")
         left = [tenant_id for tenant_id in left if became.get(tenant_id, ("", None))[0] not in FINAL]
@@ -178,10 +177,11 @@ def wait(
         if not left or clock.now() >= deadline:
             break
         clock.sleep(_POLL_SECONDS)
-    gone = "its record is gone", None
-    return [
-        replace(outcome, status=became.get(outcome.tenant_id, gone)[0], reason=became.get(outcome.tenant_id, gone)[1])
-        if outcome.is_under_way
-        else outcome
-        for outcome in outcomes
-    ]
+    return [_with_what_became(outcome, became) for outcome in outcomes]
+
+
+def _with_what_became(outcome: Outcome, became: dict[str, tuple[str, str | None]]) -> Outcome:
+    if not outcome.is_under_way:
+        return outcome
+    status, reason = became.get(outcome.tenant_id, ("its record is gone", None))
+    return replace(outcome, status=status, reason=reason)

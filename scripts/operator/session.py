@@ -2,39 +2,18 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Final, Protocol
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+from tenkacloud.platform.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from scripts.operator.environment import Environment
 
 #: Columns of a table that goes into a file or a pipe.
 WIDTH_ELSEWHERE: Final = 160
-
-
-class Clock(Protocol):
-    """Time, as aware datetimes in UTC."""
-
-    def now(self) -> datetime:
-        """Return the time."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class SystemClock:
-    """The computer's clock."""
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return datetime.now(UTC)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 def connect(name: str) -> "Environment":
@@ -52,8 +31,8 @@ def connect(name: str) -> "Environment":
 class Session:
     """One run of the tool.
 
-    `output_is_terminal` decides on table or TSV, local time or UTC; `input_is_terminal` on whether somebody can
-    be asked. `width`: columns of a table; None: the terminal's own. `timezone`: None is the computer's.
+    `output_is_terminal` decides on table or TSV, local time or UTC; `input_is_terminal` on whether somebody
+    can be asked. `width`: columns of a table; None: the terminal's own. `timezone`: None is the computer's.
     `sweep_patience`: how long `reconcile` waits for another sweep to end, in seconds.
     """
 

@@ -1,12 +1,11 @@
 """Listing tenants, and showing one.
 
 A list reads index pages in the indexes' own order and stops when it has what it needs: `LOOK_MAX` records at
-most, however many tenants there are. Totals are counted by keys where keys suffice (up to `KEYS_MAX`), else by
-the records looked at; beyond that a total is a lower bound, and is called one.
+most, however many tenants there are. Totals are counted by keys where keys suffice (up to `KEYS_MAX`), else
+by the records looked at; beyond that a total is a lower bound, and is called one.
 """
 
 import base64
-import binascii
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,16 +18,15 @@ from scripts.operator import environment as reads
 from scripts.operator.environment import Environment, Partition, Record, plain, tenant_id_in
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants import record as records
+from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.lifecycle import IN_FLIGHT as IN_FLIGHT_STATUSES
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import UNKNOWN
-from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier
+from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
 
 LOOK_MAX: Final = 10_000  # records that one list reads: about 5 MB, 100 calls
 COUNT_MAX: Final = 2_000  # records read for the sake of the total alone
 KEYS_MAX: Final = 50_000  # keys counted: some 10 calls
-_IN_FLIGHT: Final = (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING)
 _KEYS: Final = ("PK", "SK", "EntityType", "id")
-_FAILED_SINCE: Final = "GSI4SK"
 
 
 @dataclass(frozen=True)
@@ -55,24 +53,25 @@ class Filters:
             (self.status is None or row.get("provisioningStatus") == self.status)
             and (self.tier is None or row.get("tier") == self.tier)
             and (not self.stuck or "inFlightSeconds" in row)
-            and _holds(row.get("name"), self.name)
+            and holds(row.get("name"), self.name)
             and (self.slug is None or row.get("slug") == self.slug)
-            and _holds(row.get("failureReason"), self.reason)
+            and holds(row.get("failureReason"), self.reason)
             and (self.older_than is None or (row["ageSeconds"] or 0) >= self.older_than)
         )
 
     def partitions(self) -> list[Partition]:
         """Return the partitions that the list is read from, in order."""
         if self.slug is not None:
-            return [reads.slug(self.slug), reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
-        if self.stuck or self.status in _IN_FLIGHT:
+            return [reads.with_slug(Slug(self.slug)), reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
+        if self.stuck or self.status in IN_FLIGHT_STATUSES:
             return [reads.IN_FLIGHT_TENANTS]
         if self.status is ProvisioningStatus.FAILED:
             return [reads.FAILED_TENANTS]
         return everywhere([self.tier] if self.tier else list(Tier))
 
 
-def _holds(value: object, wanted: str | None) -> bool:
+def holds(value: object, wanted: str | None) -> bool:
+    """Tell whether a text has another in it, in any case."""
     return wanted is None or (isinstance(value, str) and wanted.casefold() in value.casefold())
 
 
@@ -100,30 +99,34 @@ def everywhere(tiers: list[Tier] | None = None) -> list[Partition]:
     """
     by_tier = [
         reads.status_and_tier(status, tier)
-        for status in (*TenantStatus, UNKNOWN)
-        for tier in (*(tiers or Tier), UNKNOWN)
+        for status in (*TenantStatus, None)
+        for tier in (*(tiers or Tier), None)
     ]
     return [*by_tier, reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
 
 
 def everyone(environment: Environment) -> Iterator[Record]:
     """Yield the records of all tenants that any index knows, each once."""
-    return (record for _, _, record in _walk(environment, everywhere()))
+    return (record for _, record in _walk(environment, everywhere()))
+
+
+#: Where a list goes on: the number of the partition, and the cursor within it.
+_Place = tuple[int, str | None]
 
 
 def _walk(
-    environment: Environment, partitions: list[Partition], start: tuple[int, Any] = (0, None)
-) -> Iterator[tuple[int, dict[str, Any], Record]]:
-    """Yield the partition's number, the entry's keys and the record of each tenant in some partitions, once.
+    environment: Environment, partitions: list[Partition], start: _Place = (0, None)
+) -> Iterator[tuple[int, Record]]:
+    """Yield each tenant in some partitions once: the number of its partition, and its record.
 
-    Whoever is in an earlier partition, too, is left to that: the record itself says so, and nothing needs to be
-    remembered from one page to the next.
+    Whoever is in an earlier partition, too, is left to that: the record itself says so, and nothing needs to
+    be remembered from one page to the next.
     """
-    first, after = start
+    first, cursor = start
     for number, partition in enumerate(partitions[first:], first):
-        for keys, record in environment.entries(partition, after if number == first else None):
+        for record in environment.records_of(partition, cursor if number == first else None):
             if not any(earlier.holds(record) for earlier in partitions[:number]):
-                yield number, keys, record
+                yield number, record
 
 
 def row_of(record: Record, now: datetime) -> dict[str, Any]:
@@ -134,7 +137,7 @@ def row_of(record: Record, now: datetime) -> dict[str, Any]:
     """
     row = {"tenantId": tenant_id_in(record), **plain(record, hidden=_KEYS)}
     in_flight = seconds_in_flight(record, now)
-    age = _seconds_since(record.get(_FAILED_SINCE), now) if in_flight is None else in_flight
+    age = _seconds_since(record.get(FAILED.sort), now) if in_flight is None else in_flight
     for name in ("updatedAt", "createdAt"):
         age = _seconds_since(record.get(name), now) if age is None else age
     row["ageSeconds"] = None if age is None else max(0, round(age))
@@ -151,10 +154,10 @@ def _seconds_since(attribute: Mapping[str, Any] | None, now: datetime) -> float 
 
 def seconds_in_flight(record: Mapping[str, Any], now: datetime) -> float | None:
     """Return for how long a tenant is in flight, None if it is not; since 1970 if no valid time is there."""
-    attribute = record.get(records.IN_FLIGHT_SINCE)
+    attribute = record.get(IN_FLIGHT.sort)
     if attribute is None:
         return None
-    return (now - datetime.fromisoformat(records.in_flight_since(attribute.get("S"), now))).total_seconds()
+    return (now - records.in_flight_since(attribute.get("S"), now)).total_seconds()
 
 
 #: What a list can be sorted by. Without a value comes last.
@@ -188,39 +191,39 @@ def page(
         UsageError: the cursor is of another list, or goes with `sort`.
     """
     before, start = _decoded(cursor, filters) if cursor else (0, (0, None))
+    partitions = filters.partitions()
     if sort is not None:
         if cursor:
             raise UsageError("a sorted list has no cursor: leave out --sort, or --cursor")
         return _sorted(environment, filters, limit, now, sort)
     rows: list[dict[str, Any]] = []
-    place, looked, extra = start, 0, 0
-    walk = _walk(environment, filters.partitions(), start)
-    for number, keys, record in walk:
+    place, extra = start, 0
+    walk = _walk(environment, partitions, start)
+    for looked, (number, record) in enumerate(walk):
         if looked == LOOK_MAX:
             total, _ = _total(environment, filters, before + len(rows))
             return Page(rows, total, False, _encoded(filters, before + len(rows), place), False)
-        looked += 1
         row = row_of(record, now)
         if filters.match(row):
             if len(rows) == limit:
                 extra = 1
                 break
             rows.append(row)
-        place = (number, keys)
+        place = (number, partitions[number].cursor_after(record))
     given = before + len(rows)
     if not extra:
         return Page(rows, given, True, None)
     if filters.keys_suffice:
         total, exact = _total(environment, filters, given + 1)
     else:
-        rest = [row_of(record, now) for _, _, record in islice(walk, COUNT_MAX)]
+        rest = [row_of(record, now) for _, record in islice(walk, COUNT_MAX)]
         total, exact = given + 1 + sum(map(filters.match, rest)), len(rest) < COUNT_MAX
     return Page(rows, total, exact, _encoded(filters, given, place))
 
 
 def _sorted(environment: Environment, filters: Filters, limit: int, now: datetime, sort: str) -> Page:
     walk = _walk(environment, filters.partitions())
-    looked = [row_of(record, now) for _, _, record in islice(walk, LOOK_MAX)]
+    looked = [row_of(record, now) for _, record in islice(walk, LOOK_MAX)]
     rows = sorted(filter(filters.match, looked), key=SORTS[sort.lstrip("-")], reverse=sort.startswith("-"))
     everything = len(looked) < LOOK_MAX
     return Page(rows[:limit], len(rows), everything, None, everything)
@@ -230,10 +233,8 @@ def _total(environment: Environment, filters: Filters, at_least: int) -> tuple[i
     """Return how many tenants a list has by its keys, and whether that is all of them."""
     if not filters.keys_suffice:
         return at_least, False
-    keys = (
-        key for partition in filters.partitions() for key in environment.partition_keys(partition)
-    )
-    known = set[str]()
+    keys = (key for partition in filters.partitions() for key in environment.keys_of(partition))
+    known = set[Key]()
     for key in keys:
         if len(known) == KEYS_MAX:
             return max(at_least, KEYS_MAX), False
@@ -241,24 +242,20 @@ def _total(environment: Environment, filters: Filters, at_least: int) -> tuple[i
     return max(at_least, len(known)), True
 
 
-def _encoded(filters: Filters, given: int, place: tuple[int, Any]) -> str:
-    content = {"of": _mark(filters), "given": given, "partition": place[0], "after": place[1]}
-    return base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")
+def _encoded(filters: Filters, given: int, place: _Place) -> str:
+    content = json.dumps([_mark(filters), given, *place], separators=(",", ":"))
+    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
-def _decoded(cursor: str, filters: Filters) -> tuple[int, tuple[int, Any]]:
+def _decoded(cursor: str, filters: Filters) -> tuple[int, _Place]:
     try:
-        content = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        number, given = int(content["partition"]), int(content["given"])
-        partition = filters.partitions()[number]
-        names = ("PK", "SK", f"{partition.prefix}PK", f"{partition.prefix}SK")
-        after = content["after"] and {name: {"S": str(content["after"][name]["S"])} for name in names}
-        valid = content["of"] == _mark(filters) and number >= 0
-    except (binascii.Error, ValueError, KeyError, TypeError, IndexError):
+        mark, given, number, within = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        valid = mark == _mark(filters) and 0 <= number < len(filters.partitions()) and given >= 0
+    except (ValueError, TypeError):
         valid = False
-    if not valid:
+    if not valid or not isinstance(within, str | None):
         raise UsageError("the cursor is not one of this list: use it with the filters that it came from")
-    return given, (number, after)
+    return given, (number, within)
 
 
 def _mark(filters: Filters) -> int:
@@ -281,4 +278,4 @@ def named_resources(record: Mapping[str, Any]) -> dict[str, str | None]:
 
 def misfit(record: Mapping[str, Any]) -> str | None:
     """Say why the resources that a COMPLETED record names can't be those of its tier; None if they can."""
-    return records.misplaced(records.read(record))
+    return records.resource_mismatch(records.read(record))

@@ -10,16 +10,17 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.operator.environment import Environment, Record, key_of, tenant_id_in
-from scripts.operator.session import Clock
+from scripts.operator.environment import Environment, Record, tenant_id_in
 from scripts.operator.tenants import misfit, named_resources, seconds_in_flight
 from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.isolation import policies
+from tenkacloud.isolation import hardening, policies
 from tenkacloud.isolation import resource_names as names
+from tenkacloud.platform.clock import Clock
 from tenkacloud.tenants import record as records
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import Key, Tenant
+from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
+from tenkacloud.tenants.record import Tenant
 from tenkacloud.tenants.validation import TenantId, Tier, parse_tenant_id
 
 WORKERS: Final = 8
@@ -32,17 +33,11 @@ REPAIR_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.5
 _POOL: Final = names.pool_prefix(TenantId("")).removesuffix("//")  # where the prefixes of tenants are
 _REQUESTED: Final = ("asked", "requested")  # the reconciler's answers where a repair was begun
-_CLOSED: Final = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not as it should be: what there is, and what is wanted; None if it is not there at all.
+    """One thing that is not as it should be: what there is, and what is wanted; None: it is not there at all.
 
     `text` says it to people, where the values themselves would say too much or too little.
     """
@@ -174,7 +169,9 @@ def repair(
     under_way: dict[str, Finding] = {}
     before = {finding.tenant_id: finding for finding in findings}
     for finding in findings:
-        answer = _why_not_repairable(finding) or answers.get(finding.tenant_id, "the reconciler did not answer")
+        answer = _why_not_repairable(finding) or answers.get(
+            finding.tenant_id, "the reconciler did not answer"
+        )
         if answer in _REQUESTED:
             under_way[finding.tenant_id] = finding
         else:
@@ -184,7 +181,7 @@ def repair(
     quiet_until = clock.now() + timedelta(seconds=REPAIR_SECONDS)
     while under_way and clock.now() < quiet_until:
         clock.sleep(_POLL_SECONDS)
-        items = list(environment.records([key_of(tenant_id) for tenant_id in under_way]))
+        items = list(environment.records([Key.of(TenantId(tenant_id)) for tenant_id in under_way]))
         for item, now in zip(items, verify_all(environment, iter(items), stuck_after, clock), strict=True):
             under_way[now.tenant_id] = now
             ended = _ended(item, before[now.tenant_id], now)
@@ -282,7 +279,8 @@ def _tagged(environment: Environment, bucket: str) -> str:
 def _unnamed(environment: Environment, kind: str, owners: dict[str, str]) -> Iterator[Finding]:
     """Yield those places that the records of their tenants do not name. `owners`: place → tenant id."""
     valid = sorted({owner for owner in owners.values() if _is_valid(owner)})
-    items = {tenant_id_in(item): item for item in environment.records([key_of(owner) for owner in valid])}
+    keys = [Key.of(TenantId(owner)) for owner in valid]
+    items = {tenant_id_in(item): item for item in environment.records(keys)}
     what = "bucket" if kind == "dedicatedBucket" else f"prefix {environment.deployment.data_bucket_name}:"
     for place, owner in owners.items():
         item = items.get(owner)
@@ -293,9 +291,8 @@ def _unnamed(environment: Environment, kind: str, owners: dict[str, str]) -> Ite
         else:
             status = str(records.read(item).get("provisioningStatus"))
             named = named_resources(item)
-            final = status in (ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED)
             # A record that names nothing is on its way, or FAILED half-way: a retry takes the place.
-            if final and named and named.get(kind) != place:
+            if status in FINAL and named and named.get(kind) != place:
                 problem = Problem(
                     f"{what} {place}", {kind: place}, named, text=f"its tenant's record names {named}"
                 )
@@ -303,7 +300,7 @@ def _unnamed(environment: Environment, kind: str, owners: dict[str, str]) -> Ite
 
 
 def _of_indexes(item: Record, status: str) -> Iterator[Problem]:
-    in_flight, failed = "GSI3PK" in item, "GSI4PK" in item
+    in_flight, failed = IN_FLIGHT.partition in item, FAILED.partition in item
     pending = status == ProvisioningStatus.PENDING
     provisioning = status == ProvisioningStatus.PROVISIONING
     if (in_flight and not pending) != provisioning:
@@ -383,10 +380,16 @@ def _of_bucket(environment: Environment, bucket: str, tenant_id: TenantId) -> It
         ),
         "public access": (
             lambda: s3.get_public_access_block(**target)["PublicAccessBlockConfiguration"],
-            _CLOSED,
+            hardening.PUBLIC_ACCESS_BLOCK,
         ),
-        "versioning": (lambda: s3.get_bucket_versioning(**target).get("Status"), "Enabled"),
-        "encryption": (lambda: _algorithm(s3.get_bucket_encryption(**target)), "AES256"),
+        "versioning": (
+            lambda: s3.get_bucket_versioning(**target).get("Status"),
+            hardening.VERSIONING["Status"],
+        ),
+        "encryption": (
+            lambda: _algorithm(s3.get_bucket_encryption(**target)),
+            hardening.ENCRYPTION_ALGORITHM,
+        ),
         "policy": (lambda: json.loads(s3.get_bucket_policy(**target)["Policy"]), policy),
     }
     for name, (read, wanted) in settings.items():

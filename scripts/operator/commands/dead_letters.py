@@ -1,9 +1,6 @@
 """`tenkacloud dead-letters …`."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -27,6 +24,8 @@ from scripts.operator.running import Run, counted
 from scripts.tooling.project import CommandError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scripts.operator.dead_letters import Found, Outcome, Selection
 
 app = typer.Typer(help="What lies in the dead-letter queues: list it, bring it back, remove it.")
@@ -69,7 +68,9 @@ _OUTCOMES: Final = (
 )
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only whose reason has this text, in any case.")]
-KindOption = Annotated[MessageKind | None, typer.Option("--kind", case_sensitive=False, help="Only this kind.")]
+KindOption = Annotated[
+    MessageKind | None, typer.Option("--kind", case_sensitive=False, help="Only this kind.")
+]
 MessageId = Annotated[str | None, typer.Option("--message", help="Only the message with this id.")]
 
 
@@ -80,7 +81,7 @@ def _selection(
     message: str | None = None,
     reason: str | None = None,
     older_than: float | None = None,
-) -> Selection:
+) -> "Selection":
     from scripts.operator.dead_letters import Selection  # noqa: PLC0415 - loads boto3
 
     return Selection(service, kind.value if kind else None, message, reason, older_than)
@@ -98,7 +99,7 @@ def list_(
     json: Json = False,
     no_headers: NoHeaders = False,
 ) -> int:
-    """List what lies there, and leave it there: a table by reason, all else (-o wide, json, tsv) by message."""
+    """List what lies there, and leave it there: a table by reason, else (-o wide, json, tsv) by message."""
     from scripts.operator import dead_letters  # noqa: PLC0415 - loads boto3
 
     run = Run.of(context, env, output, json=json, headers=not no_headers)
@@ -110,7 +111,9 @@ def list_(
     if run.printer.format is Format.TABLE:
         run.print(groups, _GROUPS)
         if groups:
-            run.say(f"{counted(len(items), 'message')}; each of them: -o wide; one whole: dead-letters show ID")
+            run.say(
+                f"{counted(len(items), 'message')}; each of them: -o wide; one whole: dead-letters show ID"
+            )
     else:
         run.print(items, _MESSAGES, groups=groups, notRead=found.others)
     if not items and not found.others:
@@ -141,7 +144,9 @@ def show(
     found = dead_letters.look(run.environment, _selection(service, message=message_id), run.session.clock)
     if not found.messages:
         _say_others(run, found.others)
-        raise CommandError(f"there is no message {message_id}: tenkacloud dead-letters list -o wide has the ids")
+        raise CommandError(
+            f"there is no message {message_id}: tenkacloud dead-letters list -o wide has the ids"
+        )
     whole = found.messages[0].whole(run.session.clock.now())
     if run.printer.is_for_people:
         facts = [
@@ -217,8 +222,8 @@ def redrive(
 
 
 def _followed(
-    run: Run, what: str, steps: Iterator[Outcome | Found]
-) -> tuple[list[Outcome], dict[str, int]]:
+    run: Run, what: str, steps: "Iterator[Outcome | Found]"
+) -> "tuple[list[Outcome], dict[str, int]]":
     """Carry out what is done about each message; return what became of them, and how many were not read."""
     from scripts.operator.dead_letters import Found  # noqa: PLC0415 - loads boto3
 
@@ -275,7 +280,9 @@ def discard(
         outcomes, others = _followed(run, "discarding", steps)
     if not outcomes:
         _say_others(run, others)
-        raise CommandError("there is no such dead-letter message: tenkacloud dead-letters list -o wide has all")
+        raise CommandError(
+            "there is no such dead-letter message: tenkacloud dead-letters list -o wide has all"
+        )
     now = clock.now()
     run.print([each.as_item(now) for each in outcomes], _OUTCOMES, dryRun=dry_run, notRead=others)
     run.say(f"{counted(len(outcomes), 'message')} {'would be ' if dry_run else ''}discarded")

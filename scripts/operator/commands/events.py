@@ -1,7 +1,5 @@
 """`tenkacloud events …`."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -17,7 +15,7 @@ from scripts.operator.options import (
     Yes,
     moment,
 )
-from scripts.operator.output import Column, Format, Kind, age
+from scripts.operator.output import Column, Kind, age
 from scripts.operator.running import Run
 from scripts.tooling.project import UsageError
 

@@ -1,13 +1,11 @@
 """`tenkacloud reconcile`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 import typer
 
 from scripts.operator.options import DEFAULT_ENVIRONMENT, DryRun, Env, Json, Output, Yes, duration
-from scripts.operator.output import Column, Format
+from scripts.operator.output import Column
 from scripts.operator.running import Run, counted
 
 _COLUMNS: Final = tuple(

@@ -1,7 +1,5 @@
 """`tenkacloud tenants …`."""
 
-from __future__ import annotations
-
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -20,17 +18,17 @@ from scripts.operator.options import (
     Yes,
     duration,
 )
-from scripts.operator.output import Column, Format, Kind
+from scripts.operator.output import Column, Kind
 from scripts.operator.running import Run, counted
 from scripts.tooling.project import UsageError
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from scripts.operator.environment import Record
-    from scripts.operator.tenants import Filters, Page
+    from scripts.operator.tenants import Page
     from scripts.operator.verifying import Finding
 
 app = typer.Typer(help="List tenants, show one, have them tried again, compare them with what there is.")
@@ -98,9 +96,7 @@ _FINDINGS_FOR_PROGRAMS: Final = (
 )
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[TENANT_ID]...", help="Tenant ids.")]
-Interval = Annotated[
-    float, typer.Option("--interval", min=0.2, help="Seconds between two looks of --watch.")
-]
+Interval = Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between two looks of --watch.")]
 
 
 @app.command("list")
@@ -155,19 +151,19 @@ def list_(
             return True  # into a file goes what is new
         last[:] = page.rows
         run.print(page.rows, COLUMNS, total=page.total, totalIsExact=page.exact, nextCursor=page.cursor)
-        _say_how_many(run, page, filters, sorted_=sort is not None)
+        _say_how_many(run, page, sorted_=sort is not None)
         return watch
 
     run.watch(look, interval)
     return 0
 
 
-def _say_how_many(run: Run, page: Page, filters: Filters, *, sorted_: bool) -> None:
+def _say_how_many(run: Run, page: "Page", *, sorted_: bool) -> None:
     at_least = "" if page.exact else "at least "
     run.say(f"{len(page.rows):,} of {at_least}{page.total:,}")
     if not page.looked_at_all:
         what = "only these were sorted" if sorted_ else "the search goes on with --cursor"
-        run.say(f"10,000 tenants were looked at, and there are more: {what}; --status, --tier and --slug narrow it")
+        run.say(f"there are more than the 10,000 tenants that were looked at: {what}")
     if page.cursor:
         run.say(f"next: --cursor {page.cursor}")
 
@@ -187,7 +183,6 @@ def show(
     """Show one tenant with its whole history. With --watch, the exit code is 1 if it ends FAILED."""
     from scripts.operator import tenants  # noqa: PLC0415 - loads boto3
     from scripts.operator.environment import tenant_id_of  # noqa: PLC0415
-    from scripts.operator.retrying import FINAL  # noqa: PLC0415
 
     run = Run.of(context, env, output, json=json)
     valid_id = tenant_id_of(tenant_id)
@@ -254,8 +249,7 @@ def retry(
 ) -> int:
     """Have FAILED tenants tried again whose record is valid by now.
 
-    A PENDING tenant is handed to the provisioning function once more; a COMPLETED one is tried again if its
-    resources do not fit its tier.
+    PENDING ones are requested once more; COMPLETED ones only if their resources do not fit their tier.
     """
     from scripts.operator import retrying  # noqa: PLC0415 - loads boto3
     from scripts.operator.rate_limit import RateLimit  # noqa: PLC0415
@@ -266,7 +260,9 @@ def retry(
     items = list(_records(run, tenant_ids, all_=all_, only_failed=True))
     if reason is not None:
         items = [
-            each for each in items if reason.casefold() in each.get("failureReason", {}).get("S", "").casefold()
+            each
+            for each in items
+            if reason.casefold() in each.get("failureReason", {}).get("S", "").casefold()
         ]
     outcomes = [retrying.plan(item, force=force) for item in items]
     wanted = sum(outcome.is_under_way for outcome in outcomes)
@@ -287,7 +283,9 @@ def retry(
                     outcomes,
                     clock,
                     timeout,
-                    lambda left: progress.update(f"waiting for {counted(left, 'tenant')}") if progress else None,
+                    lambda left: (
+                        progress.update(f"waiting for {counted(left, 'tenant')}") if progress else None
+                    ),
                 )
     run.print([outcome.as_item() for outcome in outcomes], _outcome_columns(run, wait=wait), dryRun=dry_run)
     return _say_what_became(run, outcomes, dry_run=dry_run, waited=wait and not dry_run)
@@ -299,7 +297,7 @@ def _outcome_columns(run: Run, *, wait: bool) -> list[Column]:
     return [column for column in _OUTCOMES if wait or not people or column.key not in waited]
 
 
-def _say_what_became(run: Run, outcomes: Sequence[Any], *, dry_run: bool, waited: bool) -> int:
+def _say_what_became(run: Run, outcomes: "Sequence[Any]", *, dry_run: bool, waited: bool) -> int:
     begun = [outcome for outcome in outcomes if outcome.is_under_way]
     left = [outcome for outcome in outcomes if not outcome.is_under_way]
     would = "would be " if dry_run else ""
@@ -315,8 +313,8 @@ def _say_what_became(run: Run, outcomes: Sequence[Any], *, dry_run: bool, waited
 
 
 def _records(
-    run: Run, tenant_ids: Sequence[str] | None, *, all_: bool, only_failed: bool = False
-) -> Iterator[Record]:
+    run: Run, tenant_ids: "Sequence[str] | None", *, all_: bool, only_failed: bool = False
+) -> "Iterator[Record]":
     """Return the records that ids, or --all, name."""
     from scripts.operator import tenants  # noqa: PLC0415 - loads boto3
     from scripts.operator.environment import tenant_id_of  # noqa: PLC0415
@@ -410,11 +408,13 @@ def _stuck_after(run: Run, given: float | None) -> float | None:
         return given
     deployed = run.environment.stuck_after_seconds
     if deployed is None:
-        run.say("the deployment does not say when a tenant counts as stuck: not checked; --stuck-after 15m does")
+        run.say(
+            "the deployment does not say when a tenant counts as stuck: not checked; --stuck-after 15m does"
+        )
     return deployed
 
 
-def _verified(run: Run, items: Iterator[Record], stuck_after: float | None) -> tuple[int, list[Finding]]:
+def _verified(run: Run, items: "Iterator[Record]", stuck_after: float | None) -> "tuple[int, list[Finding]]":
     """Return how many tenants were looked at, and what is wrong with some."""
     from scripts.operator import verifying  # noqa: PLC0415 - loads boto3
 
@@ -429,7 +429,7 @@ def _verified(run: Run, items: Iterator[Record], stuck_after: float | None) -> t
     return found, bad
 
 
-def _orphans(run: Run, repair: str | None) -> list[Finding]:
+def _orphans(run: Run, repair: str | None) -> "list[Finding]":
     """Return the resources that no record names. They are told of, and never touched."""
     from dataclasses import replace  # noqa: PLC0415
 
@@ -440,7 +440,7 @@ def _orphans(run: Run, repair: str | None) -> list[Finding]:
     return [replace(finding, repair=repair, did=did) for finding in found]
 
 
-def _print_findings(run: Run, findings: Sequence[Finding], **summary: Any) -> None:
+def _print_findings(run: Run, findings: "Sequence[Finding]", **summary: Any) -> None:
     items = [finding.as_item() for finding in findings]
     if not run.printer.is_for_people:
         run.print(items, _FINDINGS_FOR_PROGRAMS, findings=len(items), **summary)
@@ -448,5 +448,7 @@ def _print_findings(run: Run, findings: Sequence[Finding], **summary: Any) -> No
     for item, finding in zip(items, findings, strict=True):
         did = [finding.did] if finding.did and finding.repair else []
         item["told"] = "\n".join([*map(str, finding.problems), *did])
-    columns = [column for column in _FINDINGS if column.key != "repair" or any("repair" in item for item in items)]
+    columns = [
+        column for column in _FINDINGS if column.key != "repair" or any("repair" in item for item in items)
+    ]
     run.print(items, columns, findings=len(items), **summary)

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -181,7 +182,7 @@ def _resumption(deployment: Deployment, clients: Clients, _service: str) -> str:
 
 def _canary(deployment: Deployment, clients: Clients, _service: str) -> str:
     """Onboard the canary, and have it replaced; return what went wrong, nothing if nothing did."""
-    tenant = Tenant(new_record("2026-01-01T00:00:00.000Z"))
+    tenant = Tenant(new_record(datetime(2026, 1, 1, tzinfo=UTC)))
     try:
         canary_run.invoke(deployment, clients)
         if said := _complaint(deployment, clients, CANARY, [tenant]):
