@@ -10,7 +10,7 @@ import typer
 from scripts.operator.commands import dead_letters, events, reconcile, tenants
 from scripts.operator.errors import explained
 from scripts.operator.session import Session
-from scripts.tooling.project import CommandError, UsageError
+from scripts.tooling.project import INTERRUPTED, CommandError, UsageError
 
 NAME = "tenkacloud"
 _EPILOG = (
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
 
     Raises:
         CommandError: it ends in one line on standard error; `status` is the exit code.
+        KeyboardInterrupt: the user stopped it.
     """
     command = typer.main.get_command(app)
     try:
@@ -58,4 +59,6 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
         if line is None:
             raise
         raise CommandError(line) from error
+    if code == INTERRUPTED:  # Typer's own answer to Ctrl-C
+        raise KeyboardInterrupt
     return int(code or 0)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.operator.environment import Environment
+from scripts.operator.options import MessageKind
 from scripts.operator.retrying import PENDING, Action, request
 from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
@@ -61,7 +62,7 @@ class Message:
     service: str
     id: str
     receipt: str
-    kind: str
+    kind: MessageKind
     reason: str
     body: Any
     text: str = ""
@@ -95,7 +96,7 @@ class Message:
         return {
             "service": self.service,
             "messageId": self.id,
-            "kind": self.kind,
+            "kind": self.kind.value,
             "tenantId": self.tenant_id,
             "reason": self.reason,
             "sentAt": None if self.sent_at is None else rfc3339(self.sent_at),
@@ -122,7 +123,7 @@ class Selection:
     """Which messages a command is about. `reason`: anywhere, in any case; `older_than`: in seconds."""
 
     service: str | None = None
-    kind: str | None = None
+    kind: MessageKind | None = None
     message_id: str | None = None
     reason: str | None = None
     older_than: float | None = None
@@ -139,13 +140,13 @@ class Selection:
 
 def grouped(messages: Sequence[Message], now: datetime) -> list[dict[str, Any]]:
     """Return how many messages there are of each service, kind and cause, most first."""
-    groups: dict[tuple[str, str, str], list[Message]] = {}
+    groups: dict[tuple[str, MessageKind, str], list[Message]] = {}
     for message in messages:
         groups.setdefault((message.service, message.kind, message.cause), []).append(message)
     rows = [
         {
             "service": service,
-            "kind": kind,
+            "kind": kind.value,
             "reason": cause,
             "count": len(found),
             "oldestAgeSeconds": max((each.age(now) or 0 for each in found), default=0),
@@ -443,25 +444,23 @@ def read(service: str, message: Any) -> Message:
     )
 
 
-def _kind(body: Any, attributes: dict[str, str]) -> tuple[str, str]:
+def _kind(body: Any, attributes: dict[str, str]) -> tuple[MessageKind, str]:
     if not isinstance(body, dict):
-        return "unknown", "is not a JSON object"
+        return MessageKind.UNKNOWN, "is not a JSON object"
     context = body.get("requestContext")
     condition = str(context.get("condition", "")) if isinstance(context, dict) else ""
     if "DDBStreamBatchInfo" in body:
-        return "stream", condition
+        return MessageKind.STREAM, condition
     if "requestPayload" in body:
         response = body.get("responsePayload")
         reason = response.get("errorMessage") if isinstance(response, dict) else None
-        return ("rejected" if condition == "Rejected" else "invocation"), str(reason or condition)
+        kind = MessageKind.REJECTED if condition == "Rejected" else MessageKind.INVOCATION
+        return kind, str(reason or condition)
     if "detail-type" in body:
         # EventBridge's attributes of what it could not deliver.
         said = [attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE") if attributes.get(name)]
-        return "event", ": ".join(said) or "could not be delivered"
-    return "unknown", "has no known shape"
-
-
-KINDS: Final = ("rejected", "invocation", "event", "stream", "unknown")
+        return MessageKind.EVENT, ": ".join(said) or "could not be delivered"
+    return MessageKind.UNKNOWN, "has no known shape"
 
 
 @dataclass(frozen=True)
@@ -477,11 +476,11 @@ class _Delivery:
     def planned(self, *, rejected: bool, force: bool) -> str:
         """Say why the message is left; empty if it can be redriven."""
         match self.message.kind:
-            case "rejected" if not rejected:
+            case MessageKind.REJECTED if not rejected:
                 return "it breaks the contract; --rejected redrives it if it no longer does"
-            case "rejected" | "invocation" | "event":
+            case MessageKind.REJECTED | MessageKind.INVOCATION | MessageKind.EVENT:
                 return self._why_not(force=force)
-            case "stream":
+            case MessageKind.STREAM:
                 return ""
             case _:
                 return "its kind is unknown"
@@ -526,7 +525,7 @@ class _Delivery:
     def carried_out(self, *, force: bool) -> Outcome:
         """Bring it back, and say what became of it."""
         try:
-            if self.message.kind == "stream":
+            if self.message.kind is MessageKind.STREAM:
                 return self._request_those_of_the_stream(self.message.body["DDBStreamBatchInfo"])
             return self._hand_over(force=force)
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""The tables of commands in the manual, from the program itself: `python -m scripts.operator.docs [--check]`."""
+"""The manual's tables of commands, from the program itself: `python -m scripts.operator.docs [--check]`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,9 +22,10 @@ def tables() -> Mapping[str, Callable[[], str]]:
 
 def _commands() -> str:
     """Return a table of the commands, with the make target of each."""
-    targets = {target.constants: name for name, target in reversed(TARGETS.items()) if target.constants}
+    targets: dict[tuple[str, ...], str] = {}
     for name, target in TARGETS.items():
-        for variable, variant in reversed(target.variants.items()):
+        targets.setdefault(target.constants, name)
+        for variable, variant in target.variants.items():
             targets.setdefault(variant.constants, f"{name} {variable}=…")
     rows = [
         f"| `{NAME} {command}` | {_make(targets.get(command.words))} | {command.help} |"

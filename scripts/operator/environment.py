@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients, Endpoint
-from scripts.tooling.deployment import Deployment
+from scripts.tooling.deployment import RECONCILER, Deployment
 from scripts.tooling.project import LOCAL, CommandError, UsageError
 from scripts.tooling.terraform import Terraform
 from tenkacloud.errors import InvalidFieldError
@@ -94,8 +94,7 @@ class Environment:
     @property
     def stuck_after_seconds(self) -> int | None:
         """After how long in flight the reconciler takes a tenant for stuck; None: the outputs do not say."""
-        settings: Any = getattr(self.deployment, "settings", None) or {}
-        found = settings.get("stuck_after_seconds")
+        found = self.deployment.settings.get(RECONCILER, {}).get("stuck_after_seconds")
         return None if found is None else int(found)
 
     def repository(self, writer: str = "operator", clock: Clock | None = None) -> TenantRepository:

@@ -1,8 +1,10 @@
 """The options that commands share, and how their values are read. Pure, but for the list of environments."""
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Final
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +13,16 @@ from scripts.tooling.project import ENVIRONMENTS, LOCAL
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _SIZES: Final = (86_400, 3_600, 60, 1)
+
+
+class MessageKind(StrEnum):
+    """What put a message into a dead-letter queue."""
+
+    REJECTED = "rejected"  # one of our functions: the event breaks the contract
+    INVOCATION = "invocation"  # Lambda: a function failed on an event
+    EVENT = "event"  # EventBridge: it could not hand over an event
+    STREAM = "stream"  # Lambda: it stopped retrying a batch of the stream
+    UNKNOWN = "unknown"
 
 
 def duration(text: str) -> float:
@@ -38,6 +50,35 @@ def moment(text: str) -> datetime:
     if found is None or found.tzinfo is None:
         raise typer.BadParameter(f"{text!r} is not a time like 2026-01-31T09:00:00Z")
     return found
+
+
+#: What lists of tenants can be sorted by, and how. What has no value comes first.
+SORTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "id": lambda row: row["tenantId"],
+    "name": lambda row: str(row.get("name") or "").casefold(),
+    "slug": lambda row: str(row.get("slug") or ""),
+    "status": lambda row: str(row.get("provisioningStatus") or ""),
+    "tier": lambda row: str(row.get("tier") or ""),
+    "age": lambda row: row["ageSeconds"] or 0,
+    "created": lambda row: str(row.get("createdAt") or ""),
+    "updated": lambda row: str(row.get("updatedAt") or ""),
+}
+
+
+def sort_field(text: str) -> str:
+    """Return what a list is sorted by, `-` in front for descending.
+
+    Raises:
+        typer.BadParameter: it is not one of `SORTS`.
+    """
+    chosen = text.strip().lower()
+    if chosen.removeprefix("-") not in SORTS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(SORTS)}, maybe with - in front")
+    return chosen
+
+
+def _sort_fields() -> list[str]:
+    return [*SORTS, *(f"-{each}" for each in SORTS)]
 
 
 def _environments() -> list[str]:
@@ -82,6 +123,16 @@ OlderThan = Annotated[
 Timeout = Annotated[
     float,
     typer.Option("--timeout", parser=duration, metavar="DURATION", help="Wait at most so long: 90, 15m, 2h."),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option(
+        "--sort",
+        parser=sort_field,
+        metavar="[-]FIELD",
+        autocompletion=_sort_fields,
+        help=f"Sort by {', '.join(SORTS)}; - in front: descending.",
+    ),
 ]
 Service = Annotated[str | None, typer.Option("--service", help="Only this service's queue.")]
 DEFAULT_ENVIRONMENT: Final = LOCAL

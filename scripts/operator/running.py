@@ -88,11 +88,13 @@ class Run:
 
     def watch(self, look: Callable[[], bool], seconds: float) -> None:
         """Call `look`, which prints, again and again until it returns False or the user stops it."""
+        goes_on = look()
         try:
-            while look():
+            while goes_on:
                 self.session.clock.sleep(seconds)
+                goes_on = look()
         except KeyboardInterrupt:
-            self.say("")
+            self.say("")  # the end that was meant: below the ^C that the terminal wrote
 
 
 def counted(number: int, noun: str) -> str:

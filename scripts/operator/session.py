@@ -28,12 +28,25 @@ def connect(name: str) -> "Environment":
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """How much one list of tenants reads, however many there are.
+
+    `look`: records, about 5 MB and 100 calls. `count`: records that are read for the sake of the total alone.
+    `keys`: keys that are counted, some 10 calls.
+    """
+
+    look: int = 10_000
+    count: int = 2_000
+    keys: int = 50_000
+
+
+@dataclass(frozen=True)
 class Session:
     """One run of the tool.
 
     `output_is_terminal` decides on table or TSV, local time or UTC; `input_is_terminal` on whether somebody
     can be asked. `width`: columns of a table; None: the terminal's own. `timezone`: None is the computer's.
-    `sweep_patience`: how long `reconcile` waits for another sweep to end, in seconds.
+    `sweep_patience`: how long `reconcile` waits for another sweep to end, in seconds. `bounds`: of lists.
     """
 
     connect: "Callable[[str], Environment]" = connect
@@ -44,6 +57,7 @@ class Session:
     timezone: tzinfo | None = None
     ask: Callable[[str], str] = input
     sweep_patience: float = 5.0
+    bounds: Bounds = field(default_factory=Bounds)
 
     @classmethod
     def of_this_process(cls) -> "Session":

@@ -1,14 +1,14 @@
 """Listing tenants, and showing one.
 
-A list reads index pages in the indexes' own order and stops when it has what it needs: `LOOK_MAX` records at
-most, however many tenants there are. Totals are counted by keys where keys suffice (up to `KEYS_MAX`), else
-by the records looked at; beyond that a total is a lower bound, and is called one.
+A list reads index pages in the indexes' own order and stops when it has what it needs, within `Bounds`,
+however many tenants there are. Totals are counted by keys where keys suffice, else by the records looked at;
+beyond the bounds a total is a lower bound, and is called one.
 """
 
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from scripts.operator import environment as reads
 from scripts.operator.environment import Environment, Partition, Record, plain, tenant_id_in
+from scripts.operator.options import SORTS
+from scripts.operator.session import Bounds
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
@@ -23,9 +25,6 @@ from tenkacloud.tenants.lifecycle import IN_FLIGHT as IN_FLIGHT_STATUSES
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
 
-LOOK_MAX: Final = 10_000  # records that one list reads: about 5 MB, 100 calls
-COUNT_MAX: Final = 2_000  # records read for the sake of the total alone
-KEYS_MAX: Final = 50_000  # keys counted: some 10 calls
 _KEYS: Final = ("PK", "SK", "EntityType", "id")
 
 
@@ -79,7 +78,7 @@ def holds(value: object, wanted: str | None) -> bool:
 class Page:
     """A part of a list. `total` is a lower bound unless `exact`; `cursor` leads to the next part, if any.
 
-    `looked_at_all` is False where `LOOK_MAX` ended the search before the list's end.
+    `looked_at_all` is False where the bounds ended the search before the list's end.
     """
 
     rows: list[dict[str, Any]]
@@ -160,19 +159,6 @@ def seconds_in_flight(record: Mapping[str, Any], now: datetime) -> float | None:
     return (now - records.in_flight_since(attribute.get("S"), now)).total_seconds()
 
 
-#: What a list can be sorted by. Without a value comes last.
-SORTS: Final[Mapping[str, Callable[[dict[str, Any]], Any]]] = {
-    "id": lambda row: row["tenantId"],
-    "name": lambda row: str(row.get("name") or "").casefold(),
-    "slug": lambda row: row.get("slug") or "",
-    "status": lambda row: row.get("provisioningStatus") or "",
-    "tier": lambda row: row.get("tier") or "",
-    "age": lambda row: row["ageSeconds"] or 0,
-    "created": lambda row: row.get("createdAt") or "",
-    "updated": lambda row: row.get("updatedAt") or "",
-}
-
-
 def page(
     environment: Environment,
     filters: Filters,
@@ -181,27 +167,28 @@ def page(
     *,
     cursor: str | None = None,
     sort: str | None = None,
+    bounds: Bounds | None = None,
 ) -> Page:
     """Return at most `limit` tenants of a list.
 
-    `sort`: a name of `SORTS`, with `-` in front for descending; then the first `LOOK_MAX` of the list are
+    `sort`: a name of `options.SORTS`, with `-` in front for descending; then what is within the bounds is
     sorted, and there is no cursor.
 
     Raises:
         UsageError: the cursor is of another list, or goes with `sort`.
     """
     before, start = _decoded(cursor, filters) if cursor else (0, (0, None))
-    partitions = filters.partitions()
+    partitions, bounds = filters.partitions(), bounds or Bounds()
     if sort is not None:
         if cursor:
             raise UsageError("a sorted list has no cursor: leave out --sort, or --cursor")
-        return _sorted(environment, filters, limit, now, sort)
+        return _sorted(environment, filters, limit, now, sort, bounds.look)
     rows: list[dict[str, Any]] = []
     place, extra = start, 0
     walk = _walk(environment, partitions, start)
     for looked, (number, record) in enumerate(walk):
-        if looked == LOOK_MAX:
-            total, _ = _total(environment, filters, before + len(rows))
+        if looked == bounds.look:
+            total, _ = _total(environment, filters, before + len(rows), bounds.keys)
             return Page(rows, total, False, _encoded(filters, before + len(rows), place), False)
         row = row_of(record, now)
         if filters.match(row):
@@ -214,30 +201,32 @@ def page(
     if not extra:
         return Page(rows, given, True, None)
     if filters.keys_suffice:
-        total, exact = _total(environment, filters, given + 1)
+        total, exact = _total(environment, filters, given + 1, bounds.keys)
     else:
-        rest = [row_of(record, now) for _, record in islice(walk, COUNT_MAX)]
-        total, exact = given + 1 + sum(map(filters.match, rest)), len(rest) < COUNT_MAX
+        rest = [row_of(record, now) for _, record in islice(walk, bounds.count)]
+        total, exact = given + 1 + sum(map(filters.match, rest)), len(rest) < bounds.count
     return Page(rows, total, exact, _encoded(filters, given, place))
 
 
-def _sorted(environment: Environment, filters: Filters, limit: int, now: datetime, sort: str) -> Page:
+def _sorted(
+    environment: Environment, filters: Filters, limit: int, now: datetime, sort: str, look_max: int
+) -> Page:
     walk = _walk(environment, filters.partitions())
-    looked = [row_of(record, now) for _, record in islice(walk, LOOK_MAX)]
+    looked = [row_of(record, now) for _, record in islice(walk, look_max)]
     rows = sorted(filter(filters.match, looked), key=SORTS[sort.lstrip("-")], reverse=sort.startswith("-"))
-    everything = len(looked) < LOOK_MAX
+    everything = len(looked) < look_max
     return Page(rows[:limit], len(rows), everything, None, everything)
 
 
-def _total(environment: Environment, filters: Filters, at_least: int) -> tuple[int, bool]:
+def _total(environment: Environment, filters: Filters, at_least: int, keys_max: int) -> tuple[int, bool]:
     """Return how many tenants a list has by its keys, and whether that is all of them."""
     if not filters.keys_suffice:
         return at_least, False
     keys = (key for partition in filters.partitions() for key in environment.keys_of(partition))
     known = set[Key]()
     for key in keys:
-        if len(known) == KEYS_MAX:
-            return max(at_least, KEYS_MAX), False
+        if len(known) == keys_max:
+            return max(at_least, keys_max), False
         known.add(key)
     return max(at_least, len(known)), True
 

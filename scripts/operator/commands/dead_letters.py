@@ -1,7 +1,6 @@
 """`tenkacloud dead-letters …`."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,6 +11,7 @@ from scripts.operator.options import (
     DryRun,
     Env,
     Json,
+    MessageKind,
     NoHeaders,
     OlderThan,
     Output,
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
     from scripts.operator.dead_letters import Found, Outcome, Selection
 
 app = typer.Typer(help="What lies in the dead-letter queues: list it, bring it back, remove it.")
-
-
-class MessageKind(StrEnum):
-    """What put a message there."""
-
-    REJECTED = "rejected"
-    INVOCATION = "invocation"
-    EVENT = "event"
-    STREAM = "stream"
-    UNKNOWN = "unknown"
 
 
 _GROUPS: Final = (
@@ -84,7 +74,7 @@ def _selection(
 ) -> "Selection":
     from scripts.operator.dead_letters import Selection  # noqa: PLC0415 - loads boto3
 
-    return Selection(service, kind.value if kind else None, message, reason, older_than)
+    return Selection(service, kind, message, reason, older_than)
 
 
 @app.command("list")
@@ -217,7 +207,7 @@ def redrive(
     left = [each for each in outcomes if each.outcome == dead_letters.LEFT]
     would = "would be " if dry_run else ""
     run.say(f"{counted(len(outcomes) - len(left), 'message')} {would}redriven, {len(left)} left")
-    bad = [each for each in left if rejected or each.message.kind != "rejected"]
+    bad = [each for each in left if rejected or each.message.kind is not MessageKind.REJECTED]
     return _say_others(run, others) or (1 if bad else 0)
 
 

@@ -14,6 +14,7 @@ from scripts.operator.options import (
     OlderThan,
     Output,
     Rate,
+    Sort,
     Timeout,
     Yes,
     duration,
@@ -32,25 +33,6 @@ if TYPE_CHECKING:
     from scripts.operator.verifying import Finding
 
 app = typer.Typer(help="List tenants, show one, have them tried again, compare them with what there is.")
-
-
-SORTS: Final = ("id", "name", "slug", "status", "tier", "age", "created", "updated")
-
-
-def _sort(text: str) -> str:
-    """Return what a list is sorted by, `-` in front for descending.
-
-    Raises:
-        typer.BadParameter: it is not one of `SORTS`.
-    """
-    chosen = text.strip().lower()
-    if chosen.removeprefix("-") not in SORTS:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(SORTS)}, maybe with - in front")
-    return chosen
-
-
-def _sorts() -> list[str]:
-    return [*SORTS, *(f"-{each}" for each in SORTS)]
 
 
 COLUMNS: Final = (
@@ -111,15 +93,7 @@ def list_(
     slug: Annotated[str | None, typer.Option(help="Only with this slug.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only whose failure reason has this text.")] = None,
     older_than: OlderThan = None,
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            parser=_sort,
-            metavar="[-]FIELD",
-            autocompletion=_sorts,
-            help=f"Sort by {', '.join(SORTS)}; - in front: descending.",
-        ),
-    ] = None,
+    sort: Sort = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last part ended.")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again until Ctrl-C.")] = False,
@@ -144,12 +118,13 @@ def list_(
             run.session.clock.now(),
             cursor=cursor,
             sort=sort,
+            bounds=run.session.bounds,
         )
         if watch and run.session.output_is_terminal:
             run.printer.console().clear()
-        elif last == page.rows and watch:
+        elif watch and last == [_without_ages(row) for row in page.rows]:
             return True  # into a file goes what is new
-        last[:] = page.rows
+        last[:] = map(_without_ages, page.rows)
         run.print(page.rows, COLUMNS, total=page.total, totalIsExact=page.exact, nextCursor=page.cursor)
         _say_how_many(run, page, sorted_=sort is not None)
         return watch
@@ -163,7 +138,7 @@ def _say_how_many(run: Run, page: "Page", *, sorted_: bool) -> None:
     run.say(f"{len(page.rows):,} of {at_least}{page.total:,}")
     if not page.looked_at_all:
         what = "only these were sorted" if sorted_ else "the search goes on with --cursor"
-        run.say(f"there are more than the 10,000 tenants that were looked at: {what}")
+        run.say(f"there are more than the {run.session.bounds.look:,} tenants that were looked at: {what}")
     if page.cursor:
         run.say(f"next: --cursor {page.cursor}")
 
@@ -408,9 +383,7 @@ def _stuck_after(run: Run, given: float | None) -> float | None:
         return given
     deployed = run.environment.stuck_after_seconds
     if deployed is None:
-        run.say(
-            "the deployment does not say when a tenant counts as stuck: not checked; --stuck-after 15m does"
-        )
+        run.say("the deployment does not say when a tenant counts as stuck: that is not checked")
     return deployed
 
 
