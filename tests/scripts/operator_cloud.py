@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -96,11 +97,18 @@ class Events:
         return {"State": state, "StateReason": "because", "EventLastReplayedTime": datetime.now(UTC)}
 
 
+@cache
+def clients() -> tuple[Any, ...]:
+    """Return the clients. Made once, since that takes longer than most tests; moto answers all the same."""
+    keys: Any = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+    return tuple(boto3.client(service, **keys) for service in ("dynamodb", "s3", "sqs"))
+
+
 class Cloud:
-    """An environment named `test`. `broken` are the tenants of which no history can be read."""
+    """An environment named `test`."""
 
     def __init__(self) -> None:
-        self.dynamodb, self.s3, self.sqs = boto3.client("dynamodb"), boto3.client("s3"), boto3.client("sqs")
+        self.dynamodb, self.s3, self.sqs = clients()
         self.lambda_ = self.lambda_once = Lambda()
         self.streams, self.events = Streams(), Events()
         self.clock = FakeClock()
