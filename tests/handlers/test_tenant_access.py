@@ -18,13 +18,13 @@ from botocore.exceptions import ClientError
 from botocore.loaders import JSONFileLoader, create_loader
 from hypothesis import given
 from hypothesis import strategies as st
+from tenkacloud.platform.runtime import CLIENT_CONFIG
 
 from tenkacloud.errors import InvalidFieldError, TenantDeniedError
 from tenkacloud.isolation import sessions as tenant_access
 from tenkacloud.isolation.context import TenantContext
 from tenkacloud.isolation.policies import SessionScope, session_policy
 from tenkacloud.isolation.sessions import MARGIN_SECONDS, SESSION_SECONDS, TenantAccess, Vendor, session_name
-from tenkacloud.platform.runtime import CLIENT_CONFIG
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.validation import TENANT_ID_PATTERN, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE, Cloud

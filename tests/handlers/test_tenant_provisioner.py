@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from tenant_provisioner.side_by_side import one_by_one, side_by_side
 
 from tenant_provisioner.handler import handler
-from tenant_provisioner.side_by_side import one_by_one, side_by_side
 from tenkacloud.isolation.policies import silo_bucket_policy
 from tenkacloud.isolation.resource_names import silo_bucket
 from tenkacloud.tenants.validation import Slug, TenantId

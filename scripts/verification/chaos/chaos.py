@@ -20,7 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from scripts.operator import tenants as operating
+from scripts.operator import retrying
 from scripts.operator.environment import Environment
 from scripts.tooling import project
 from scripts.tooling.aws import Clients
@@ -31,6 +31,8 @@ from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import new_item
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
+from tenkacloud.platform.clock import SystemClock
+from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.validation import TenantId
 
 SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
@@ -116,7 +118,8 @@ def run(
     outcome.unexplained = [
         record["id"]["S"] for record in failed if not record.get("failureReason", {}).get("S")
     ]
-    outcome.retried = sum(operating.retry(environment, record) == "retried" for record in failed)
+    clock = SystemClock()
+    outcome.retried = sum(retrying.retry(environment, record, clock).is_under_way for record in failed)
     _come_to_rest(environment, ids, outcome, began + seconds, lambda: None)
     outcome.twice = list(_twice(environment, items))
     outcome.not_completed = [
@@ -221,9 +224,7 @@ def _settled(environment: Environment, ids: list[str], progress: Progress, task:
 
 
 def _records(environment: Environment, ids: list[str]) -> Iterator[dict[str, Any]]:
-    keys = [{"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}} for tenant_id in ids]
-    for start in range(0, len(keys), 100):
-        yield from environment.records(keys[start : start + 100])
+    yield from environment.records([Key.of(TenantId(tenant_id)) for tenant_id in ids])
 
 
 def _status(record: dict[str, Any]) -> str:
