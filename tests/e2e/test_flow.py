@@ -364,7 +364,7 @@ def test_a_result_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack) -
     publish(stack, "tenkacloud.application-plane", "TenantProvisioned", detail)
     letter = wait_for("a rejected event", lambda: rejection_of(stack, COMPLETION, detail))
     reason = letter["responsePayload"]["errorMessage"]
-    assert reason == "detail.tenantId 'nobody' is no tenant of this table"
+    assert reason == "detail.tenantId 'nobody' is not a tenant of this table"
 
 
 @pytest.mark.parametrize("detail", [{"tenantName": "No Id", "tier": "FREE"}, {"tenantId": "../x"}])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.validation import (
-    SHOWN_MAX,
+    REPR_MAX,
     SLUG_PATTERN,
     TENANT_ID_PATTERN,
     TenantId,
@@ -76,13 +76,13 @@ def test_no_id_outside_the_pattern_passes(text: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 1, Decimal(1), True, [], {}, b"x", {"x"}])
 @pytest.mark.parametrize("parse", [parse_tenant_id, parse_slug, parse_name, parse_tier])
-def test_values_of_other_types_are_refused_by_name(parse: object, value: object) -> None:
+def test_values_of_other_types_are_rejected_by_name(parse: object, value: object) -> None:
     with pytest.raises(InvalidFieldError, match=r"^field (is missing|must be a string)"):
         parse("field", value)  # type: ignore[operator]  # each of them takes these two
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 257, "x" * 10_000, "two\nlines", "\x00", "\ud800"])
-def test_names_that_are_refused(name: str) -> None:
+def test_names_that_are_rejected(name: str) -> None:
     with pytest.raises(InvalidFieldError, match=r"^name "):
         parse_name("name", name)
 
@@ -93,12 +93,12 @@ def test_a_reason_repeats_only_the_start_of_a_value_and_no_control_characters() 
     reason = str(raised.value)
     assert reason.startswith("tier 'G\\nOLD")
     assert reason.endswith("is unknown: one of FREE, PRO, ENTERPRISE")
-    assert len(reason) < SHOWN_MAX + 60
+    assert len(reason) < REPR_MAX + 60
     assert reason.isprintable()
 
 
 @pytest.mark.parametrize("slug", ["Upper", "-a", "a-", "a_b", "x" * 64, "a\n"])
-def test_slugs_that_are_refused(slug: str) -> None:
+def test_slugs_that_are_rejected(slug: str) -> None:
     with pytest.raises(InvalidFieldError):
         parse_slug("slug", slug)
 
@@ -131,6 +131,6 @@ def test_attempts_that_pass(value: object) -> None:
 @pytest.mark.parametrize(
     "value", [0, -1, 1.5, Decimal("1e30"), float("nan"), float("inf"), True, "1", None, {}, 1_000_001]
 )
-def test_attempts_that_are_refused(value: object) -> None:
+def test_attempts_that_are_rejected(value: object) -> None:
     with pytest.raises(InvalidFieldError):
         parse_attempt("attempt", value)

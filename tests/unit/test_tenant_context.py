@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenkacloud.errors import NotVerifiedError
-from tenkacloud.events import TenantOnboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation.context import from_jwt_authorizer, from_onboarding
 from tenkacloud.tenants.validation import TENANT_ID_PATTERN
 from tests.support import golden
@@ -41,7 +41,7 @@ def test_every_valid_id_passes(tenant_id: str) -> None:
     "bad",
     ["", "a/b", "../a", "a\n", "a*", "${aws:username}", "a.b", " a", "[a b]", "é", "x" * 65, 7, ["a"], None],
 )
-def test_a_token_without_a_valid_id_is_refused(bad: object) -> None:
+def test_a_token_without_a_valid_id_is_rejected(bad: object) -> None:
     with pytest.raises(NotVerifiedError, match="the token names no tenant: claim custom:tenantId"):
         from_jwt_authorizer(request({CLAIM: bad}), CLAIM)
 
@@ -143,7 +143,7 @@ def everything_but(jwt: object) -> dict[str, Any]:
         ({"claims": {CLAIM: ""}, **NAMED}, "the token names no tenant: claim custom:tenantId is empty"),
         (
             {"claims": {CLAIM: "a/b"}, **NAMED},
-            "the token names no tenant: claim custom:tenantId 'a/b' is no tenant",
+            "the token names no tenant: claim custom:tenantId 'a/b' is not a valid tenant",
         ),
     ],
 )
@@ -188,14 +188,14 @@ def test_nothing_but_the_version_and_the_authorizer_is_looked_at() -> None:
         {"authorizer": {"jwt": {"claims": f"{CLAIM}=acme"}}},
     ],
 )
-def test_anything_else_than_a_jwt_authorizer_is_refused(context: object) -> None:
+def test_anything_else_than_a_jwt_authorizer_is_rejected(context: object) -> None:
     event = {"version": "2.0", "requestContext": context, "body": '{"custom:tenantId": "acme"}'}
     with pytest.raises(NotVerifiedError, match="no JWT authorizer has verified this request"):
         from_jwt_authorizer(event, CLAIM)
 
 
 @pytest.mark.parametrize("version", ["1.0", None, 2])
-def test_another_payload_format_is_refused(version: object) -> None:
+def test_another_payload_format_is_rejected(version: object) -> None:
     with pytest.raises(NotVerifiedError, match=r"payload format 2\.0"):
         from_jwt_authorizer({**request({CLAIM: "acme"}), "version": version}, CLAIM)
 

@@ -46,5 +46,5 @@ def from_jwt_authorizer(event: Mapping[str, object], claim: str) -> TenantContex
 
 
 def from_onboarding(event: TenantOnboarding) -> TenantContext:
-    """Return the tenant that the control plane asks to onboard, by an event that `EventConsumer` opened."""
+    """Return the tenant that the control plane has onboarded, by an event that `EventConsumer` opened."""
     return TenantContext(event.tenant_id)

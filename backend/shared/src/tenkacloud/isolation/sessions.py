@@ -1,13 +1,13 @@
 """Token vending: AWS sessions that can act for one tenant and for no other (`docs/isolation.md`).
 
-    access = TenantAccess(clients, vendor, clock)
+    access = TenantAccess(clients, Vendor.of(settings), clock)
 
-    def answer(event, context):
+    def handle(event, context):
         session = access.session(from_jwt_authorizer(event, claim))
         session.s3.put_object(**session.bucket_arguments, Key=session.key("flag.txt"), Body=b"…")
 
 IAM does the isolating: by the session's tag `tenantId`, which the role's policies and the silo buckets'
-compare, and by a session policy that holds the id literally. This module asks for the session, keeps it
+compare, and by a session policy that holds the id literally. This module requests the session, keeps it
 until shortly before it ends, and gives none for a tenant that is unknown, not ACTIVE, or has no resources.
 """
 
@@ -27,6 +27,7 @@ from tenkacloud.isolation.context import TenantContext
 from tenkacloud.isolation.policies import TENANT_TAG, SessionScope, session_policy
 from tenkacloud.platform.clients import CLIENT_CONFIG, Clients, SessionCredentials
 from tenkacloud.platform.clock import Clock
+from tenkacloud.platform.settings import variable
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import Item, read, record_request
@@ -100,6 +101,19 @@ class _Vended:
     credentials: SessionCredentials
 
 
+@dataclass(frozen=True, kw_only=True)
+class VendorSettings:
+    """What Terraform and Lambda give a function that acts for tenants (module problem-data)."""
+
+    account_id: str
+    table_name: str
+    data_table_name: str
+    data_bucket_name: str
+    tenant_access_role_arn: str
+    region: str = variable("AWS_REGION")
+    function_name: str = variable("AWS_LAMBDA_FUNCTION_NAME")
+
+
 @dataclass(frozen=True)
 class Vendor:
     """Whose sessions are requested, and by whom. `service` becomes the sessions' source identity."""
@@ -107,6 +121,19 @@ class Vendor:
     role_arn: str
     service: str
     scope: SessionScope
+
+    @classmethod
+    def of(cls, settings: VendorSettings) -> "Vendor":
+        """Return the vendor that a function is by its settings."""
+        scope = SessionScope(
+            partition=settings.tenant_access_role_arn.split(":")[1],
+            region=settings.region,
+            account_id=settings.account_id,
+            table_name=settings.table_name,
+            data_table_name=settings.data_table_name,
+            data_bucket=settings.data_bucket_name,
+        )
+        return cls(settings.tenant_access_role_arn, settings.function_name, scope)
 
 
 class TenantAccess:

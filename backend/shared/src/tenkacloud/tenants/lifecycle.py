@@ -1,7 +1,7 @@
 """The state machine of `provisioningStatus`. Pure.
 
 ```
-              ┌──┐ (a new attempt, by the reconciler)
+              ┌──┐ (an automatic retry)
 PENDING → PROVISIONING → COMPLETED
    ↓           ↓            ↑ (a late success of the same attempt)
    └────────→ FAILED ───────┘

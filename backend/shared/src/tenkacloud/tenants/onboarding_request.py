@@ -22,7 +22,7 @@ class OnboardingRequest:
 def request_onboarding(
     tenant: Tenant, correlation_id: str, now: datetime, *, automatic_retry: bool = False
 ) -> OnboardingRequest:
-    """Return what requests a tenant's next attempt. `automatic_retry`: by the reconciler."""
+    """Return what requests a tenant's next attempt. `automatic_retry`: it is stuck."""
     return OnboardingRequest(
         tenant=tenant,
         event=onboarding_event(tenant, tenant.next_attempt, correlation_id, now),

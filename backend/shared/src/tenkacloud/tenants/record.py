@@ -33,7 +33,7 @@ from tenkacloud.tenants.validation import (
     truncated_repr,
 )
 
-#: The attribute that counts the attempts which the reconciler began.
+#: The attribute that counts the attempts which no operator and no user requested.
 AUTOMATIC_RETRIES: Final = "resumptions"
 #: What this code reads of a record.
 READ_ATTRIBUTES: Final = (
@@ -74,8 +74,8 @@ _C = TypeVar("_C", bound=StrEnum)
 class Tenant:
     """A valid tenant record.
 
-    `attempt` is the last one begun, None if none was. `automatic_retries` counts the attempts that the
-    reconciler began since the tenant last entered PENDING. `created_at` is RFC 3339 as the record has it.
+    `attempt` is the last one begun, None if none was. `automatic_retries` counts the attempts
+    that were begun since it last entered PENDING because it was stuck. `created_at` is RFC 3339, as written.
     `item` is the record that all this was read from.
     """
 

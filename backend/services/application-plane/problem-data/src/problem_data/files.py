@@ -51,7 +51,7 @@ def _get(session: TenantSession, key: str) -> "GetObjectOutputTypeDef | None":
         if code == "NoSuchKey":
             return None
         # S3 tells "no such key" only to those who may list the whole bucket. Whether the key is there, the
-        # session may ask by listing it; if it is, then the denial is one.
+        # session may see by listing it; if it is, then the denial is one.
         if code != "AccessDenied" or _list(session, key, MaxKeys=1)["KeyCount"]:
             raise
         return None

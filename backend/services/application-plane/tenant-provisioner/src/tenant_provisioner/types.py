@@ -6,7 +6,7 @@ from tenkacloud.events.tenant_onboarding import TenantOnboarding
 
 
 class Resources(TypedDict, total=False):
-    """What a tenant got, as `TenantProvisioned.resources` names it; one of the two."""
+    """What a tenant got, as the result names it; one of the two."""
 
     s3Prefix: str
     dedicatedBucket: str

@@ -17,7 +17,7 @@ CANARY_NAME: Final = "Canary"
 MARKER: Final = "canary"
 REQUESTED_AT: Final = "requestedAt"
 #: Seconds after which nobody comes for a PENDING record any more: the stream's records are dropped then
-#: (Terraform, module provisioning), and the reconciler was never told of it.
+#: (Terraform, module provisioning), and it is not in the index of those in flight.
 ABANDONED_AFTER: Final = 6 * 60 * 60
 
 #: A record in DynamoDB's JSON.

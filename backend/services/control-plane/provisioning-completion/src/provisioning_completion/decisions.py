@@ -63,7 +63,7 @@ def decide(item: Item, result: ProvisioningResult, now: datetime) -> Decision:
 
 def _decide_failed(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Decision:
     if result.succeeded and result.attempt == tenant.next_attempt:
-        # Requested by the reconciler; before its mark was written, the attempt before it failed.
+        # An automatic retry; before its mark was written, the attempt before it failed.
         return WithMark(results.record_early_success(tenant, result, now))
     if result.attempt in (None, tenant.attempt):
         return Ignore(f"the record is already {tenant.provisioning_status}")
@@ -72,7 +72,7 @@ def _decide_failed(tenant: Tenant, result: ProvisioningResult, now: datetime) ->
 
 def _decide_in_flight(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Decision:
     pending = tenant.provisioning_status is ProvisioningStatus.PENDING
-    # The next attempt's: provisioning's mark of a PENDING record, or the reconciler's, is not written yet.
+    # The next attempt's: the mark of a PENDING record, or of an automatic retry, is not written yet.
     if result.attempt == tenant.next_attempt or (result.attempt is None and pending and not tenant.attempt):
         return WithMark(results.begin_attempt_with_result(tenant, result, now))
     if result.attempt is None:

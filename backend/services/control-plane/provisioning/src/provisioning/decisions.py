@@ -72,7 +72,7 @@ def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -
 
 
 def mark_in_flight(step: Step, now: datetime) -> Transition:
-    """Return the change by which the reconciler finds a tenant that nothing else could be written of."""
+    """Return the change by which the sweep finds a tenant that nothing else could be written of."""
     key, item, _ = _subject(step)
     return onboarding.mark_in_flight(key, item, now)
 

@@ -31,8 +31,8 @@ def begin_attempt(
 ) -> Transition:
     """PENDING → PROVISIONING: the onboarding of `tenant.next_attempt` was requested.
 
-    As the first status change of a record, it writes what a bare record lacks. With `automatic_retry` it is
-    the reconciler's request, for a tenant that is stuck: PROVISIONING → PROVISIONING, too, and it is counted.
+    As the first status change of a record, it writes what a bare record lacks. With `automatic_retry` it was
+    requested because the tenant is stuck: PROVISIONING → PROVISIONING, too, and it is counted.
     """
     created = tenant.created_at or rfc3339(now)
     retries = {AUTOMATIC_RETRIES: tenant.automatic_retries + 1} if automatic_retry else {}
@@ -66,7 +66,7 @@ def begin_attempt(
 
 
 def mark_in_flight(key: Key, item: Item, now: datetime) -> Transition:
-    """Put a tenant whose change could not be made among those in flight, where the reconciler finds it."""
+    """Put a tenant whose change could not be made among those in flight, where the sweep finds it."""
     return Transition(
         key=key,
         # Whatever else was written since: the tenant is still to be seen to.

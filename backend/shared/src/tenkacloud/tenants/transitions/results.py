@@ -24,7 +24,7 @@ def record_result(result: ProvisioningResult, now: datetime) -> Transition:
 
     The record must still be what the result answers (`_answered`). A failure counts for the attempt in flight
     only. A success that says which request it answers counts for any later attempt, too: they all request
-    the same; so a backlog that is longer than the reconciler's patience is no reason to fail. A success that
+    the same; so a backlog that is longer than automatic retries wait is no reason to fail. A success that
     comes late wins over FAILED. A result without an attempt (an application plane that knows only the
     design's fields) is taken for the current one.
     """

@@ -47,7 +47,7 @@ def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transitio
         sets={
             "provisioningStatus": ProvisioningStatus.PENDING,
             "updatedAt": rfc3339(now),
-            # From the start: should the stream fail to bring it, the reconciler does.
+            # From the start: should the stream fail to bring it, the sweep of the stuck does.
             **IN_FLIGHT.entry(IN_FLIGHT_PARTITION, rfc3339(now)),
         },
         history=(HistoryEntry(ProvisioningStatus.PENDING, now, attempts_begun(item) or None, reason),),
