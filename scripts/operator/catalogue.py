@@ -35,8 +35,9 @@ class Command:
 
 @cache
 def commands() -> Mapping[tuple[str, ...], Command]:
-    """Return every command by its words, in the order of the help."""
-    return {command.words: command for command in _below((), typer.main.get_command(app))}
+    """Return every command by its words: group by group, then those that are in none."""
+    found = sorted(_below((), typer.main.get_command(app)), key=lambda command: len(command.words) == 1)
+    return {command.words: command for command in found}
 
 
 def _below(words: tuple[str, ...], found: Any) -> Iterator[Command]:

@@ -26,7 +26,8 @@ def _commands() -> str:
     for name, target in TARGETS.items():
         targets.setdefault(target.constants, name)
         for variable, variant in target.variants.items():
-            targets.setdefault(variant.constants, f"{name} {variable}=…")
+            value = "…" if variable in variant.variables else "1"
+            targets.setdefault(variant.constants, f"{name} {variable}={value}")
     rows = [
         f"| `{NAME} {command}` | {_make(targets.get(command.words))} | {command.help} |"
         for command in commands().values()
