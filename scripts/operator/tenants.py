@@ -44,7 +44,12 @@ class Filters:
     def keys_suffice(self) -> bool:
         """Whether the index alone says who is in the list."""
         others = (self.tier, self.name, self.slug, self.reason, self.older_than)
-        return all(each is None for each in others) and self.status in (None, ProvisioningStatus.FAILED)
+        return all(each is None for each in others) and self.status not in IN_FLIGHT_STATUSES
+
+    def others(self) -> list[Partition]:
+        """Return partitions whose tenants are not in the list, although they are in its own, too."""
+        completed = self.status is ProvisioningStatus.COMPLETED
+        return [reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS] if completed else []
 
     def match(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a tenant, as `row_of` has it, is in the list."""
@@ -66,7 +71,8 @@ class Filters:
             return [reads.IN_FLIGHT_TENANTS]
         if self.status is ProvisioningStatus.FAILED:
             return [reads.FAILED_TENANTS]
-        return everywhere([self.tier] if self.tier else list(Tier))
+        found = everywhere([self.tier] if self.tier else list(Tier))
+        return [each for each in found if each not in self.others()]
 
 
 def holds(value: object, wanted: str | None) -> bool:
@@ -222,13 +228,13 @@ def _total(environment: Environment, filters: Filters, at_least: int, keys_max: 
     """Return how many tenants a list has by its keys, and whether that is all of them."""
     if not filters.keys_suffice:
         return at_least, False
-    keys = (key for partition in filters.partitions() for key in environment.keys_of(partition))
-    known = set[Key]()
-    for key in keys:
-        if len(known) == keys_max:
-            return max(at_least, keys_max), False
-        known.add(key)
-    return max(at_least, len(known)), True
+    known, others = set[Key](), set[Key]()
+    for found, partitions in ((others, filters.others()), (known, filters.partitions())):
+        for key in (key for partition in partitions for key in environment.keys_of(partition)):
+            if len(known) + len(others) == keys_max:
+                return max(at_least, len(known - others)), False
+            found.add(key)
+    return max(at_least, len(known - others)), True
 
 
 def _encoded(filters: Filters, given: int, place: _Place) -> str:

@@ -501,6 +501,8 @@ LISTS = [
     (("--status", "failed"), 2, 5),
     (("--tier", "Pro"), 2, 6),
     (("--tier", "PRO", "--status", "COMPLETED"), 1, 1),
+    (("--status", "COMPLETED"), 2, 2),
+    (("--status", "pending"), 1, 1),
     (("--stuck",), 2, 2),
 ]
 
@@ -572,7 +574,7 @@ def test_a_list_stays_bounded_and_says_so(cloud: Cloud, capsys: pytest.CaptureFi
     assert "only these were sorted" in told
     _, told = run(Bounds(keys=5), "--limit", "2")
     assert told.splitlines()[0] == "2 of at least 5"
-    _, told = run(Bounds(count=2), "--limit", "2", "--status", "completed")
+    _, told = run(Bounds(count=2), "--limit", "2", "--name", "acme")
     assert told.splitlines()[0] == "2 of at least 5"
 
 
