@@ -81,7 +81,9 @@ class Message:
     def cause(self) -> str:
         """The reason without what only this message has: its tenant's id, and ids of requests."""
         reason = _IDS.sub("<id>", self.reason)
-        return reason.replace(self.tenant_id, "<tenant>") if self.tenant_id else reason
+        if not self.tenant_id:
+            return reason
+        return re.sub(rf"(?<![\w-]){re.escape(self.tenant_id)}(?![\w-])", "<tenant>", reason)
 
     def event(self) -> Any:
         """Return the event that it is about."""

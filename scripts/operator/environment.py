@@ -134,7 +134,11 @@ class Environment:
         return self.records_of(FAILED_TENANTS)
 
     def records_of(self, partition: Partition, cursor: str | None = None) -> Iterator[Record]:
-        """Yield the records of a partition, page by page. `cursor`: of the record after which to begin."""
+        """Yield the records of a partition, page by page. `cursor`: of the record after which to begin.
+
+        Raises:
+            UsageError: the cursor is not one of this partition.
+        """
         for keys in self._pages(partition, PAGE_MAX, cursor):
             yield from self.records(keys)
 
@@ -146,13 +150,16 @@ class Environment:
     def _pages(self, partition: Partition, limit: int, cursor: str | None) -> Iterator[Sequence[Key]]:
         repository = self.repository()
         while True:
-            page = repository.read_page(
-                partition.index,
-                partition.value,
-                newest_first=partition.newest_first,
-                limit=limit,
-                cursor=cursor,
-            )
+            try:
+                page = repository.read_page(
+                    partition.index,
+                    partition.value,
+                    newest_first=partition.newest_first,
+                    limit=limit,
+                    cursor=cursor,
+                )
+            except InvalidFieldError as error:
+                raise UsageError(str(error)) from error
             yield page.keys
             cursor = page.cursor
             if cursor is None:

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise, repeat
-from typing import Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -22,6 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.operator.session import WIDTH_ELSEWHERE, Session
+
+if TYPE_CHECKING:
+    from rich.console import OverflowMethod
 
 Item = Mapping[str, Any]
 _STYLES: Final = {
@@ -43,7 +46,8 @@ _STYLES: Final = {
     "PROVISIONING": "cyan",
 }
 _GAP: Final = 2
-_LAST_MIN: Final = 16  # the last column takes what is left, but not less
+_LAST_MIN: Final = 20  # the last column takes what is left, but not less
+_TEXT_MIN: Final = 8
 _ROUND_FROM: Final = 10  # of a unit: then the smaller one says nothing
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -107,8 +111,8 @@ class Printer:
                 lines += [[_escaped(item.get(column.key)) for column in columns] for item in items]
                 for line in lines:
                     print("\t".join(line))
-            case _:
-                self.console().print(self.table(items, columns))
+            case _ if items:
+                self._print_table(items, columns)
 
     def say(self, line: str) -> None:
         """Tell people something besides the results."""
@@ -120,37 +124,29 @@ class Printer:
         width = self.session.width or (None if terminal else WIDTH_ELSEWHERE)
         return Console(highlight=False, width=width, force_terminal=terminal, soft_wrap=False)
 
-    def table(self, items: Sequence[Item], columns: Sequence[Column]) -> Table:
-        """Return a table as wide as the terminal."""
+    def _print_table(self, items: Sequence[Item], columns: Sequence[Column]) -> None:
+        """Print a table as wide as the terminal; a wide one is as wide as what it holds."""
+        console = self.console()
         wide = self.format is Format.WIDE
         chosen = [column for column in columns if wide or not column.wide]
         cells = [[self._cell(column, item.get(column.key)) for column in chosen] for item in items]
-        widths = self._widths(chosen, cells, wide=wide)
+        widths = _natural_widths(chosen, cells)
+        gaps = _GAP * (len(chosen) - 1)
+        if wide:  # the terminal breaks the lines itself, so that they can be copied whole
+            console.width = max(console.width, sum(widths) + gaps)
+        else:
+            widths = _fitted(widths, chosen, console.width - gaps)
         table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
         for column, width in zip(chosen, widths, strict=True):
-            last = column is chosen[-1]
-            table.add_column(
-                column.title,
-                width=width,
-                no_wrap=not (column.whole or (wide and last)),
-                overflow="fold" if column.whole or (wide and last) else "ellipsis",
-            )
+            overflow: OverflowMethod = "fold" if column.whole else "ellipsis"
+            table.add_column(column.title, width=width, no_wrap=not column.whole, overflow=overflow)
         for row in cells:
             styled = zip(chosen, row, strict=True)
             table.add_row(*(Text(text, style=_style(column, text)) for column, text in styled))
-        return table
-
-    def _widths(self, columns: Sequence[Column], cells: list[list[str]], *, wide: bool) -> list[int]:
-        natural = [
-            max(cell_len(line) for text in (column.title, *texts) for line in text.split("\n"))
-            for column, texts in zip(columns, zip(*cells, strict=True) if cells else repeat(()), strict=False)
-        ]
-        widths = [
-            width if wide else min(width, column.max_width)
-            for width, column in zip(natural, columns, strict=True)
-        ]
-        left = self.console().width - sum(widths[:-1]) - _GAP * len(widths[:-1])
-        return [*widths[:-1], max(_LAST_MIN, min(natural[-1], left))]
+        with console.capture() as printed:
+            console.print(table)
+        for line in printed.get().splitlines():
+            print(line.rstrip())
 
     def _cell(self, column: Column, value: Any) -> str:
         if value is None:
@@ -178,6 +174,25 @@ class Printer:
             writer.writerow([column.key for column in columns])
         writer.writerows([[_for_programs(item.get(column.key)) for column in columns] for item in items])
         return text.getvalue()
+
+
+def _natural_widths(columns: Sequence[Column], cells: list[list[str]]) -> list[int]:
+    """Return how wide each column is with all that it holds."""
+    texts = [[column.title, *(row[number] for row in cells)] for number, column in enumerate(columns)]
+    return [max(cell_len(line) for text in each for line in text.split("\n")) for each in texts]
+
+
+def _fitted(natural: Sequence[int], columns: Sequence[Column], width: int) -> list[int]:
+    """Return widths that fit: the last column takes what is left, and texts give way to it."""
+    widths = [min(found, column.max_width) for found, column in zip(natural, columns, strict=True)]
+    last = min(natural[-1], _LAST_MIN)
+    texts = [number for number, column in enumerate(columns[:-1]) if column.kind is Kind.TEXT]
+    while sum(widths[:-1]) + last > width:
+        widest = max(texts, key=lambda number: widths[number], default=None)
+        if widest is None or widths[widest] <= _TEXT_MIN:
+            break
+        widths[widest] -= 1
+    return [*widths[:-1], max(last, min(natural[-1], width - sum(widths[:-1])))]
 
 
 def _style(column: Column, text: str) -> str:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,12 @@ class Run:
                 goes_on = look()
         except KeyboardInterrupt:
             self.say("")  # the end that was meant: below the ^C that the terminal wrote
+
+
+def planned(columns: Sequence[Column], *, dry_run: bool) -> list[Column]:
+    """Return columns of outcomes; on a dry run their title says that nothing was done."""
+    given = (replace(each, title="WOULD BE") if each.key == "outcome" else each for each in columns)
+    return list(given if dry_run else columns)
 
 
 def counted(number: int, noun: str) -> str:

@@ -20,7 +20,7 @@ from scripts.operator.options import (
     Yes,
 )
 from scripts.operator.output import Column, Format, Kind
-from scripts.operator.running import Run, counted
+from scripts.operator.running import Run, counted, planned
 from scripts.tooling.project import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _OUTCOMES: Final = (
     Column("kind", "KIND", wide=True),
     Column("reason", "REASON", wide=True),
     Column("outcome", "OUTCOME", Kind.STATE),
-    Column("detail", "DETAIL"),
+    Column("detail", "DETAIL", whole=True),
 )
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only whose reason has this text, in any case.")]
@@ -203,7 +203,8 @@ def redrive(
         )
         outcomes, others = _followed(run, "redriving", steps)
     now = clock.now()
-    run.print([each.as_item(now) for each in outcomes], _OUTCOMES, dryRun=dry_run, notRead=others)
+    columns = planned(_OUTCOMES, dry_run=dry_run)
+    run.print([each.as_item(now) for each in outcomes], columns, dryRun=dry_run, notRead=others)
     left = [each for each in outcomes if each.outcome == dead_letters.LEFT]
     would = "would be " if dry_run else ""
     run.say(f"{counted(len(outcomes) - len(left), 'message')} {would}redriven, {len(left)} left")
@@ -274,6 +275,7 @@ def discard(
             "there is no such dead-letter message: tenkacloud dead-letters list -o wide has all"
         )
     now = clock.now()
-    run.print([each.as_item(now) for each in outcomes], _OUTCOMES, dryRun=dry_run, notRead=others)
+    columns = planned(_OUTCOMES, dry_run=dry_run)
+    run.print([each.as_item(now) for each in outcomes], columns, dryRun=dry_run, notRead=others)
     run.say(f"{counted(len(outcomes), 'message')} {'would be ' if dry_run else ''}discarded")
     return _say_others(run, others)

@@ -20,7 +20,7 @@ from scripts.operator.options import (
     duration,
 )
 from scripts.operator.output import Column, Kind
-from scripts.operator.running import Run, counted
+from scripts.operator.running import Run, counted, planned
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import Tier
@@ -63,7 +63,7 @@ _OUTCOMES: Final = (
     Column("outcome", "OUTCOME", Kind.STATE),
     Column("provisioningStatus", "NOW", Kind.STATE),
     Column("failureReason", "REASON", wide=True),
-    Column("detail", "DETAIL"),
+    Column("detail", "DETAIL", whole=True),
 )
 _FINDINGS: Final = (
     Column("tenantId", "TENANT", max_width=30, whole=True),
@@ -193,7 +193,8 @@ def _print_tenant(run: Run, tenant: dict[str, Any]) -> None:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         facts.append({"attribute": name, "value": run.printer.time(text) if name.endswith("At") else text})
     run.print(facts, _FACTS)
-    print()
+    if tenant["history"]:
+        print()
     run.print(tenant["history"], _HISTORY)
     if tenant.get("provisioningStatus") == ProvisioningStatus.FAILED:
         run.say(f"when the cause is mended: tenkacloud tenants retry {tenant['tenantId']} --env {run.name}")
@@ -262,7 +263,8 @@ def retry(
                         progress.update(f"waiting for {counted(left, 'tenant')}") if progress else None
                     ),
                 )
-    run.print([outcome.as_item() for outcome in outcomes], _outcome_columns(run, wait=wait), dryRun=dry_run)
+    columns = planned(_outcome_columns(run, wait=wait), dry_run=dry_run)
+    run.print([outcome.as_item() for outcome in outcomes], columns, dryRun=dry_run)
     return _say_what_became(run, outcomes, dry_run=dry_run, waited=wait and not dry_run)
 
 
@@ -277,7 +279,7 @@ def _say_what_became(run: Run, outcomes: "Sequence[Any]", *, dry_run: bool, wait
     left = [outcome for outcome in outcomes if not outcome.is_under_way]
     would = "would be " if dry_run else ""
     run.say(f"{counted(len(begun), 'tenant')} {would}retried, {len(left)} not")
-    for outcome in left:
+    for outcome in left if not run.printer.is_for_people else ():  # people have it in the table
         run.say(f"{outcome.tenant_id}: {outcome.action}: {outcome.detail}")
     bad = [outcome for outcome in begun if outcome.status != ProvisioningStatus.COMPLETED] if waited else []
     for outcome in bad:
