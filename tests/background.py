@@ -13,6 +13,7 @@ from scripts.tooling.project import BUILD, ROOT
 #: By the test that waits for its end: the module to be run.
 PROGRAMS: Final = {
     "test_every_invariant_holds_for_every_seed": "tests.simulation.run",
+    "test_each_deliberate_bug_is_found": "tests.simulation.mutants",
     "test_the_handlers_work_with_the_oldest_boto3": "tests.packaging.runtime_floor",
 }
 _running: dict[str, subprocess.Popen[bytes]] = {}

@@ -241,7 +241,7 @@ class Terraform:
         return plan
 
     def outputs(self) -> dict[str, Any]:
-        """Return the outputs of the applied root.
+        """Return the outputs of the applied root. Those that `deployment` holds stand beside the others.
 
         Raises:
             CommandError: nothing has been applied.
@@ -250,7 +250,8 @@ class Terraform:
         raw = json.loads(self.run("output", "-json", quiet=True))
         if not raw:
             raise CommandError(f"environment {self.environment} is not deployed: it has no outputs")
-        return {name: output["value"] for name, output in raw.items()}
+        outputs = {name: output["value"] for name, output in raw.items()}
+        return {**outputs.pop("deployment", {}), **outputs}
 
     def run(self, command: str, *options: str, quiet: bool = False) -> str:
         """Run one Terraform command; return its output if `quiet`, else let it write to the terminal.

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
 from provisioning.decisions import plan
+from scripts.tooling.deployment import RECONCILER
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow.e2e import DESIGN_ITEM
@@ -288,13 +289,24 @@ def test_code_and_terraform_lay_the_table_out_alike(stack: Stack) -> None:
 
 
 def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
-    policies = (ROOT / "infrastructure/terraform/modules/tenant-provisioner/iam.tf").read_text()
+    policies = (ROOT / "infrastructure/terraform/modules/tenant-provisioner/main.tf").read_text()
     marker = names.pool_marker(TenantId("*"))
     assert f"${{local.data_bucket_arn}}/{marker}" in policies
     bucket = names.silo_bucket("local", Slug("a"), TenantId("a"), "1", "r")
     assert bucket.startswith("tenkacloud-local-silo-")
-    assert "${var.name_prefix}-silo-*" in policies
+    assert "${var.context.name_prefix}-silo-*" in policies
     assert stack.deployment.data_bucket_name == "tenkacloud-data-local"
+
+
+def test_the_settings_that_are_put_out_are_those_of_the_function(stack: Stack) -> None:
+    function = stack.deployment.lambda_function_names[RECONCILER]
+    deployed = stack.clients.lambda_.get_function_configuration(FunctionName=function)
+    found = deployed["Environment"]["Variables"]
+    settings = stack.terraform.outputs()["settings"][RECONCILER]
+    assert found["STUCK_AFTER_SECONDS"] == str(settings["stuck_after_seconds"])
+    assert found["AUTOMATIC_RETRIES_MAX"] == str(settings["automatic_retries_max"])
+    rule = stack.clients.events.describe_rule(Name=function)
+    assert rule["ScheduleExpression"] == f"rate({settings['period_minutes']} minute)"
 
 
 def test_docs_name_each_field_of_each_event() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.moto_api._internal.models import moto_api_backend
 
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.lambda_handler import observed
@@ -166,27 +167,34 @@ def clients() -> Iterator[Clients]:
         yield Clients()
 
 
-@pytest.fixture
-def cloud(clients: Clients) -> Iterator[Cloud]:
+@pytest.fixture(scope="module")
+def aws() -> Iterator[None]:
+    """moto, turned on once: that takes longer than to empty it for each test."""
     with mock_aws():
-        definition = table_definition(TABLE)
-        clients.dynamodb.create_table(**definition)
-        schema: Any = {name: definition[name] for name in ("BillingMode", "KeySchema")}
-        names: Any = [{"AttributeName": name, "AttributeType": "S"} for name in (PARTITION, SORT)]
-        clients.dynamodb.create_table(TableName=DATA_TABLE, AttributeDefinitions=names, **schema)
-        outbox = clients.sqs.create_queue(QueueName="outbox")["QueueUrl"]
-        dead_letter_queue = clients.sqs.create_queue(QueueName="dlq")["QueueUrl"]
-        clients.events.create_event_bus(Name=BUS)
-        clients.events.put_rule(
-            Name="all", EventBusName=BUS, EventPattern='{"source": [{"prefix": "tenkacloud."}]}'
-        )
-        clients.events.put_targets(
-            Rule="all",
-            EventBusName=BUS,
-            Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:outbox"}],
-        )
-        clients.s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        yield Cloud(clients, outbox, dead_letter_queue)
+        yield
+
+
+@pytest.fixture
+def cloud(clients: Clients, aws: None) -> Cloud:
+    moto_api_backend.reset()
+    definition = table_definition(TABLE)
+    clients.dynamodb.create_table(**definition)
+    schema: Any = {name: definition[name] for name in ("BillingMode", "KeySchema")}
+    names: Any = [{"AttributeName": name, "AttributeType": "S"} for name in (PARTITION, SORT)]
+    clients.dynamodb.create_table(TableName=DATA_TABLE, AttributeDefinitions=names, **schema)
+    outbox = clients.sqs.create_queue(QueueName="outbox")["QueueUrl"]
+    dead_letter_queue = clients.sqs.create_queue(QueueName="dlq")["QueueUrl"]
+    clients.events.create_event_bus(Name=BUS)
+    clients.events.put_rule(
+        Name="all", EventBusName=BUS, EventPattern='{"source": [{"prefix": "tenkacloud."}]}'
+    )
+    clients.events.put_targets(
+        Rule="all",
+        EventBusName=BUS,
+        Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:outbox"}],
+    )
+    clients.s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return Cloud(clients, outbox, dead_letter_queue)
 
 
 class LogLines:

@@ -112,9 +112,9 @@ def test_a_record_that_became_invalid_fails_with_its_reason(cloud: Cloud, status
     assert cloud.reason("bad") == "tier 'GOLD' is unknown: one of FREE, PRO, ENTERPRISE"
 
 
-def test_a_tenant_that_is_settled_meanwhile_is_left_alone(cloud: Cloud) -> None:
+def test_a_tenant_that_is_done_meanwhile_is_left_alone(cloud: Cloud) -> None:
     """The index lags behind the record; the record counts."""
-    put(cloud, "settled", age=1000, status="COMPLETED")
+    put(cloud, "done", age=1000, status="COMPLETED")
     assert run(cloud) == {"resumed": 0, "givenUp": 0, "left": 1, "errors": 0}
     assert cloud.published() == []
 

@@ -125,7 +125,9 @@ def read(plan: Mapping[str, Any]) -> Tenancy:
     if plan.get("complete") is False or plan.get("errored"):
         raise Unreadable("the plan is not complete: it was made for a part of the resources, or failed")
     stack = _stack(plan)
-    outputs = {name: output.get("value") for name, output in plan["planned_values"]["outputs"].items()}
+    # Not `planned_values`: that leaves out an output of which a part is not known yet.
+    outputs = {name: change.get("after") for name, change in plan["output_changes"].items()}
+    outputs |= outputs.get("deployment") or {}
     wanted = (
         "account_id",
         "region",

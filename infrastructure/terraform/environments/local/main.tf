@@ -30,40 +30,34 @@ provider "aws" {
   }
 }
 
-locals {
-  # The engine serves APIs under a path of its endpoint.
-  tenant_api_url      = "${var.aws_endpoint_url}/_aws/execute-api/${module.stack.tenant_api_id}"
-  user_pool_id        = module.identity_provider.user_pool_id
-  user_pool_client_id = module.identity_provider.user_pool_client_id
-}
-
 # Stands for the OpenID Connect provider that the other environments name.
 module "identity_provider" {
   source = "../../modules/identity-provider"
 
-  name   = "tenkacloud-local-clients"
-  region = var.region
+  name = "tenkacloud-local-clients"
 }
 
 module "stack" {
   source = "../../modules/stack"
 
-  environment                 = "local"
-  artifacts_dir               = "${path.root}/../../../../build/zips"
-  protect_data                = false
-  force_destroy               = true
-  append_account_id_to_bucket = false
-  archive_retention_days      = 7
-  log_retention_days          = 7
-  log_level                   = "INFO"
-  jwt_issuer                  = module.identity_provider.issuer
-  jwt_audience                = [module.identity_provider.user_pool_client_id]
-  tenant_claim                = module.identity_provider.tenant_claim
+  environment            = "local"
+  profile                = "local"
+  zip_path               = "${path.root}/../../../../build/zips/{service}.zip"
+  archive_retention_days = 7
+  log_retention_days     = 7
+  jwt_issuer             = module.identity_provider.issuer
+  jwt_audience           = [module.identity_provider.user_pool_client_id]
+  tenant_claim           = module.identity_provider.tenant_claim
 
   # Shorter than on AWS, but longer than a laptop takes for some thousand tenants at once.
   stuck_after_seconds = 420
+}
 
-  # The engine evaluates no alarms, so nobody would hear the canary; tests count tenants. Invoked, it runs.
-  monitor          = false
-  canary_scheduled = false
+locals {
+  deployment = merge(module.stack.deployment, {
+    # The engine serves APIs under a path of its endpoint.
+    problem_data_api_url = "${var.aws_endpoint_url}/_aws/execute-api/${module.stack.tenant_api_id}"
+    user_pool_id         = module.identity_provider.user_pool_id
+    user_pool_client_id  = module.identity_provider.user_pool_client_id
+  })
 }

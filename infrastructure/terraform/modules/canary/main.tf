@@ -1,66 +1,60 @@
 locals {
-  rule_name = "${var.name_prefix}-canary"
-  rule_arn  = "arn:${var.partition}:events:${var.region}:${var.account_id}:rule/${local.rule_name}"
+  table_arn     = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
+  tenant_id     = "canary" # tenkacloud's CANARY_ID
+  marker_object = "arn:${var.context.partition}:s3:::${var.context.data_bucket_name}/tenants/${local.tenant_id}/.tenkacloud.json"
 }
 
-module "function" {
-  source = "../lambda-function"
+data "aws_iam_policy_document" "this" {
+  # One partition: no other tenant's record or history.
+  statement {
+    sid       = "ReplaceCanary"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+    resources = [local.table_arn]
 
-  function_name = "${var.name_prefix}-canary"
-  description   = "Onboards the canary tenant again and again, and says whether that works"
-  zip_path      = var.zip_path
-  handler       = "canary.handler.handler"
-  policy_json   = data.aws_iam_policy_document.this.json
-  role_path     = "/tenkacloud/${var.environment}/control-plane/"
-  timeout       = 120
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["TENANT#${local.tenant_id}"]
+    }
 
-  # No queue: a run that failed is told by the alarm, and the next one begins where it ended.
-  synchronous        = true
-  log_retention_days = var.log_retention_days
-  log_level          = var.log_level
-  account_id         = var.account_id
-  region             = var.region
-  partition          = var.partition
+    # ForAllValues is true of a request without the key, too.
+    condition {
+      test     = "Null"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["false"]
+    }
+  }
 
-  environment_variables = {
-    TABLE_NAME       = var.table_name
-    DATA_BUCKET_NAME = var.data_bucket_name
-    ACCOUNT_ID       = var.account_id
+  # One object. Older versions of it are the bucket's lifecycle's.
+  statement {
+    sid       = "RemoveMarker"
+    actions   = ["s3:DeleteObject"]
+    resources = [local.marker_object]
   }
 }
 
-# On the default bus: schedules exist on no other.
-resource "aws_cloudwatch_event_rule" "schedule" {
-  name                = local.rule_name
-  description         = "Looks at the canary tenant, and onboards it again"
-  schedule_expression = "rate(${var.period_minutes} ${var.period_minutes == 1 ? "minute" : "minutes"})"
-  state               = var.scheduled ? "ENABLED" : "DISABLED"
-}
+module "consumer" {
+  source = "../event-consumer"
 
-resource "aws_cloudwatch_event_target" "canary" {
-  rule      = aws_cloudwatch_event_rule.schedule.name
-  target_id = "canary"
-  arn       = module.function.function_arn
+  context = var.context
 
-  # A run that is missed is not made up for: the next one looks at the same.
-  retry_policy {
-    maximum_event_age_in_seconds = 60
-    maximum_retry_attempts       = 0
+  schedule = {
+    description    = "Looks at the canary tenant, and onboards it again"
+    period_minutes = var.period_minutes
+    enabled        = var.scheduled
   }
 
-  depends_on = [aws_lambda_permission.schedule]
-}
+  function = {
+    service     = "canary"
+    plane       = "control"
+    description = "Onboards the canary tenant again and again, and says whether that works"
+    policy_json = data.aws_iam_policy_document.this.json
+    timeout     = 120
 
-resource "aws_lambda_permission" "schedule" {
-  statement_id  = "CanarySchedule"
-  action        = "lambda:InvokeFunction"
-  function_name = module.function.function_name
-  principal     = "events.amazonaws.com"
-  source_arn    = local.rule_arn
-}
-
-resource "aws_lambda_function_event_invoke_config" "this" {
-  function_name                = module.function.function_name
-  maximum_retry_attempts       = 0
-  maximum_event_age_in_seconds = 60
+    environment_variables = {
+      TABLE_NAME       = var.context.table_name
+      DATA_BUCKET_NAME = var.context.data_bucket_name
+      ACCOUNT_ID       = var.context.account_id
+    }
+  }
 }

@@ -4,8 +4,8 @@ data "aws_iam_policy_document" "bucket" {
     effect  = "Deny"
     actions = ["s3:*"] # a deny is complete only if it takes every action
     resources = [
-      "arn:${var.partition}:s3:::${var.bucket_name}",
-      "arn:${var.partition}:s3:::${var.bucket_name}/*",
+      "arn:${var.context.partition}:s3:::${var.context.data_bucket_name}",
+      "arn:${var.context.partition}:s3:::${var.context.data_bucket_name}/*",
     ]
 
     principals {

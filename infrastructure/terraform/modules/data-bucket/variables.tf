@@ -1,11 +1,6 @@
-variable "bucket_name" {
-  description = "Name of the bucket that holds the pooled tenants' data."
-  type        = string
-
-  validation {
-    condition     = can(regex("^tenkacloud-data-[a-z][a-z0-9]{1,11}(-[0-9]{12})?$", var.bucket_name))
-    error_message = "bucket_name must be tenkacloud-data-<environment>, with or without the account id appended."
-  }
+variable "context" {
+  description = "The output of modules/context."
+  type        = object({ partition = string, data_bucket_name = string, on_aws = bool })
 }
 
 variable "force_destroy" {
@@ -21,15 +16,5 @@ variable "noncurrent_version_expiration_days" {
   validation {
     condition     = var.noncurrent_version_expiration_days >= 1 && floor(var.noncurrent_version_expiration_days) == var.noncurrent_version_expiration_days
     error_message = "noncurrent_version_expiration_days must be a whole number, at least 1."
-  }
-}
-
-variable "partition" {
-  description = "The AWS partition the resources live in."
-  type        = string
-
-  validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
   }
 }

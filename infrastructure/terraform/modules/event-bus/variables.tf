@@ -1,12 +1,6 @@
-variable "name" {
-  description = "Name of the bus and of its archive."
-  type        = string
-
-  # An archive's name has at most 48 characters; this pattern stays below that.
-  validation {
-    condition     = can(regex("^tenkacloud-[a-z][a-z0-9]{1,11}-tenant-events$", var.name))
-    error_message = "name must be tenkacloud-<environment>-tenant-events."
-  }
+variable "context" {
+  description = "The output of modules/context."
+  type        = object({ event_bus_name = string })
 }
 
 variable "archive_retention_days" {

@@ -25,7 +25,7 @@ resource "aws_apigatewayv2_authorizer" "jwt" {
 
 resource "aws_cloudwatch_log_group" "access" {
   name              = "/aws/apigateway/${var.name}"
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.context.log_retention_days
 }
 
 resource "aws_apigatewayv2_stage" "default" {
@@ -40,7 +40,7 @@ resource "aws_apigatewayv2_stage" "default" {
 
   # Who asked for what and what came of it; never the token.
   access_log_settings {
-    destination_arn = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${aws_cloudwatch_log_group.access.name}"
+    destination_arn = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:${aws_cloudwatch_log_group.access.name}"
     format = jsonencode({
       requestId        = "$context.requestId"
       time             = "$context.requestTime"

@@ -1,21 +1,15 @@
-output "id" {
-  description = "Id of the API."
-  value       = aws_apigatewayv2_api.this.id
+# Ids only: a service's routes refer to these, and the plan has to show to which API and authorizer.
+output "api" {
+  description = "Id of the API, and id of its JWT authorizer, for the routes."
+  value = {
+    id            = aws_apigatewayv2_api.this.id
+    authorizer_id = aws_apigatewayv2_authorizer.jwt.id
+  }
 }
 
 output "endpoint" {
   description = "URL of the API on AWS."
   value       = aws_apigatewayv2_api.this.api_endpoint
-}
-
-output "execution_arn" {
-  description = "What the ARNs of the API's routes begin with."
-  value       = "arn:${var.partition}:execute-api:${var.region}:${var.account_id}:${aws_apigatewayv2_api.this.id}"
-}
-
-output "authorizer_id" {
-  description = "Id of the JWT authorizer, for the routes."
-  value       = aws_apigatewayv2_authorizer.jwt.id
 }
 
 output "access_log_format" {

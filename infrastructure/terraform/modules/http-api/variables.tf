@@ -1,3 +1,8 @@
+variable "context" {
+  description = "The output of modules/context."
+  type        = object({ account_id = string, region = string, partition = string, log_retention_days = number })
+}
+
 variable "name" {
   description = "Name of the API: tenkacloud-<environment>-<thing>."
   type        = string
@@ -58,49 +63,5 @@ variable "throttling_burst_limit" {
   validation {
     condition     = var.throttling_burst_limit > 0 && floor(var.throttling_burst_limit) == var.throttling_burst_limit
     error_message = "throttling_burst_limit must be a whole number above 0."
-  }
-}
-
-variable "log_retention_days" {
-  description = "How long logs are kept, in days."
-  type        = number
-
-  # Only the values CloudWatch Logs knows. 0, which would keep logs for ever, is not one of them.
-  validation {
-    condition = contains(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.log_retention_days,
-    )
-    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, such as 14, 30 or 365."
-  }
-}
-
-variable "account_id" {
-  description = "The AWS account the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits."
-  }
-}
-
-variable "region" {
-  description = "The AWS region the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region name such as ap-northeast-1."
-  }
-}
-
-variable "partition" {
-  description = "The AWS partition the resources live in."
-  type        = string
-
-  validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
   }
 }

@@ -1,3 +1,5 @@
+data "aws_region" "current" {}
+
 # A Cognito pool for clients of the HTTP API, where no other OpenID Connect provider is at hand.
 resource "aws_cognito_user_pool" "this" {
   name = var.name

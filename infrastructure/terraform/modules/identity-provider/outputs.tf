@@ -10,7 +10,7 @@ output "user_pool_client_id" {
 
 output "issuer" {
   description = "The iss claim of the pool's tokens."
-  value       = "https://cognito-idp.${var.region}.amazonaws.com/${aws_cognito_user_pool.this.id}"
+  value       = "https://cognito-idp.${data.aws_region.current.name}.amazonaws.com/${aws_cognito_user_pool.this.id}"
 }
 
 output "tenant_claim" {

@@ -7,13 +7,3 @@ variable "name" {
     error_message = "name must be tenkacloud-<environment>-<thing>."
   }
 }
-
-variable "region" {
-  description = "The AWS region the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region name such as ap-northeast-1."
-  }
-}

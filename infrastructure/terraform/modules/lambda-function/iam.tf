@@ -67,13 +67,13 @@ data "aws_iam_policy_document" "dead_letter_queue" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = var.function_name
-  path               = var.role_path
+  name               = local.function_name
+  path               = "/tenkacloud/${var.context.environment}/${var.plane}-plane/"
   assume_role_policy = data.aws_iam_policy_document.assume_role.json
 }
 
 resource "aws_iam_role_policy" "this" {
-  name   = var.function_name
+  name   = local.function_name
   role   = aws_iam_role.this.name
   policy = data.aws_iam_policy_document.this.json
 }

@@ -1,15 +1,17 @@
 locals {
-  dead_letter_queue_name = "${var.function_name}-dlq"
-  log_group_name         = "/aws/lambda/${var.function_name}"
+  function_name          = "${var.context.name_prefix}-${var.service}"
+  dead_letter_queue_name = "${local.function_name}-dlq"
+  log_group_name         = "/aws/lambda/${local.function_name}"
+  zip_path               = replace(var.context.zip_path, "{service}", var.service)
 
   # Built from names, so that every policy is fully known in the plan and can be checked there.
-  dead_letter_queue_arn = "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${local.dead_letter_queue_name}"
-  log_group_arn         = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${local.log_group_name}"
+  dead_letter_queue_arn = "arn:${var.context.partition}:sqs:${var.context.region}:${var.context.account_id}:${local.dead_letter_queue_name}"
+  log_group_arn         = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:${local.log_group_name}"
 }
 
 resource "aws_cloudwatch_log_group" "this" {
   name              = local.log_group_name
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.context.log_retention_days
 }
 
 # A caller that waits is told of a failure: there is nothing to keep then.
@@ -26,14 +28,14 @@ resource "aws_sqs_queue" "dead_letter" {
 }
 
 resource "aws_lambda_function" "this" {
-  function_name    = var.function_name
+  function_name    = local.function_name
   description      = var.description
   role             = aws_iam_role.this.arn
   runtime          = "python3.13"
   architectures    = [var.architecture]
-  handler          = var.handler
-  filename         = var.zip_path
-  source_code_hash = filebase64sha256(var.zip_path)
+  handler          = "${replace(var.service, "-", "_")}.handler.handler"
+  filename         = local.zip_path
+  source_code_hash = filebase64sha256(local.zip_path)
   timeout          = var.timeout
   memory_size      = var.memory_size
 
@@ -42,11 +44,9 @@ resource "aws_lambda_function" "this" {
   environment {
     variables = merge(
       var.environment_variables,
-      {
-        # The whole name: metrics of two environments in one account must not add up.
-        POWERTOOLS_SERVICE_NAME = var.function_name
-        POWERTOOLS_LOG_LEVEL    = var.log_level
-      },
+      var.context.function_environment,
+      # The whole name: metrics of two environments in one account must not add up.
+      { POWERTOOLS_SERVICE_NAME = local.function_name },
       { for queue in aws_sqs_queue.dead_letter : "DEAD_LETTER_QUEUE_URL" => queue.url },
     )
   }

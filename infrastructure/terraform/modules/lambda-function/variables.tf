@@ -1,10 +1,29 @@
-variable "function_name" {
-  description = "Name of the function. Its role, queue and log group are named after it."
+variable "context" {
+  description = "The output of modules/context."
+  type = object({
+    environment = string, name_prefix = string, account_id = string, region = string, partition = string
+    zip_path    = string, log_retention_days = number, function_environment = map(string)
+  })
+}
+
+variable "service" {
+  description = "Name of the service. The function, its role, queue, log group, zip and Python package are named after it."
+  type        = string
+
+  # Lambda's names have 64 characters at most; "tenkacloud-<environment>-" takes up to 24 of them.
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.service)) && length(var.service) <= 40
+    error_message = "service must be lower-case letters, digits and single hyphens, at most 40 characters."
+  }
+}
+
+variable "plane" {
+  description = "The plane that the service belongs to. It is part of the role's path, and trust policies go by it."
   type        = string
 
   validation {
-    condition     = can(regex("^tenkacloud-[a-z][a-z0-9]{1,11}-[a-z][a-z0-9-]*[a-z0-9]$", var.function_name)) && length(var.function_name) <= 64
-    error_message = "function_name must be tenkacloud-<environment>-<thing>, at most 64 characters."
+    condition     = contains(["control", "application"], var.plane)
+    error_message = "plane must be control or application."
   }
 }
 
@@ -18,23 +37,13 @@ variable "description" {
   }
 }
 
-variable "zip_path" {
-  description = "Path of the function's zip."
+variable "policy_json" {
+  description = "What the function may do besides writing its logs, its traces and to its dead-letter queue."
   type        = string
 
   validation {
-    condition     = length(var.zip_path) > 0
-    error_message = "zip_path must not be empty."
-  }
-}
-
-variable "handler" {
-  description = "The entry point: <package>.<module>.<function>."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)+$", var.handler))
-    error_message = "handler must be a dotted Python name such as provisioning.handler.handler."
+    condition     = can(jsondecode(var.policy_json).Statement)
+    error_message = "policy_json must be a policy document."
   }
 }
 
@@ -45,30 +54,10 @@ variable "environment_variables" {
 
   # A clash would be settled silently, and not always as the caller meant.
   validation {
-    condition = length(setintersection(keys(var.environment_variables), [
-      "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "DEAD_LETTER_QUEUE_URL",
-    ])) == 0
+    condition = length(setintersection(keys(var.environment_variables), concat(
+      ["POWERTOOLS_SERVICE_NAME", "DEAD_LETTER_QUEUE_URL"], keys(var.context.function_environment),
+    ))) == 0
     error_message = "environment_variables must not hold a name that the module sets."
-  }
-}
-
-variable "policy_json" {
-  description = "What the function may do besides writing its logs, its traces and to its dead letter queue."
-  type        = string
-
-  validation {
-    condition     = can(jsondecode(var.policy_json).Statement)
-    error_message = "policy_json must be a policy document."
-  }
-}
-
-variable "role_path" {
-  description = "Path of the function's role. It names the plane, and trust policies go by it."
-  type        = string
-
-  validation {
-    condition     = can(regex("^/tenkacloud/[a-z][a-z0-9]{1,11}/(control|application)-plane/$", var.role_path))
-    error_message = "role_path must be /tenkacloud/<environment>/control-plane/ or /tenkacloud/<environment>/application-plane/."
   }
 }
 
@@ -117,44 +106,20 @@ variable "architecture" {
   }
 }
 
-variable "log_retention_days" {
-  description = "How long logs are kept, in days."
-  type        = number
-
-  # Only the values CloudWatch Logs knows. 0, which would keep logs for ever, is not one of them.
-  validation {
-    condition = contains(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.log_retention_days,
-    )
-    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, such as 14, 30 or 365."
-  }
-}
-
-variable "log_level" {
-  description = "The lowest level that is logged."
-  type        = string
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
 variable "synchronous" {
-  description = "Whether whoever invokes the function waits for its answer. Such a function has no dead letter queue."
+  description = "Whether whoever invokes the function waits for its answer. Such a function has no dead-letter queue."
   type        = bool
   default     = false
 }
 
 variable "dead_letter_source_arns" {
-  description = "EventBridge rules that may send what they could not deliver to the function's dead letter queue."
+  description = "EventBridge rules that may send what they could not deliver to the function's dead-letter queue."
   type        = list(string)
   default     = []
 
   validation {
     condition     = length(var.dead_letter_source_arns) == 0 || !var.synchronous
-    error_message = "A synchronous function has no dead letter queue that a rule could send to."
+    error_message = "A synchronous function has no dead-letter queue that a rule could send to."
   }
 
   validation {
@@ -162,35 +127,5 @@ variable "dead_letter_source_arns" {
       for arn in var.dead_letter_source_arns : can(regex("^arn:[a-z-]+:events:[a-z0-9-]+:[0-9]{12}:rule/[A-Za-z0-9._/-]+$", arn))
     ])
     error_message = "dead_letter_source_arns must be ARNs of EventBridge rules."
-  }
-}
-
-variable "account_id" {
-  description = "The AWS account the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits."
-  }
-}
-
-variable "region" {
-  description = "The AWS region the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region name such as ap-northeast-1."
-  }
-}
-
-variable "partition" {
-  description = "The AWS partition the resources live in."
-  type        = string
-
-  validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
   }
 }

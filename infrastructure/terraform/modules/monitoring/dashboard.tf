@@ -1,64 +1,52 @@
 locals {
-  funnel = [
-    ["asked for", "provisioning", "TenantOnboardingRequested"],
-    ["provisioned", "tenant-provisioner", "TenantProvisioningCompleted"],
-    ["completed", "provisioning-completion", "TenantCompleted"],
-    ["failed", "provisioning-completion", "TenantFailed"],
-    ["refused", "provisioning", "TenantRefused"],
-    ["resumed", "reconciler", "TenantResumed"],
-    ["given up", "reconciler", "TenantGivenUp"],
-  ]
+  # HCL sorts texts only, so positions become texts of one length.
+  by_position = "%06d %s"
 
-  widgets = [
+  funnel_steps = merge([
+    for service in var.services : {
+      for step in service.monitoring.funnel : format(local.by_position, step.position, step.metric) =>
+      [local.namespace, step.metric, "service", service.function.name, { label = step.label, stat = "Sum" }]
+    }
+  ]...)
+
+  flow = values({
+    for service, each in var.services : format(local.by_position, each.monitoring.flow_step, service) => service
+    if each.monitoring.flow_step != null
+  })
+
+  common_widgets = [
     {
-      title = "Funnel: tenants a minute"
-      metrics = [
-        for step in local.funnel :
-        [local.namespace, step[2], "service", var.function_names[step[1]], { label = step[0], stat = "Sum" }]
-      ]
+      position = 10
+      title    = "Funnel: tenants a minute"
+      metrics  = values(local.funnel_steps)
     },
     {
-      title = "Oldest tenant in flight, s"
-      metrics = [
-        [local.namespace, "OldestInFlight", "service", var.function_names["reconciler"], { label = "oldest", stat = "Maximum" }],
-      ]
-    },
-    {
-      title = "How long each step takes, ms: median and 95th percentile"
+      position = 30
+      title    = "How long each step takes, ms: median and 95th percentile"
       metrics = concat(
-        [for service in local.flow : ["AWS/Lambda", "Duration", "FunctionName", var.function_names[service], { label = "${service} p50", stat = "p50" }]],
-        [for service in local.flow : ["AWS/Lambda", "Duration", "FunctionName", var.function_names[service], { label = "${service} p95", stat = "p95" }]],
+        [for service in local.flow : ["AWS/Lambda", "Duration", "FunctionName", local.functions[service], { label = "${service} p50", stat = "p50" }]],
+        [for service in local.flow : ["AWS/Lambda", "Duration", "FunctionName", local.functions[service], { label = "${service} p95", stat = "p95" }]],
       )
     },
     {
-      title = "How long the stream's records wait, ms"
-      metrics = [
-        ["AWS/Lambda", "IteratorAge", "FunctionName", var.function_names["provisioning"], { label = "stream", stat = "Maximum" }],
-      ]
-    },
-    {
-      title = "Errors and throttles"
+      position = 50
+      title    = "Errors and throttles"
       metrics = concat(
-        [for service, function in var.function_names : ["AWS/Lambda", "Errors", "FunctionName", function, { label = "${service} errors", stat = "Sum" }]],
-        [for service, function in var.function_names : ["AWS/Lambda", "Throttles", "FunctionName", function, { label = "${service} throttles", stat = "Sum" }]],
+        [for service, function in local.functions : ["AWS/Lambda", "Errors", "FunctionName", function, { label = "${service} errors", stat = "Sum" }]],
+        [for service, function in local.functions : ["AWS/Lambda", "Throttles", "FunctionName", function, { label = "${service} throttles", stat = "Sum" }]],
       )
     },
     {
-      title = "Dead letters"
+      position = 60
+      title    = "Dead letters"
       metrics = [
-        for service, queue in var.dead_letter_queue_names :
+        for service, queue in local.queues :
         ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { label = service, stat = "Maximum" }]
       ]
     },
     {
-      title = "Canary: got through; how long that took, s"
-      metrics = [
-        [local.namespace, "CanaryCompleted", "service", var.function_names["canary"], { label = "completed", stat = "Sum" }],
-        [local.namespace, "CanarySeconds", "service", var.function_names["canary"], { label = "seconds", stat = "Maximum", yAxis = "right" }],
-      ]
-    },
-    {
-      title = "Lost beyond the queues"
+      position = 80
+      title    = "Lost beyond the queues"
       metrics = concat([
         for loss in values(local.losses) : [
           for dimensions in loss.dimensions :
@@ -67,10 +55,30 @@ locals {
       ]...)
     },
   ]
+
+  own_widgets = flatten([
+    for service in var.services : [
+      for widget in service.monitoring.widgets : {
+        position = widget.position
+        title    = widget.title
+        metrics = [
+          for each in widget.metrics : [
+            each.namespace, each.metric, local.function_dimension[each.namespace], service.function.name,
+            # On the left where nothing is said.
+            { for key, value in { label = each.label, stat = each.statistic, yAxis = each.axis } : key => value if value != "left" },
+          ]
+        ]
+      }
+    ]
+  ])
+
+  widgets = values(merge([
+    for widget in concat(local.common_widgets, local.own_widgets) : { (format(local.by_position, widget.position, widget.title)) = widget }
+  ]...))
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = "${var.name_prefix}-tenants"
+  dashboard_name = "${var.context.name_prefix}-tenants"
   dashboard_body = jsonencode({
     widgets = [
       for number, widget in local.widgets : {
@@ -81,7 +89,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         height = 6
         properties = {
           title   = widget.title
-          region  = var.region
+          region  = var.context.region
           view    = "timeSeries"
           period  = 60
           metrics = widget.metrics

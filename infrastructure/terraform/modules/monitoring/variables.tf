@@ -1,74 +1,63 @@
-variable "name_prefix" {
-  description = "What the names of this environment begin with: tenkacloud-<environment>."
-  type        = string
-
-  validation {
-    condition     = can(regex("^tenkacloud-[a-z][a-z0-9]{1,11}$", var.name_prefix))
-    error_message = "name_prefix must be tenkacloud-<environment>."
-  }
+variable "context" {
+  description = "The output of modules/context."
+  type        = object({ name_prefix = string, region = string, event_bus_name = string })
 }
 
-variable "function_names" {
-  description = "The functions' names, by service."
-  type        = map(string)
+variable "services" {
+  description = "Every service: its function, and what its module says is to be shown and watched. One without a dead-letter queue or a rule has none of their alarms."
+  type = map(object({
+    function = object({
+      name                   = string
+      dead_letter_queue_name = optional(string)
+      event_rule_name        = optional(string)
+    })
+    monitoring = optional(object({
+      # Whether an error or a throttle of the function is an alarm.
+      watch_errors = optional(bool, true)
+
+      # Its place among the steps of an onboarding, whose durations are shown; null, if it is none.
+      flow_step = optional(number)
+
+      # Its counts in the dashboard's funnel, in the order of their positions over all services.
+      funnel = optional(list(object({ position = number, label = string, metric = string })), [])
+
+      # Charts of its own, in the order of their positions; those of all services stand at 10, 30, 50, 60 and 80.
+      widgets = optional(list(object({
+        position = number
+        title    = string
+        metrics = list(object({
+          namespace = optional(string, "TenkaCloud/Tenants")
+          metric    = string
+          label     = string
+          statistic = string
+          axis      = optional(string, "left")
+        }))
+      })), [])
+
+      # By name. An alarm is raised above its threshold, or below it; null stands for failures_per_minute.
+      alarms = optional(map(object({
+        description    = string
+        namespace      = optional(string, "TenkaCloud/Tenants")
+        metric         = string
+        statistic      = string
+        threshold      = number
+        below          = optional(bool, false)
+        periods        = number
+        period_minutes = optional(number, 1)
+        missing        = optional(string, "notBreaching") # no tenants, no metric: that is no alarm
+      })), {})
+    }), {})
+  }))
 
   validation {
-    condition = alltrue([
-      for service in ["provisioning", "tenant-provisioner", "provisioning-completion", "reconciler", "canary"] :
-      contains(keys(var.function_names), service)
-    ])
-    error_message = "function_names must name the functions of the flow, the reconciler and the canary."
+    condition     = anytrue([for service in var.services : service.function.event_rule_name != null])
+    error_message = "services must hold one that an event wakes: the alarm of lost events needs a rule."
   }
-}
 
-variable "dead_letter_queue_names" {
-  description = "The names of the dead letter queues, by service."
-  type        = map(string)
-
+  # Merged under their names, the last would win.
   validation {
-    condition     = length(setsubtract(keys(var.dead_letter_queue_names), keys(var.function_names))) == 0
-    error_message = "dead_letter_queue_names must be those of services that function_names has."
-  }
-}
-
-variable "event_rule_names" {
-  description = "The names of the bus's rules that have a dead letter queue."
-  type        = list(string)
-
-  validation {
-    condition     = length(var.event_rule_names) > 0
-    error_message = "event_rule_names must name a rule."
-  }
-}
-
-variable "event_bus_name" {
-  description = "Name of the bus that carries the tenant events."
-  type        = string
-
-  validation {
-    condition     = can(regex("^tenkacloud-[a-z][a-z0-9]{1,11}-tenant-events$", var.event_bus_name))
-    error_message = "event_bus_name must be tenkacloud-<environment>-tenant-events."
-  }
-}
-
-variable "canary_period_minutes" {
-  description = "How often the canary runs, in minutes."
-  type        = number
-
-  # Three periods: CloudWatch looks at no more than a day.
-  validation {
-    condition     = var.canary_period_minutes >= 1 && var.canary_period_minutes <= 480 && floor(var.canary_period_minutes) == var.canary_period_minutes
-    error_message = "canary_period_minutes must be a whole number from 1 to 480."
-  }
-}
-
-variable "stuck_after_seconds" {
-  description = "Age from which an attempt without a result counts as stuck."
-  type        = number
-
-  validation {
-    condition     = var.stuck_after_seconds >= 60
-    error_message = "stuck_after_seconds must be at least 60."
+    condition     = length(distinct(flatten([for service in var.services : keys(service.monitoring.alarms)]))) == length(flatten([for service in var.services : keys(service.monitoring.alarms)]))
+    error_message = "services must not hold two alarms of one name."
   }
 }
 
@@ -91,15 +80,5 @@ variable "alarm_topic_arns" {
   validation {
     condition     = alltrue([for arn in var.alarm_topic_arns : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", arn))])
     error_message = "alarm_topic_arns must be ARNs of SNS topics."
-  }
-}
-
-variable "region" {
-  description = "The AWS region that the dashboard shows."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region name such as ap-northeast-1."
   }
 }

@@ -1,21 +1,11 @@
-output "function_name" {
-  description = "Name of the function."
-  value       = module.function.function_name
+output "function" {
+  description = "What others need of the function."
+  value       = module.function.function
 }
 
-output "role_name" {
-  description = "Name of the function's role."
-  value       = module.function.role_name
-}
-
-output "dead_letter_queue_url" {
-  description = "Null: the function is invoked synchronously."
-  value       = module.function.dead_letter_queue_url
-}
-
-output "log_group_name" {
-  description = "Name of the function's log group."
-  value       = module.function.log_group_name
+output "configuration" {
+  description = "How the function is set up."
+  value       = module.function.configuration
 }
 
 output "route_keys" {

@@ -1,62 +1,19 @@
-variable "environment" {
-  description = "Short name of the environment. It is part of every name."
-  type        = string
-
-  # "data" is refused: that environment's names would begin like the data buckets of the
-  # others, and its silo buckets would fall among them.
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.environment)) && var.environment != "data"
-    error_message = "environment must be 2 to 12 lower-case letters and digits, begin with a letter, and not be \"data\"."
-  }
+variable "context" {
+  description = "The output of modules/context."
+  type = object({
+    environment = string, name_prefix = string, account_id = string, region = string, partition = string
+    zip_path    = string, log_retention_days = number, function_environment = map(string)
+    table_name  = string, data_table_name = string, data_bucket_name = string, tenant_access_role_arn = string
+  })
 }
 
-variable "name_prefix" {
-  description = "What the names of this environment begin with: tenkacloud-<environment>."
-  type        = string
+variable "api" {
+  description = "The HTTP API that the routes are added to, and its JWT authorizer: their ids."
+  type        = object({ id = string, authorizer_id = string })
 
   validation {
-    condition     = var.name_prefix == "tenkacloud-${var.environment}"
-    error_message = "name_prefix must be tenkacloud-<environment>."
-  }
-}
-
-variable "zip_path" {
-  description = "Path of the function's zip."
-  type        = string
-
-  validation {
-    condition     = length(var.zip_path) > 0
-    error_message = "zip_path must not be empty."
-  }
-}
-
-variable "api_id" {
-  description = "Id of the HTTP API that the routes are added to."
-  type        = string
-
-  validation {
-    condition     = length(var.api_id) > 0
-    error_message = "api_id must not be empty."
-  }
-}
-
-variable "authorizer_id" {
-  description = "Id of the API's JWT authorizer."
-  type        = string
-
-  validation {
-    condition     = length(var.authorizer_id) > 0
-    error_message = "authorizer_id must not be empty."
-  }
-}
-
-variable "api_execution_arn" {
-  description = "What the ARNs of the API's routes begin with."
-  type        = string
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:execute-api:[a-z0-9-]+:[0-9]{12}:[a-z0-9]+$", var.api_execution_arn))
-    error_message = "api_execution_arn must be the execution ARN of an API, without a stage."
+    condition     = can(regex("^[a-z0-9]+$", var.api.id)) && length(var.api.authorizer_id) > 0
+    error_message = "api must hold the id of an API and the id of its authorizer."
   }
 }
 
@@ -67,99 +24,5 @@ variable "tenant_claim" {
   validation {
     condition     = can(regex("^[^[:space:][:cntrl:]]{1,128}$", var.tenant_claim))
     error_message = "tenant_claim must be 1 to 128 characters without blanks."
-  }
-}
-
-variable "table_name" {
-  description = "Name of the tenant table."
-  type        = string
-
-  validation {
-    condition     = can(regex("^TenkaCloud-[a-z][a-z0-9]{1,11}$", var.table_name))
-    error_message = "table_name must be TenkaCloud-<environment>."
-  }
-}
-
-variable "data_table_name" {
-  description = "Name of the table that holds all tenants' items."
-  type        = string
-
-  validation {
-    condition     = can(regex("^TenkaCloud-[a-z][a-z0-9]{1,11}-tenant-data$", var.data_table_name))
-    error_message = "data_table_name must be TenkaCloud-<environment>-tenant-data."
-  }
-}
-
-variable "data_bucket_name" {
-  description = "Name of the bucket that holds the pooled tenants' data."
-  type        = string
-
-  validation {
-    condition     = can(regex("^tenkacloud-data-[a-z][a-z0-9]{1,11}(-[0-9]{12})?$", var.data_bucket_name))
-    error_message = "data_bucket_name must be tenkacloud-data-<environment>, with or without the account id appended."
-  }
-}
-
-variable "tenant_access_role_arn" {
-  description = "ARN of the role through which a tenant's data is reached. Dedicated buckets are opened to it."
-  type        = string
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/tenkacloud-[a-z][a-z0-9]{1,11}-tenant-access$", var.tenant_access_role_arn))
-    error_message = "tenant_access_role_arn must be the ARN of the tenant access role."
-  }
-}
-
-variable "log_retention_days" {
-  description = "How long logs are kept, in days."
-  type        = number
-
-  # Only the values CloudWatch Logs knows. 0, which would keep logs for ever, is not one of them.
-  validation {
-    condition = contains(
-      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
-      var.log_retention_days,
-    )
-    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, such as 14, 30 or 365."
-  }
-}
-
-variable "log_level" {
-  description = "The lowest level that is logged."
-  type        = string
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
-  }
-}
-
-variable "account_id" {
-  description = "The AWS account the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits."
-  }
-}
-
-variable "region" {
-  description = "The AWS region the resources live in."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region name such as ap-northeast-1."
-  }
-}
-
-variable "partition" {
-  description = "The AWS partition the resources live in."
-  type        = string
-
-  validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
   }
 }

@@ -1,4 +1,7 @@
 locals {
+  table_arn     = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
+  event_bus_arn = "arn:${var.context.partition}:events:${var.context.region}:${var.context.account_id}:event-bus/${var.context.event_bus_name}"
+
   tenant_keys = {
     PK = { S = [{ prefix = "TENANT#" }] }
     SK = { S = ["METADATA"] }
@@ -43,31 +46,64 @@ locals {
   ]
 }
 
+data "aws_iam_policy_document" "this" {
+  # A stream's ARN ends in the time it was made, which no plan can know.
+  statement {
+    sid = "ReadTenantStream"
+    actions = [
+      "dynamodb:DescribeStream",
+      "dynamodb:GetRecords",
+      "dynamodb:GetShardIterator",
+      "dynamodb:ListStreams",
+    ]
+    resources = ["${local.table_arn}/stream/*"]
+  }
+
+  statement {
+    sid       = "MarkTenant"
+    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [local.table_arn]
+  }
+
+  # On AWS both keys are always there; IfExists only serves engines that do not fill them.
+  statement {
+    sid       = "RequestOnboarding"
+    actions   = ["events:PutEvents"]
+    resources = [local.event_bus_arn]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "events:source"
+      values   = ["tenkacloud.control-plane"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "events:detail-type"
+      values   = ["TenantOnboarding"]
+    }
+  }
+}
+
 module "function" {
   source = "../lambda-function"
 
-  function_name      = "${var.name_prefix}-provisioning"
-  description        = "Asks the application plane to provision each tenant that becomes PENDING"
-  zip_path           = var.zip_path
-  handler            = "provisioning.handler.handler"
-  policy_json        = data.aws_iam_policy_document.this.json
-  role_path          = "/tenkacloud/${var.environment}/control-plane/"
-  timeout            = 120
-  log_retention_days = var.log_retention_days
-  log_level          = var.log_level
-  account_id         = var.account_id
-  region             = var.region
-  partition          = var.partition
+  context     = var.context
+  service     = "provisioning"
+  plane       = "control"
+  description = "Asks the application plane to provision each tenant that becomes PENDING"
+  policy_json = data.aws_iam_policy_document.this.json
+  timeout     = 120
 
   environment_variables = {
-    TABLE_NAME     = var.table_name
-    EVENT_BUS_NAME = var.event_bus_name
+    TABLE_NAME     = var.context.table_name
+    EVENT_BUS_NAME = var.context.event_bus_name
   }
 }
 
 resource "aws_lambda_event_source_mapping" "tenant_stream" {
   event_source_arn  = var.stream_arn
-  function_name     = module.function.function_arn
+  function_name     = module.function.function.arn
   starting_position = "TRIM_HORIZON"
   batch_size        = 100
 
@@ -81,7 +117,7 @@ resource "aws_lambda_event_source_mapping" "tenant_stream" {
 
   destination_config {
     on_failure {
-      destination_arn = module.function.dead_letter_queue_arn
+      destination_arn = module.function.function.dead_letter_queue_arn
     }
   }
 

@@ -1,29 +1,48 @@
-output "function_name" {
-  description = "Name of the function."
-  value       = module.function.function_name
+output "function" {
+  description = "What others need of the function."
+  value       = module.function.function
 }
 
-output "function_arn" {
-  description = "ARN of the function."
-  value       = module.function.function_arn
-}
-
-output "role_name" {
-  description = "Name of the function's role."
-  value       = module.function.role_name
-}
-
-output "dead_letter_queue_url" {
-  description = "URL of the queue that holds what failed for good."
-  value       = module.function.dead_letter_queue_url
-}
-
-output "log_group_name" {
-  description = "Name of the function's log group."
-  value       = module.function.log_group_name
+output "configuration" {
+  description = "How the function is set up."
+  value       = module.function.configuration
 }
 
 output "stream_filter_patterns" {
   description = "The patterns, in JSON, of the stream records that wake the function."
   value       = local.stream_filter_patterns
+}
+
+output "monitoring" {
+  description = "What modules/monitoring shows and watches of the service, beside its function and queue."
+  value = {
+    flow_step = 1
+    funnel = [
+      { position = 10, label = "asked for", metric = "TenantOnboardingRequested" },
+      { position = 50, label = "refused", metric = "TenantRejected" },
+    ]
+    widgets = [{
+      position = 40
+      title    = "How long the stream's records wait, ms"
+      metrics  = [{ namespace = "AWS/Lambda", metric = "IteratorAge", label = "stream", statistic = "Maximum" }]
+    }]
+    alarms = {
+      # The stream forgets after 24 hours.
+      stream-age = {
+        description = "The tenant table's stream is behind: something blocks it, or the function fails"
+        namespace   = "AWS/Lambda"
+        metric      = "IteratorAge"
+        statistic   = "Maximum"
+        threshold   = 5 * 60 * 1000
+        periods     = 3
+      }
+      refusals = {
+        description = "Records of tenants break a rule: make tenants STATUS=FAILED says which"
+        metric      = "TenantRejected"
+        statistic   = "Sum"
+        threshold   = null # failures_per_minute
+        periods     = 1
+      }
+    }
+  }
 }

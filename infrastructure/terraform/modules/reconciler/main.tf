@@ -1,70 +1,111 @@
 locals {
-  rule_name = "${var.name_prefix}-reconciler"
-  rule_arn  = "arn:${var.partition}:events:${var.region}:${var.account_id}:rule/${local.rule_name}"
+  # What operators' tools go by, too.
+  settings = {
+    stuck_after_seconds   = var.stuck_after_seconds
+    automatic_retries_max = var.automatic_retries_max
+    period_minutes        = var.period_minutes
+  }
+
+  alarms = {
+    # Older than the reconciler lets an attempt become, so it does not get on with it.
+    oldest-in-flight = {
+      description    = "A tenant is in flight for long: make tenants STUCK=1"
+      metric         = "OldestInFlight"
+      statistic      = "Maximum"
+      threshold      = 2 * var.stuck_after_seconds
+      periods        = 3
+      period_minutes = var.period_minutes
+    }
+    given-up = {
+      description = "Tenants got no result, attempt after attempt: make tenants STATUS=FAILED"
+      metric      = "TenantFailedAfterRetries"
+      statistic   = "Sum"
+      threshold   = 0
+      periods     = 1
+    }
+    # Nothing to say is an alarm here: without the reconciler, nobody resumes the stuck.
+    reconciler-silent = {
+      description    = "The reconciler has not run for ${var.period_minutes == 1 ? "five" : 5 * var.period_minutes} minutes: see its rule and its log group"
+      metric         = "OldestInFlight"
+      statistic      = "SampleCount"
+      threshold      = 1
+      below          = true
+      periods        = 5
+      period_minutes = var.period_minutes
+      missing        = "breaching"
+    }
+  }
+
+  table_arn     = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
+  event_bus_arn = "arn:${var.context.partition}:events:${var.context.region}:${var.context.account_id}:event-bus/${var.context.event_bus_name}"
 }
 
-module "function" {
-  source = "../lambda-function"
+data "aws_iam_policy_document" "this" {
+  # The sparse index and nothing else: the table can't be listed with this.
+  statement {
+    sid       = "FindStuckTenants"
+    actions   = ["dynamodb:Query"]
+    resources = ["${local.table_arn}/index/in-flight"]
+  }
 
-  function_name = "${var.name_prefix}-reconciler"
-  description   = "Resumes tenants that are stuck in flight, and repairs those it is asked to"
-  zip_path      = var.zip_path
-  handler       = "reconciler.handler.handler"
-  policy_json   = data.aws_iam_policy_document.this.json
-  role_path     = "/tenkacloud/${var.environment}/control-plane/"
-  timeout       = 300
+  statement {
+    sid       = "ReadTenants"
+    actions   = ["dynamodb:BatchGetItem"]
+    resources = [local.table_arn]
+  }
 
-  # One sweep at a time: two would resume the same tenants, and use up their attempts. A scheduled run that meets
-  # another is put off for a minute, then dropped (see the invoke config below).
-  reserved_concurrent_executions = var.reserved_concurrent_executions
+  statement {
+    sid       = "MarkTenant"
+    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [local.table_arn]
+  }
 
-  # No queue: what a run did not do, the next one finds by itself, and an operator's call waits.
-  synchronous        = true
-  log_retention_days = var.log_retention_days
-  log_level          = var.log_level
-  account_id         = var.account_id
-  region             = var.region
-  partition          = var.partition
+  # On AWS both keys are always there; IfExists only serves engines that do not fill them.
+  statement {
+    sid       = "RequestOnboarding"
+    actions   = ["events:PutEvents"]
+    resources = [local.event_bus_arn]
 
-  environment_variables = {
-    TABLE_NAME          = var.table_name
-    EVENT_BUS_NAME      = var.event_bus_name
-    STUCK_AFTER_SECONDS = tostring(var.stuck_after_seconds)
-    RESUMPTIONS_MAX     = tostring(var.resumptions_max)
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "events:source"
+      values   = ["tenkacloud.control-plane"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "events:detail-type"
+      values   = ["TenantOnboarding"]
+    }
   }
 }
 
-# On the default bus: schedules exist on no other.
-resource "aws_cloudwatch_event_rule" "schedule" {
-  name                = local.rule_name
-  description         = "Looks for tenants that are stuck"
-  schedule_expression = "rate(1 minute)"
-}
+module "consumer" {
+  source = "../event-consumer"
 
-resource "aws_cloudwatch_event_target" "reconciler" {
-  rule      = aws_cloudwatch_event_rule.schedule.name
-  target_id = "reconciler"
-  arn       = module.function.function_arn
+  context = var.context
 
-  # A run that is missed is not made up for: the next one is a minute away.
-  retry_policy {
-    maximum_event_age_in_seconds = 60
-    maximum_retry_attempts       = 0
+  schedule = {
+    description    = "Looks for tenants that are stuck"
+    period_minutes = var.period_minutes
   }
 
-  depends_on = [aws_lambda_permission.schedule]
-}
+  function = {
+    service     = "reconciler"
+    plane       = "control"
+    description = "Resumes tenants that are stuck in flight, and repairs those it is asked to"
+    policy_json = data.aws_iam_policy_document.this.json
+    timeout     = 300
 
-resource "aws_lambda_permission" "schedule" {
-  statement_id  = "ReconcilerSchedule"
-  action        = "lambda:InvokeFunction"
-  function_name = module.function.function_name
-  principal     = "events.amazonaws.com"
-  source_arn    = local.rule_arn
-}
+    # One sweep at a time: two would resume the same tenants, and use up their attempts. A scheduled run
+    # that meets another is put off for a minute, then dropped.
+    reserved_concurrent_executions = var.reserved_concurrent_executions
 
-resource "aws_lambda_function_event_invoke_config" "this" {
-  function_name                = module.function.function_name
-  maximum_retry_attempts       = 0
-  maximum_event_age_in_seconds = 60
+    environment_variables = {
+      TABLE_NAME            = var.context.table_name
+      EVENT_BUS_NAME        = var.context.event_bus_name
+      STUCK_AFTER_SECONDS   = tostring(var.stuck_after_seconds)
+      AUTOMATIC_RETRIES_MAX = tostring(var.automatic_retries_max)
+    }
+  }
 }

@@ -1,19 +1,30 @@
-output "function_name" {
-  description = "Name of the function."
-  value       = module.function.function_name
+output "function" {
+  description = "What others need of the function."
+  value       = module.consumer.function
 }
 
-output "function_arn" {
-  description = "ARN of the function."
-  value       = module.function.function_arn
+output "configuration" {
+  description = "How the function is set up."
+  value       = module.consumer.configuration
 }
 
-output "role_name" {
-  description = "Name of the function's role."
-  value       = module.function.role_name
+output "settings" {
+  description = "By what it takes a tenant for stuck, how often it tries again, and how often it runs."
+  value       = local.settings
 }
 
-output "log_group_name" {
-  description = "Name of the function's log group."
-  value       = module.function.log_group_name
+output "monitoring" {
+  description = "What modules/monitoring shows and watches of the service, beside its function and queue."
+  value = {
+    funnel = [
+      { position = 60, label = "resumed", metric = "TenantRetried" },
+      { position = 70, label = "given up", metric = "TenantFailedAfterRetries" },
+    ]
+    widgets = [{
+      position = 20
+      title    = "Oldest tenant in flight, s"
+      metrics  = [{ metric = "OldestInFlight", label = "oldest", statistic = "Maximum" }]
+    }]
+    alarms = local.alarms
+  }
 }

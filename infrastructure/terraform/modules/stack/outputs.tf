@@ -1,26 +1,6 @@
-output "environment" {
-  description = "Short name of the environment."
-  value       = var.environment
-}
-
-output "account_id" {
-  description = "The AWS account the resources live in."
-  value       = local.account_id
-}
-
-output "region" {
-  description = "The AWS region the resources live in."
-  value       = local.region
-}
-
 output "table_name" {
   description = "Name of the tenant table."
   value       = module.tenant_table.name
-}
-
-output "data_table_name" {
-  description = "Name of the table that holds all tenants' items."
-  value       = module.tenant_data_table.name
 }
 
 output "event_bus_name" {
@@ -31,11 +11,6 @@ output "event_bus_name" {
 output "event_bus_arn" {
   description = "ARN of the bus that carries the tenant events."
   value       = module.event_bus.arn
-}
-
-output "event_archive_name" {
-  description = "Name of the archive of the tenant events."
-  value       = module.event_bus.archive_name
 }
 
 output "data_bucket_name" {
@@ -50,60 +25,43 @@ output "tenant_access_role_arn" {
 
 output "lambda_function_names" {
   description = "The functions' names, by service."
-  value       = { for service, function in local.functions : service => function.function_name }
-}
-
-output "function_role_names" {
-  description = "The names of the functions' roles, by service."
-  value       = { for service, function in local.functions : service => function.role_name }
+  value       = { for name, service in local.services : name => service.function.name }
 }
 
 output "dead_letter_queue_urls" {
-  description = "The URLs of the dead letter queues, by service. A function that is invoked synchronously has none."
-  value       = { for service in local.queued : service => local.functions[service].dead_letter_queue_url }
+  description = "The URLs of the dead-letter queues, by service. A function that is invoked synchronously has none."
+  value       = { for name, service in local.services : name => service.function.dead_letter_queue_url if service.function.dead_letter_queue_name != null }
 }
 
-output "log_group_names" {
-  description = "The names of the log groups, by service."
-  value       = { for service, function in local.functions : service => function.log_group_name }
-}
-
-output "stream_filter_patterns" {
-  description = "The patterns, in JSON, of the stream records that ask for provisioning."
-  value       = module.provisioning.stream_filter_patterns
-}
-
-output "event_patterns" {
-  description = "The patterns, in JSON, of the events each service is woken by."
+output "deployment" {
+  description = "All else that operators' tools read."
   value = {
-    tenant-provisioner      = module.tenant_provisioner.event_pattern
-    provisioning-completion = module.provisioning_completion.event_pattern
+    environment            = local.context.environment
+    account_id             = local.context.account_id
+    region                 = local.context.region
+    data_table_name        = module.tenant_data_table.name
+    event_archive_name     = module.event_bus.archive_name
+    function_role_names    = { for name, service in local.services : name => service.function.role_name }
+    log_group_names        = { for name, service in local.services : name => service.function.log_group_name }
+    stream_filter_patterns = module.provisioning.stream_filter_patterns
+
+    # The patterns, in JSON, of the events that services are woken by, and the settings of services that have some.
+    event_patterns = { for name, service in local.services : name => service.function.event_pattern if lookup(service.function, "event_rule_name", null) != null }
+    settings       = { for name, service in local.services : name => service.settings if can(service.settings) }
+
+    # The tokens that the API takes, and where it answers. A pool of users is here where the root makes one.
+    problem_data_api_url = module.tenant_api.endpoint
+    jwt_issuer           = var.jwt_issuer
+    jwt_audience         = var.jwt_audience
+    tenant_claim         = var.tenant_claim
+    user_pool_id         = null
+    user_pool_client_id  = null
   }
 }
 
 output "tenant_api_id" {
   description = "Id of the HTTP API that the tenants' clients call."
-  value       = module.tenant_api.id
-}
-
-output "tenant_api_endpoint" {
-  description = "URL of that API on AWS."
-  value       = module.tenant_api.endpoint
-}
-
-output "jwt_issuer" {
-  description = "Who signs the clients' tokens."
-  value       = var.jwt_issuer
-}
-
-output "jwt_audience" {
-  description = "For whom the clients' tokens are."
-  value       = var.jwt_audience
-}
-
-output "tenant_claim" {
-  description = "The claim of the clients' tokens that names their tenant."
-  value       = var.tenant_claim
+  value       = module.tenant_api.api.id
 }
 
 output "alarm_names" {

@@ -1,3 +1,5 @@
+# It has no resource of its own from which Terraform could tell what its modules need: whoever calls it hands
+# on this provider.
 terraform {
   required_version = ">= 1.11"
 

@@ -33,7 +33,7 @@ data "aws_iam_policy_document" "assume_role" {
     condition {
       test     = "StringLike"
       variable = "sts:SourceIdentity"
-      values   = ["${var.name_prefix}-*"]
+      values   = ["${var.context.name_prefix}-*"]
     }
   }
 
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "assume_role" {
     condition {
       test     = "StringLike"
       variable = "sts:SourceIdentity"
-      values   = ["${var.name_prefix}-*"]
+      values   = ["${var.context.name_prefix}-*"]
     }
   }
 }
@@ -207,7 +207,7 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "StringNotEquals"
       variable = "aws:ResourceAccount"
-      values   = [var.account_id]
+      values   = [var.context.account_id]
     }
 
     condition {

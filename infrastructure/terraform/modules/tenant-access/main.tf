@@ -1,9 +1,9 @@
 locals {
   # Built from names, so that every policy is fully known in the plan and can be proved there.
-  account        = "arn:${var.partition}:iam::${var.account_id}:root"
-  bucket_arn     = "arn:${var.partition}:s3:::${var.data_bucket_name}"
-  table_arn      = "arn:${var.partition}:dynamodb:${var.region}:${var.account_id}:table/${var.table_name}"
-  data_table_arn = "arn:${var.partition}:dynamodb:${var.region}:${var.account_id}:table/${var.data_table_name}"
+  account        = "arn:${var.context.partition}:iam::${var.context.account_id}:root"
+  bucket_arn     = "arn:${var.context.partition}:s3:::${var.context.data_bucket_name}"
+  table_arn      = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
+  data_table_arn = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.data_table_name}"
 
   # An IAM policy variable: IAM fills in the tag of the session that asks.
   tenant_id     = "$${aws:PrincipalTag/tenantId}"
@@ -50,7 +50,7 @@ locals {
 # The one role through which shared compute acts for a tenant. Dedicated buckets are not named
 # here: each is opened to its tenant by its own policy, which holds the tenant's id literally.
 resource "aws_iam_role" "this" {
-  name                 = "${var.name_prefix}-tenant-access"
+  name                 = "${var.context.name_prefix}-tenant-access"
   path                 = "/"
   description          = "Acts for one tenant, named by the session tag tenantId"
   max_session_duration = 3600
@@ -65,7 +65,7 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  name   = "${var.name_prefix}-tenant-access"
+  name   = "${var.context.name_prefix}-tenant-access"
   role   = aws_iam_role.this.name
   policy = data.aws_iam_policy_document.this.json
 }

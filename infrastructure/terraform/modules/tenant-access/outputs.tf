@@ -1,6 +1,6 @@
 output "role_arn" {
   description = "ARN of the role."
-  value       = "arn:${var.partition}:iam::${var.account_id}:role/${aws_iam_role.this.name}"
+  value       = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${aws_iam_role.this.name}"
 }
 
 output "role_name" {

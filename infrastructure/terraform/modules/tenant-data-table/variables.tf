@@ -1,11 +1,6 @@
-variable "table_name" {
-  description = "Name of the table that holds all tenants' items."
-  type        = string
-
-  validation {
-    condition     = can(regex("^TenkaCloud-[a-z][a-z0-9]{1,11}-tenant-data$", var.table_name))
-    error_message = "table_name must be TenkaCloud-<environment>-tenant-data."
-  }
+variable "context" {
+  description = "The output of modules/context."
+  type        = object({ data_table_name = string })
 }
 
 variable "protect_data" {

@@ -1,81 +1,99 @@
 locals {
-  rule_arn = "arn:${var.partition}:events:${var.region}:${var.account_id}:rule/${var.event_bus_name}/${var.name_prefix}-tenant-onboarding"
+  event_bus_arn   = "arn:${var.context.partition}:events:${var.context.region}:${var.context.account_id}:event-bus/${var.event_bus_name}"
+  data_bucket_arn = "arn:${var.context.partition}:s3:::${var.context.data_bucket_name}"
+  table_arn       = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
+  silo_bucket_arn = "arn:${var.context.partition}:s3:::${var.context.name_prefix}-silo-*"
 }
 
-module "function" {
-  source = "../lambda-function"
+data "aws_iam_policy_document" "this" {
+  # Only the marker of a tenant's prefix: the function can neither read nor write tenants' data.
+  statement {
+    sid       = "MarkPoolTenant"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.data_bucket_arn}/tenants/*/.tenkacloud.json"]
+  }
 
-  function_name           = "${var.name_prefix}-tenant-provisioner"
-  description             = "Creates the resources of a tenant and reports the result"
-  zip_path                = var.zip_path
-  handler                 = "tenant_provisioner.handler.handler"
-  policy_json             = data.aws_iam_policy_document.this.json
-  role_path               = "/tenkacloud/${var.environment}/application-plane/"
-  timeout                 = 60
-  log_retention_days      = var.log_retention_days
-  log_level               = var.log_level
-  dead_letter_source_arns = [local.rule_arn]
-  account_id              = var.account_id
-  region                  = var.region
-  partition               = var.partition
+  statement {
+    sid       = "CreateSiloBucket"
+    actions   = ["s3:CreateBucket"]
+    resources = [local.silo_bucket_arn]
+  }
 
-  environment_variables = {
-    TABLE_NAME             = var.table_name
-    EVENT_BUS_NAME         = var.event_bus_name
-    DATA_BUCKET_NAME       = var.data_bucket_name
-    TENKACLOUD_ENVIRONMENT = var.environment
-    TENANT_ACCESS_ROLE_ARN = var.tenant_access_role_arn
-    ACCOUNT_ID             = var.account_id
+  # Bucket names are global: a name somebody else took first must not be written to.
+  statement {
+    sid = "HardenSiloBucket"
+    actions = [
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketTagging",
+      "s3:GetEncryptionConfiguration",
+      "s3:ListBucket",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+      "s3:PutBucketTagging",
+      "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration",
+    ]
+    resources = [local.silo_bucket_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [var.context.account_id]
+    }
+  }
+
+  # Before it builds what a replayed event asks for: is the tenant still there?
+  statement {
+    sid       = "ReadTenantOfReplay"
+    actions   = ["dynamodb:GetItem"]
+    resources = [local.table_arn]
+  }
+
+  # On AWS both keys are always there; IfExists only serves engines that do not fill them.
+  statement {
+    sid       = "ReportResult"
+    actions   = ["events:PutEvents"]
+    resources = [local.event_bus_arn]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "events:source"
+      values   = ["tenkacloud.application-plane"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "events:detail-type"
+      values   = ["TenantProvisioned"]
+    }
   }
 }
 
-resource "aws_cloudwatch_event_rule" "tenant_onboarding" {
-  name           = "${var.name_prefix}-tenant-onboarding"
-  event_bus_name = var.event_bus_name
-  event_pattern = jsonencode({
-    source      = ["tenkacloud.control-plane"]
-    detail-type = ["TenantOnboarding"]
-  })
-}
+module "consumer" {
+  source = "../event-consumer"
 
-resource "aws_cloudwatch_event_target" "tenant_provisioner" {
-  rule           = aws_cloudwatch_event_rule.tenant_onboarding.name
-  event_bus_name = var.event_bus_name
-  target_id      = "tenant-provisioner"
-  arn            = module.function.function_arn
+  context = var.context
 
-  # For what EventBridge cannot hand to Lambda.
-  retry_policy {
-    maximum_event_age_in_seconds = 6 * 60 * 60
-    maximum_retry_attempts       = 20
+  event = {
+    bus_name    = var.event_bus_name
+    source      = "tenkacloud.control-plane"
+    detail_type = "TenantOnboarding"
   }
 
-  dead_letter_config {
-    arn = module.function.dead_letter_queue_arn
-  }
+  function = {
+    service     = "tenant-provisioner"
+    plane       = "application"
+    description = "Creates the resources of a tenant and reports the result"
+    policy_json = data.aws_iam_policy_document.this.json
 
-  # A target without the permission loses its first events.
-  depends_on = [aws_lambda_permission.tenant_onboarding]
-}
-
-resource "aws_lambda_permission" "tenant_onboarding" {
-  statement_id  = "TenantOnboardingRule"
-  action        = "lambda:InvokeFunction"
-  function_name = module.function.function_name
-  principal     = "events.amazonaws.com"
-  source_arn    = local.rule_arn
-}
-
-# For what Lambda took and the function then failed on: EventBridge invokes asynchronously, so
-# these retries are Lambda's and the rule's target never sees the error.
-resource "aws_lambda_function_event_invoke_config" "this" {
-  function_name                = module.function.function_name
-  maximum_retry_attempts       = 2
-  maximum_event_age_in_seconds = 6 * 60 * 60
-
-  destination_config {
-    on_failure {
-      destination = module.function.dead_letter_queue_arn
+    environment_variables = {
+      TABLE_NAME             = var.context.table_name
+      EVENT_BUS_NAME         = var.event_bus_name
+      DATA_BUCKET_NAME       = var.context.data_bucket_name
+      TENKACLOUD_ENVIRONMENT = var.context.environment
+      TENANT_ACCESS_ROLE_ARN = var.context.tenant_access_role_arn
+      ACCOUNT_ID             = var.context.account_id
     }
   }
 }

@@ -16,7 +16,7 @@ locals {
 }
 
 resource "aws_dynamodb_table" "this" {
-  name                        = var.table_name
+  name                        = var.context.table_name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "PK"
   range_key                   = "SK"

@@ -28,7 +28,7 @@ EXCERPT_MAX: Final = 64 * 1024
 REASON_MAX: Final = 1000  # characters of the reason that are kept
 _TEXT_MAX: Final = 256  # characters of a field of the envelope that are kept
 #: What JSON may hold and a message may not: half a surrogate pair has no UTF-8, SQS takes no non-characters.
-_NOT_IN_MESSAGES: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_NOT_IN_MESSAGES: Final = re.compile("[\ud800-\udfff\ufffe\uffff]+")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _start_of(text: str, characters: int) -> str:
 def _json(value: Any) -> str:
     """Return compact JSON that a message may hold. Text stays as it is: escapes would double or treble it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _NOT_IN_MESSAGES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _NOT_IN_MESSAGES.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _size(text: str) -> int:

@@ -6,12 +6,15 @@ would lose the tenant. Both are batched: ten tenants cost one PutEvents call and
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tenkacloud.errors import PublishError
 from tenkacloud.events.bus import ENTRIES_MAX, EventBus
 from tenkacloud.tenants.onboarding_request import OnboardingRequest
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions.transition import Outcome
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class OnboardingRequester:
         return [PublishError(f"bus {self.bus.name}: {error}") if error else next(marks) for error in errors]
 
 
-def chunks(requests: Sequence[OnboardingRequest]) -> Iterator[Sequence[OnboardingRequest]]:
-    """Yield the requests in the portions that `request` takes."""
-    for start in range(0, len(requests), ENTRIES_MAX):
-        yield requests[start : start + ENTRIES_MAX]
+def chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Yield requests, or what holds one each, in the portions that `request` takes."""
+    for start in range(0, len(items), ENTRIES_MAX):
+        yield items[start : start + ENTRIES_MAX]

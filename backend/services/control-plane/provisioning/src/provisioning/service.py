@@ -120,19 +120,19 @@ class Provisioning:
 
     def _request(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
         """Publish and mark, in chunks; the rest fails as soon as there is no bus, or no time."""
-        rest = iter(deliveries)
         down: Exception | None = None
-        for chunk in chunks([each.plan for each in deliveries if isinstance(each.plan, OnboardingRequest)]):
+        for chunk in chunks(deliveries):
+            requests = [each.plan for each in chunk if isinstance(each.plan, OnboardingRequest)]
             down = down or _out_of_time(context)
             outcomes: Sequence[Outcome | Exception]
             try:
-                outcomes = [down] * len(chunk) if down else self.requester.request(chunk)
+                outcomes = [down] * len(chunk) if down else self.requester.request(requests)
             except PublishError as failure:
                 # A bus that is down would take the time of every other chunk, too.
                 down = failure
                 outcomes = [failure] * len(chunk)
-            for outcome in outcomes:
-                next(rest).outcome = outcome
+            for delivery, outcome in zip(chunk, outcomes, strict=True):
+                delivery.outcome = outcome
 
     def _reject(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
         changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject)]

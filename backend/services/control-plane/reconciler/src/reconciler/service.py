@@ -114,15 +114,15 @@ class Reconciler:
         result.skipped += sum(isinstance(decision, Skip) for decision in decisions.values())
         self._fail({key: fail for key, fail in decisions.items() if isinstance(fail, Fail)}, result)
         for chunk in chunks([each for each in decisions.values() if isinstance(each, OnboardingRequest)]):
-            hopeless = {}
+            unwritable = {}
             for request, outcome in zip(chunk, self.requester.request(chunk), strict=True):
                 if fail := fail_minimally(request, outcome, now):
-                    hopeless[request.tenant.key] = fail
+                    unwritable[request.tenant.key] = fail
                 elif _is_applied(request.tenant.key, outcome, result):
                     with logger.append_context_keys(tenant_id=request.tenant.id):
                         logger.warning("Tenant retried", attempt=request.event.attempt)
                     result.retried += 1
-            self._fail(hopeless, result)
+            self._fail(unwritable, result)
 
     def _fail(self, failures: Mapping[Key, Fail], result: SweepResult) -> None:
         written = self.repository.apply_all([fail.change for fail in failures.values()])

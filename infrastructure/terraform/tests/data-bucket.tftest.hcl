@@ -1,0 +1,148 @@
+provider "aws" {
+  region                      = "ap-northeast-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  context = {
+    partition        = "aws"
+    data_bucket_name = "tenkacloud-data-dev-123456789012"
+    on_aws           = true
+  }
+  force_destroy = false
+}
+
+run "hardened" {
+  command = plan
+
+  module {
+    source = "../modules/data-bucket"
+  }
+
+  assert {
+    condition     = aws_s3_bucket.this.bucket == "tenkacloud-data-dev-123456789012" && !aws_s3_bucket.this.force_destroy
+    error_message = "The bucket must have the name it was given and keep its data when destroyed."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_public_access_block.this.block_public_acls
+      && aws_s3_bucket_public_access_block.this.block_public_policy
+      && aws_s3_bucket_public_access_block.this.ignore_public_acls
+      && aws_s3_bucket_public_access_block.this.restrict_public_buckets
+    )
+    error_message = "All four kinds of public access must be blocked."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_ownership_controls.this.rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "Access control lists must be off."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in aws_s3_bucket_server_side_encryption_configuration.this.rule :
+      rule.apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
+    ]) && length(aws_s3_bucket_server_side_encryption_configuration.this.rule) == 1
+    error_message = "Objects must be encrypted."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
+    error_message = "Objects must be versioned."
+  }
+
+  assert {
+    condition = (
+      length(aws_s3_bucket_lifecycle_configuration.this[0].rule) == 2
+      && alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this[0].rule : rule.status == "Enabled"])
+      && aws_s3_bucket_lifecycle_configuration.this[0].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
+      && aws_s3_bucket_lifecycle_configuration.this[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
+    )
+    error_message = "Unfinished uploads must end after 7 days and old versions after 90, and nothing else may expire."
+  }
+
+  assert {
+    condition = jsondecode(output.policy_json).Statement == [{
+      Sid       = "DenyInsecureTransport"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource = [
+        "arn:aws:s3:::tenkacloud-data-dev-123456789012/*",
+        "arn:aws:s3:::tenkacloud-data-dev-123456789012",
+      ]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+    error_message = "The bucket's policy must deny everything over insecure transport, and hold nothing else."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_policy.this.bucket == "tenkacloud-data-dev-123456789012" && jsondecode(aws_s3_bucket_policy.this.policy) == jsondecode(output.policy_json)
+    error_message = "The policy must be the bucket's."
+  }
+}
+
+run "disposable" {
+  command = plan
+
+  module {
+    source = "../modules/data-bucket"
+  }
+
+  variables {
+    force_destroy = true
+  }
+
+  assert {
+    condition     = aws_s3_bucket.this.force_destroy
+    error_message = "A disposable bucket must go with its data."
+  }
+}
+
+run "on_an_engine" {
+  command = plan
+
+  module {
+    source = "../modules/data-bucket"
+  }
+
+  variables {
+    context = {
+      partition        = "aws"
+      data_bucket_name = "tenkacloud-data-local"
+      on_aws           = false
+    }
+  }
+
+  assert {
+    condition = (
+      length(aws_s3_bucket_lifecycle_configuration.this) == 0
+      && aws_s3_bucket.this.bucket == "tenkacloud-data-local"
+      && aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
+      && jsondecode(aws_s3_bucket_policy.this.policy) == jsondecode(output.policy_json)
+    )
+    error_message = "On an engine only what expires objects may be left out."
+  }
+}
+
+run "wrong_values_are_rejected" {
+  command = plan
+
+  module {
+    source = "../modules/data-bucket"
+  }
+
+  variables {
+    noncurrent_version_expiration_days = 0
+  }
+
+  expect_failures = [
+    var.noncurrent_version_expiration_days,
+  ]
+}

@@ -1,0 +1,231 @@
+provider "aws" {
+  region                      = "ap-northeast-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+# The only data source of the stack that would ask AWS.
+override_data {
+  target = module.context.data.aws_caller_identity.current
+  values = {
+    account_id = "123456789012"
+  }
+}
+
+variables {
+  environment            = "dev"
+  zip_path               = "../modules/{service}/main.tf" # stands for a zip: a plan only hashes it
+  archive_retention_days = 30
+  log_retention_days     = 30
+  jwt_issuer             = "https://tenkacloud.example.com/"
+  jwt_audience           = ["the-api"]
+}
+
+run "on_aws" {
+  command = plan
+
+  module {
+    source = "../modules/stack"
+  }
+
+  assert {
+    condition = (
+      output.deployment.environment == "dev"
+      && output.deployment.account_id == "123456789012"
+      && output.deployment.region == "ap-northeast-1"
+      && output.table_name == "TenkaCloud-dev"
+      && output.deployment.data_table_name == "TenkaCloud-dev-tenant-data"
+      && output.event_bus_name == "tenkacloud-dev-tenant-events"
+      && output.deployment.event_archive_name == "tenkacloud-dev-tenant-events"
+      && output.data_bucket_name == "tenkacloud-data-dev-123456789012"
+      && output.tenant_access_role_arn == "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+    )
+    error_message = "Names must follow the environment, and the bucket's the account too."
+  }
+
+  assert {
+    condition = output.lambda_function_names == {
+      provisioning            = "tenkacloud-dev-provisioning"
+      tenant-provisioner      = "tenkacloud-dev-tenant-provisioner"
+      provisioning-completion = "tenkacloud-dev-provisioning-completion"
+      reconciler              = "tenkacloud-dev-reconciler"
+      canary                  = "tenkacloud-dev-canary"
+      problem-data            = "tenkacloud-dev-problem-data"
+    }
+    error_message = "The functions must be these six."
+  }
+
+  assert {
+    condition     = output.deployment.function_role_names == output.lambda_function_names
+    error_message = "Each role must have its function's name."
+  }
+
+  assert {
+    condition     = output.deployment.log_group_names == { for service, name in output.lambda_function_names : service => "/aws/lambda/${name}" }
+    error_message = "Each log group must be the one its function writes to."
+  }
+
+  assert {
+    condition     = toset(keys(output.dead_letter_queue_urls)) == toset(["provisioning", "provisioning-completion", "tenant-provisioner"])
+    error_message = "Each function that nobody waits for must have a dead letter queue."
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == 3 + 5 + 5 + 6 + 3 + 1
+    error_message = "Each queue and each function must be watched, and the flow as a whole."
+  }
+
+  assert {
+    condition     = length(output.deployment.stream_filter_patterns) == 4
+    error_message = "The stream's filter must be put out."
+  }
+
+  assert {
+    condition = { for service, pattern in output.deployment.event_patterns : service => jsondecode(pattern) } == {
+      tenant-provisioner      = { source = ["tenkacloud.control-plane"], detail-type = ["TenantOnboarding"] }
+      provisioning-completion = { source = ["tenkacloud.application-plane"], detail-type = ["TenantProvisioned"] }
+    }
+    error_message = "Each plane must listen to the other's event, and not to its own."
+  }
+
+  assert {
+    condition     = jsondecode(module.tenant_access.policy_json).Statement[0].Resource == "arn:aws:s3:::${output.data_bucket_name}/tenants/$${aws:PrincipalTag/tenantId}/*"
+    error_message = "Tenants' sessions must be about the stack's bucket."
+  }
+
+  assert {
+    condition     = jsondecode(module.tenant_access.assume_role_policy_json).Statement[0].Condition.ArnEquals["aws:PrincipalArn"] == "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data"
+    error_message = "Only problem-data may act for tenants."
+  }
+
+  assert {
+    condition     = output.deployment.jwt_issuer == "https://tenkacloud.example.com/" && output.deployment.jwt_audience == tolist(["the-api"]) && output.deployment.tenant_claim == "custom:tenantId"
+    error_message = "The tokens taken must be those that were named."
+  }
+
+  assert {
+    condition = (
+      keys(output.deployment.settings) == ["canary", "reconciler"]
+      && output.deployment.settings.canary == { period_minutes = 15, scheduled = true }
+      && output.deployment.settings.reconciler.automatic_retries_max == 5
+      && output.deployment.settings.reconciler.period_minutes == 1
+    )
+    error_message = "What operators' tools go by must be put out, with the modules' defaults where nothing is said."
+  }
+
+  assert {
+    condition     = module.tenant_data_table.protected && module.tenant_table.protected && !module.data_bucket.force_destroy
+    error_message = "On AWS tenants' data must be protected."
+  }
+
+  assert {
+    condition = module.monitoring[0].alarms == merge(
+      { for service in ["provisioning", "tenant-provisioner", "provisioning-completion"] : "${service}-dead-letters" =>
+      "Maximum of AWS/SQS ApproximateNumberOfMessagesVisible of tenkacloud-dev-${service}-dlq GreaterThanThreshold 0, 1 x 60 s, notBreaching" },
+      { for service in ["provisioning", "tenant-provisioner", "provisioning-completion", "reconciler", "problem-data"] : "${service}-errors" =>
+      "Sum of AWS/Lambda Errors of tenkacloud-dev-${service} GreaterThanThreshold 0, 3 x 60 s, notBreaching" },
+      { for service in ["provisioning", "tenant-provisioner", "provisioning-completion", "reconciler", "problem-data"] : "${service}-throttles" =>
+      "Sum of AWS/Lambda Throttles of tenkacloud-dev-${service} GreaterThanThreshold 0, 3 x 60 s, notBreaching" },
+      {
+        stream-age        = "Maximum of AWS/Lambda IteratorAge of tenkacloud-dev-provisioning GreaterThanThreshold 300000, 3 x 60 s, notBreaching"
+        refusals          = "Sum of TenkaCloud/Tenants TenantRejected of tenkacloud-dev-provisioning GreaterThanThreshold 5, 1 x 60 s, notBreaching"
+        failures          = "Sum of TenkaCloud/Tenants TenantFailed of tenkacloud-dev-provisioning-completion GreaterThanThreshold 5, 1 x 60 s, notBreaching"
+        oldest-in-flight  = "Maximum of TenkaCloud/Tenants OldestInFlight of tenkacloud-dev-reconciler GreaterThanThreshold 1800, 3 x 60 s, notBreaching"
+        given-up          = "Sum of TenkaCloud/Tenants TenantFailedAfterRetries of tenkacloud-dev-reconciler GreaterThanThreshold 0, 1 x 60 s, notBreaching"
+        reconciler-silent = "SampleCount of TenkaCloud/Tenants OldestInFlight of tenkacloud-dev-reconciler LessThanThreshold 1, 5 x 60 s, breaching"
+        canary            = "Sum of TenkaCloud/Tenants CanaryCompleted of tenkacloud-dev-canary LessThanThreshold 1, 3 x 900 s, breaching"
+      },
+    )
+    error_message = "There must be an alarm for each thing that can go wrong."
+  }
+
+  assert {
+    condition = [for widget in jsondecode(module.monitoring[0].dashboard_body).widgets : widget.properties.title] == [
+      "Funnel: tenants a minute",
+      "Oldest tenant in flight, s",
+      "How long each step takes, ms: median and 95th percentile",
+      "How long the stream's records wait, ms",
+      "Errors and throttles",
+      "Dead letters",
+      "Canary: got through; how long that took, s",
+      "Lost beyond the queues",
+    ]
+    error_message = "The dashboard must show the funnel, its latencies, and what goes wrong."
+  }
+
+  assert {
+    condition = [for metric in jsondecode(module.monitoring[0].dashboard_body).widgets[0].properties.metrics : metric[1]] == [
+      "TenantOnboardingRequested", "TenantProvisioningCompleted", "TenantCompleted", "TenantFailed",
+      "TenantRejected", "TenantRetried", "TenantFailedAfterRetries",
+    ]
+    error_message = "The funnel must show the way of a tenant, and where it ends."
+  }
+}
+
+run "local" {
+  command = plan
+
+  module {
+    source = "../modules/stack"
+  }
+
+  variables {
+    environment           = "local"
+    profile               = "local"
+    automatic_retries_max = 3
+    sweep_period_minutes  = 2
+    canary_period_minutes = 5
+  }
+
+  assert {
+    condition     = output.data_bucket_name == "tenkacloud-data-local"
+    error_message = "Locally the bucket's name must be the design's."
+  }
+
+  assert {
+    condition     = !module.tenant_table.protected && !module.tenant_data_table.protected && module.data_bucket.force_destroy
+    error_message = "Locally everything must be disposable."
+  }
+
+  assert {
+    condition = (
+      output.deployment.settings.canary == { period_minutes = 5, scheduled = false }
+      && output.deployment.settings.reconciler.automatic_retries_max == 3
+      && output.deployment.settings.reconciler.period_minutes == 2
+    )
+    error_message = "Settings must reach their services, and locally the canary must not run by itself."
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "Locally there must be no alarms: nobody would hear them."
+  }
+}
+
+run "disposable" {
+  command = plan
+
+  module {
+    source = "../modules/stack"
+  }
+
+  variables {
+    profile = "disposable"
+  }
+
+  assert {
+    condition = (
+      !module.tenant_table.protected
+      && !module.tenant_data_table.protected
+      && module.data_bucket.force_destroy
+      && output.data_bucket_name == "tenkacloud-data-dev-123456789012"
+      && output.deployment.settings.canary.scheduled
+      && length(output.alarm_names) > 0
+    )
+    error_message = "A disposable stack must be as on AWS, and go with its data."
+  }
+}
