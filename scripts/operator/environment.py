@@ -79,11 +79,7 @@ class Environment:
         """
         deployment = Deployment.of(Terraform.of(name))
         if name == LOCAL:
-            endpoint = Endpoint.configured()
-            if not endpoint.is_open():
-                raise CommandError(
-                    f"the local engine is not running ({endpoint.url}): `make deploy-local` starts it"
-                )
+            require_running(Endpoint.configured())
         return cls(deployment, Clients(name, deployment.region))
 
     @property
@@ -180,6 +176,16 @@ class Environment:
             wanted = [*put_off, *wanted[PAGE_MAX:]]
             found |= {item["PK"]["S"]: dict(item) for item in answer["Responses"][table]}
         yield from (found[key.pk] for key in keys if key.pk in found)
+
+
+def require_running(endpoint: Endpoint) -> None:
+    """Return if something listens at the local endpoint.
+
+    Raises:
+        CommandError: nothing does: the engine was stopped.
+    """
+    if not endpoint.is_open():
+        raise CommandError(f"the local engine is not running ({endpoint.url}): `make deploy-local` starts it")
 
 
 def tenant_id_in(record: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,11 +19,12 @@ from botocore.exceptions import ClientError
 from scripts.operator import dead_letters, docs
 from scripts.operator.app import main
 from scripts.operator.catalogue import commands
-from scripts.operator.environment import plain
+from scripts.operator.environment import plain, require_running
 from scripts.operator.options import MessageKind, duration, moment
 from scripts.operator.output import Column, Format, Kind, Printer, age
 from scripts.operator.rate_limit import RateLimit
 from scripts.operator.session import Session
+from scripts.tooling.aws import Endpoint
 from scripts.tooling.project import ROOT, CommandError, UsageError
 from scripts.tooling.virtualenv import write_command
 from tests.scripts.operator_cloud import FakeClock, client_error
@@ -186,6 +188,14 @@ def test_an_error_of_aws_is_one_line_with_the_next_step(code: str, next_step: st
     assert str(ended.value).startswith(f"error: {code}: ")
     assert next_step in str(ended.value)
     assert "\n" not in str(ended.value)
+
+
+def test_a_stopped_endpoint_is_called_that() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}")
+        require_running(endpoint)
+    with pytest.raises(CommandError, match=r"the local engine is not running .*make deploy-local"):
+        require_running(endpoint)
 
 
 def test_what_is_our_own_mistake_is_not_hidden() -> None:
