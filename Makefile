@@ -15,10 +15,13 @@ override ENGINE_VENV := build/engine-venv
 override BIN := $(VENV)/bin
 override RUN := scripts/run scripts.tooling.targets
 
-.PHONY: bench chaos load-faults help setup build lint format test test-quick e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry letters redrive discard replay verify reconcile
+.PHONY: bench chaos load-faults help setup setup-operator build lint format test test-quick docs e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry dead-letters letters redrive discard replay verify reconcile
 
+# Headings are the lines that begin with `##@`, in their order here.
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+
+##@ Begin
 
 setup: $(VENV)/.done $(ENGINE_VENV)/.done ## make the virtual environments (each other target does, too)
 
@@ -32,6 +35,8 @@ $(VENV)/.done: requirements/dev.txt requirements/uv.txt $(SETUP)
 # The engine's Lambdas can import what is in its environment, so nothing else is.
 $(ENGINE_VENV)/.done: requirements/engine.txt $(SETUP) | $(VENV)/.done
 	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv $(ENGINE_VENV) $^
+
+##@ Develop
 
 build: $(VENV)/.done ## build the Lambda zips, and prepare the roots for plain terraform
 	@$(RUN) build
@@ -57,6 +62,7 @@ test: setup build ## all tests, side by side; the end-to-end tests on an engine 
 
 test-quick: setup ## the tests that need neither an engine nor Terraform: pure parts, handlers, contracts
 	@$(RUN) test-quick
+##@ Run locally
 
 deploy-local: setup build ## bring up the local stack and leave it running
 	@$(RUN) deploy-local
@@ -91,38 +97,52 @@ prove: setup build ## prove tenant isolation from Terraform's plan (ENV=dev; ARG
 least-privilege: deploy-local-quietly ## take each statement of each role away in turn, and see the flow fail (local)
 	@$(RUN) least-privilege
 
-tenants: $(VENV)/.done ## list tenants (STATUS=FAILED, TIER=FREE, STUCK=1, LIMIT=50; all of these: ENV=dev, JSON=1)
-	@$(RUN) tenants
-
-tenant: $(VENV)/.done ## show one tenant with its whole history (ID=acme)
-	@$(RUN) tenant
-
-retry: $(VENV)/.done ## try a FAILED tenant again (ID=acme, or ALL=1; RATE=10 a second)
-	@$(RUN) retry
-
-letters: $(VENV)/.done ## list what lies in the dead-letter queues (SERVICE=provisioning; LETTER=id shows one)
-	@$(RUN) letters
-
-redrive: $(VENV)/.done ## bring that back (SERVICE=provisioning, REJECTED=1, FORCE=1, RATE=10 a second)
-	@$(RUN) redrive
-
-discard: $(VENV)/.done ## remove some of that for good (LETTER=id or REASON=text; EXPORT=file or NO_EXPORT=1)
-	@$(RUN) discard
-
-replay: $(VENV)/.done ## send archived events once more (FROM=2026-01-31T09:00:00Z TO=2026-01-31T10:00:00Z)
-	@$(RUN) replay
-
-verify: $(VENV)/.done ## compare records, resources and policies (ID=acme, or ALL=1; REPAIR=1 puts right)
-	@$(RUN) verify
-
-reconcile: $(VENV)/.done ## have stuck tenants resumed now (OLDER_THAN=60 seconds)
-	@$(RUN) reconcile
-
 stop-local: $(VENV)/.done ## stop the local engine
 	@$(RUN) stop-local
 
 destroy-local: $(VENV)/.done ## destroy the local stack and stop the engine
 	@$(RUN) destroy-local
+
+##@ Operate (the same and more: .venv/bin/tenkacloud --help; all of these: ENV=dev, OUTPUT=json)
+
+tenants: $(VENV)/.done ## list tenants (STATUS=failed, TIER=free, STUCK=1, REASON=text, OLDER_THAN=15m, LIMIT=50)
+	@$(RUN) tenants
+
+tenant: $(VENV)/.done ## show one tenant with its whole history (ID=acme; WATCH=1)
+	@$(RUN) tenant
+
+retry: $(VENV)/.done ## try a FAILED tenant again (ID=acme, or ALL=1; WAIT=1, FORCE=1, DRY_RUN=1)
+	@$(RUN) retry
+
+verify: $(VENV)/.done ## compare records, resources and policies (ID=acme, or ALL=1; REPAIR=1 puts right)
+	@$(RUN) verify
+
+reconcile: $(VENV)/.done ## have stuck tenants retried now (OLDER_THAN=15m; DRY_RUN=1)
+	@$(RUN) reconcile
+
+dead-letters: $(VENV)/.done ## list what lies in the dead-letter queues (SERVICE=provisioning; MESSAGE=id shows one)
+	@$(RUN) dead-letters
+
+# The older name of `dead-letters`, as LETTER is that of MESSAGE.
+letters: $(VENV)/.done
+	@$(RUN) letters
+
+redrive: $(VENV)/.done ## bring that back (SERVICE=provisioning, REJECTED=1, FORCE=1, DRY_RUN=1)
+	@$(RUN) redrive
+
+discard: $(VENV)/.done ## remove some of that for good (MESSAGE=id or REASON=text; EXPORT=file or NO_EXPORT=1)
+	@$(RUN) discard
+
+replay: $(VENV)/.done ## send archived events once more (FROM=2026-01-31T09:00:00Z TO=2026-01-31T10:00:00Z)
+	@$(RUN) replay
+
+setup-operator: build/operator-venv/.done ## set up the operator's tool alone: build/operator-venv/bin/tenkacloud
+
+build/operator-venv/.done: requirements/operator.txt requirements/uv.txt $(SETUP)
+	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"
+	@"$${PYTHON:-python3}" -m scripts.tooling.virtualenv build/operator-venv $^
+
+##@ Deploy to AWS
 
 plan: build ## terraform plan (ENV=dev STATE_BUCKET=...)
 	@$(RUN) plan
@@ -138,6 +158,11 @@ output: $(VENV)/.done ## terraform's outputs as JSON (ENV=dev)
 
 state-bucket: $(VENV)/.done ## create the bucket for Terraform's state (STATE_BUCKET=... STATE_REGION=...)
 	@$(RUN) state-bucket
+
+##@ Maintain
+
+docs: $(VENV)/.done ## write the command tables of the manual anew
+	@$(RUN) docs
 
 lock: ## pin the requirements anew, with hashes
 	@scripts/tooling/check-tools.sh "$${PYTHON:-python3}"

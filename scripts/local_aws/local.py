@@ -168,18 +168,18 @@ def next_steps(terraform: Terraform) -> str:
     return f"""
 TenkaCloud is running at {url}. Try:
 
-  make e2e                 one tenant of each tier, hop by hop
-  make stop-local          stop the engine        make destroy-local   remove everything
+  make e2e                              one tenant of each tier, hop by hop
+  .venv/bin/tenkacloud tenants list     who is there (--help: what else operators do)
+  make stop-local                       stop the engine; make destroy-local removes everything
 
-Write a tenant with the AWS CLI, and read it a moment later (test/test is root here):
+Write a tenant with the AWS CLI, and follow it (test/test is root here):
 
   export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={outputs["region"]}
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws dynamodb put-item --table-name {outputs["table_name"]} --item '{{
     "PK": {{"S": "TENANT#acme"}}, "SK": {{"S": "METADATA"}}, "id": {{"S": "acme"}},
     "name": {{"S": "Acme"}}, "tier": {{"S": "PRO"}}, "provisioningStatus": {{"S": "PENDING"}}}}'
-  aws dynamodb get-item --table-name {outputs["table_name"]} \\
-    --key '{{"PK": {{"S": "TENANT#acme"}}, "SK": {{"S": "METADATA"}}}}'
+  .venv/bin/tenkacloud tenants show acme --watch
 """
 
 

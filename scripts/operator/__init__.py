@@ -1,1 +1,5 @@
-"""What operators do with tenants: one tool, `python -m scripts.operator`, behind the make targets."""
+"""The operator's tool, `tenkacloud`: tenants, dead-letter messages, replays and repairs of one environment.
+
+`commands/` says what the user may type, and prints; the modules beside it do the work, and print nothing.
+What is typed is parsed without boto3, so that help and completion are quick.
+"""

@@ -1,223 +1,270 @@
-"""Listing tenants, showing one, and having them tried again."""
+"""Listing tenants, and showing one.
 
-import getpass
-import json
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from itertools import chain
+A list reads index pages in the indexes' own order and stops when it has what it needs, within `Bounds`,
+however many tenants there are. Totals are counted by keys where keys suffice, else by the records looked at;
+beyond the bounds a total is a lower bound, and is called one.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from scripts.operator.environment import Environment, plain
-from scripts.operator.pace import Pace
-from scripts.tooling.deployment import PROVISIONING
-from tenkacloud.errors import TenkaCloudError
-from tenkacloud.platform.clock import SystemClock
+from scripts.operator import environment as reads
+from scripts.operator.environment import Environment, Partition, Record, plain, tenant_id_in
+from scripts.operator.options import SORTS
+from scripts.operator.session import Bounds
+from scripts.tooling.project import UsageError
 from tenkacloud.tenants import record as records
-from tenkacloud.tenants.keys import (
-    FAILED_PARTITION,
-    IN_FLIGHT,
-    IN_FLIGHT_PARTITION,
-    TENANT_PREFIX,
-    UNKNOWN,
-    Key,
-)
+from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.lifecycle import IN_FLIGHT as IN_FLIGHT_STATUSES
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.transitions.retry import request_again
-from tenkacloud.tenants.transitions.transition import Applied
-from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier
+from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
 
-PENDING: Final = {"S": ProvisioningStatus.PENDING.value}
-_IN_FLIGHT: Final = (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING)
-_KEYS: Final = ("PK", "SK", "EntityType")
-_REASON: Final = "an operator asked for another attempt"
+_KEYS: Final = ("PK", "SK", "EntityType", "id")
 
 
-def everyone(environment: Environment, tiers: Iterable[str] = Tier) -> Iterator[dict[str, Any]]:
-    """Yield the records of all tenants that any index knows, each once, in DynamoDB's JSON.
+@dataclass(frozen=True)
+class Filters:
+    """Which tenants a list has. Texts are found anywhere, in any case; `older_than` is in seconds."""
+
+    status: ProvisioningStatus | None = None
+    tier: Tier | None = None
+    stuck: bool = False
+    name: str | None = None
+    slug: str | None = None
+    reason: str | None = None
+    older_than: float | None = None
+
+    @property
+    def keys_suffice(self) -> bool:
+        """Whether the index alone says who is in the list."""
+        others = (self.tier, self.name, self.slug, self.reason, self.older_than)
+        return all(each is None for each in others) and self.status not in IN_FLIGHT_STATUSES
+
+    def others(self) -> list[Partition]:
+        """Return partitions whose tenants are not in the list, although they are in its own, too."""
+        completed = self.status is ProvisioningStatus.COMPLETED
+        return [reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS] if completed else []
+
+    def match(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a tenant, as `row_of` has it, is in the list."""
+        return (
+            (self.status is None or row.get("provisioningStatus") == self.status)
+            and (self.tier is None or row.get("tier") == self.tier)
+            and (not self.stuck or "inFlightSeconds" in row)
+            and holds(row.get("name"), self.name)
+            and (self.slug is None or row.get("slug") == self.slug)
+            and holds(row.get("failureReason"), self.reason)
+            and (self.older_than is None or (row["ageSeconds"] or 0) >= self.older_than)
+        )
+
+    def partitions(self) -> list[Partition]:
+        """Return the partitions that the list is read from, in order."""
+        if self.slug is not None:
+            return [reads.with_slug(Slug(self.slug)), reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
+        if self.stuck or self.status in IN_FLIGHT_STATUSES:
+            return [reads.IN_FLIGHT_TENANTS]
+        if self.status is ProvisioningStatus.FAILED:
+            return [reads.FAILED_TENANTS]
+        found = everywhere([self.tier] if self.tier else list(Tier))
+        return [each for each in found if each not in self.others()]
+
+
+def holds(value: object, wanted: str | None) -> bool:
+    """Tell whether a text has another in it, in any case."""
+    return wanted is None or (isinstance(value, str) and wanted.casefold() in value.casefold())
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list. `total` is a lower bound unless `exact`; `cursor` leads to the next part, if any.
+
+    `looked_at_all` is False where the bounds ended the search before the list's end.
+    """
+
+    rows: list[dict[str, Any]]
+    total: int
+    exact: bool
+    cursor: str | None
+    looked_at_all: bool = True
+
+
+def everywhere(tiers: list[Tier] | None = None) -> list[Partition]:
+    """Return the partitions in which all tenants are that any index knows.
 
     The index by status and tier comes first, with the records in it whose status or tier is not a valid one.
     Records that were rejected before they were put there are in the index of the failed ones only, and those
     that could not be requested in that of those in flight. With `tiers`, other tiers may come from the latter
     two. A PENDING record that nobody has handled yet is in no index.
     """
-    seen = set[str]()
-    by_tier = environment.by_tier([*tiers, UNKNOWN], [*TenantStatus, UNKNOWN])
-    for item in chain(by_tier, environment.failed(), environment.in_flight()):
-        pk = item["PK"]["S"]
-        if pk not in seen:
-            seen.add(pk)
-            yield item
-
-
-def listed(
-    environment: Environment, status: ProvisioningStatus | None, tier: Tier | None, *, stuck: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield tenants as plain values, by the index that knows them.
-
-    `stuck`: in flight, with `inFlightSeconds` each. PENDING tenants are known to an index only where they
-    could not be asked for, or were retried; any other is PENDING for less than a second.
-    """
-    if stuck or status in _IN_FLIGHT:
-        found = environment.in_flight()
-    elif status is ProvisioningStatus.FAILED:
-        found = environment.failed()
-    else:
-        found = everyone(environment, [tier] if tier else Tier)
-    now = datetime.now(UTC)
-    for item in found:
-        tenant = plain(item, hidden=_KEYS)
-        if (status and tenant.get("provisioningStatus") != status) or (tier and tenant.get("tier") != tier):
-            continue
-        # A record that was rejected may have no id of its own, or another one.
-        row = {"id": item["PK"]["S"].removeprefix(TENANT_PREFIX), **tenant}
-        seconds = seconds_in_flight(item, now)
-        yield row if seconds is None else {**row, "inFlightSeconds": round(seconds)}
-
-
-def page(
-    environment: Environment,
-    status: ProvisioningStatus | None,
-    tier: Tier | None,
-    limit: int,
-    *,
-    stuck: bool,
-) -> tuple[list[dict[str, Any]], int]:
-    """Return at most `limit` tenants of a list, and how many there are in the whole list.
-
-    The whole list is counted by the keys in the indexes where they suffice. Otherwise the records are read,
-    too: of those in flight or FAILED, or of all if a list of other tenants is asked for that is longer than
-    `limit`.
-    """
-    found = listed(environment, status, tier, stuck=stuck)
-    rows: list[dict[str, Any]] = []
-    for row in found:
-        if len(rows) == limit:
-            break
-        rows.append(row)
-    else:
-        return rows, len(rows)
-    if status is None and tier is None and not stuck:
-        return rows, len(set(_known(environment)))
-    return rows, limit + 1 + sum(1 for _ in found)
-
-
-def _known(environment: Environment) -> Iterator[str]:
-    """Yield the partition keys of all tenants that any index knows; of those in several more than once."""
-    statuses, tiers = (*TenantStatus, UNKNOWN), (*Tier, UNKNOWN)
-    partitions = [
-        *(
-            ("by-status-tier", "GSI2PK", f"STATUS#{status}#TIER#{tier}")
-            for status in statuses
-            for tier in tiers
-        ),
-        ("failed", "GSI4PK", FAILED_PARTITION),
-        ("in-flight", "GSI3PK", IN_FLIGHT_PARTITION),
+    by_tier = [
+        reads.status_and_tier(status, tier)
+        for status in (*TenantStatus, None)
+        for tier in (*(tiers or Tier), None)
     ]
-    paginator = environment.clients.dynamodb.get_paginator("query")
-    for index, attribute, value in partitions:
-        for found in paginator.paginate(
-            TableName=environment.deployment.table_name,
-            IndexName=index,
-            KeyConditionExpression="#partition = :value",
-            ExpressionAttributeNames={"#partition": attribute},
-            ExpressionAttributeValues={":value": {"S": value}},
-        ):
-            for item in found["Items"]:
-                yield item["PK"]["S"]
+    return [*by_tier, reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
 
 
-def seconds_in_flight(item: dict[str, Any], now: datetime) -> float | None:
+def everyone(environment: Environment) -> Iterator[Record]:
+    """Yield the records of all tenants that any index knows, each once."""
+    return (record for _, record in _walk(environment, everywhere()))
+
+
+#: Where a list goes on: the number of the partition, and the cursor within it.
+_Place = tuple[int, str | None]
+
+
+def _walk(
+    environment: Environment, partitions: list[Partition], start: _Place = (0, None)
+) -> Iterator[tuple[int, Record]]:
+    """Yield each tenant in some partitions once: the number of its partition, and its record.
+
+    Whoever is in an earlier partition, too, is left to that: the record itself says so, and nothing needs to
+    be remembered from one page to the next.
+    """
+    first, cursor = start
+    for number, partition in enumerate(partitions[first:], first):
+        for record in environment.records_of(partition, cursor if number == first else None):
+            if not any(earlier.holds(record) for earlier in partitions[:number]):
+                yield number, record
+
+
+def row_of(record: Record, now: datetime) -> dict[str, Any]:
+    """Return a tenant as lists have it: its record as plain values, `tenantId`, and ages in whole seconds.
+
+    `ageSeconds`: since it is in flight or FAILED; else since the record was changed, or created; None if the
+    record does not say. `inFlightSeconds` only for those in flight.
+    """
+    row = {"tenantId": tenant_id_in(record), **plain(record, hidden=_KEYS)}
+    in_flight = seconds_in_flight(record, now)
+    age = _seconds_since(record.get(FAILED.sort), now) if in_flight is None else in_flight
+    for name in ("updatedAt", "createdAt"):
+        age = _seconds_since(record.get(name), now) if age is None else age
+    row["ageSeconds"] = None if age is None else max(0, round(age))
+    return row if in_flight is None else {**row, "inFlightSeconds": max(0, round(in_flight))}
+
+
+def _seconds_since(attribute: Mapping[str, Any] | None, now: datetime) -> float | None:
+    try:
+        moment = datetime.fromisoformat((attribute or {})["S"])
+        return (now - moment).total_seconds()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def seconds_in_flight(record: Mapping[str, Any], now: datetime) -> float | None:
     """Return for how long a tenant is in flight, None if it is not; since 1970 if no valid time is there."""
-    attribute = item.get(IN_FLIGHT.sort)
+    attribute = record.get(IN_FLIGHT.sort)
     if attribute is None:
         return None
     return (now - records.in_flight_since(attribute.get("S"), now)).total_seconds()
 
 
-def truncated_repr(environment: Environment, tenant_id: TenantId) -> dict[str, Any]:
-    """Return a tenant with its whole history: `{"tenant": {…}, "history": [{"at", "to", "attempt", …}]}`."""
+def page(
+    environment: Environment,
+    filters: Filters,
+    limit: int,
+    now: datetime,
+    *,
+    cursor: str | None = None,
+    sort: str | None = None,
+    bounds: Bounds | None = None,
+) -> Page:
+    """Return at most `limit` tenants of a list.
+
+    `sort`: a name of `options.SORTS`, with `-` in front for descending; then what is within the bounds is
+    sorted, and there is no cursor.
+
+    Raises:
+        UsageError: the cursor is of another list, or goes with `sort`.
+    """
+    before, start = _decoded(cursor, filters) if cursor else (0, (0, None))
+    partitions, bounds = filters.partitions(), bounds or Bounds()
+    if sort is not None:
+        if cursor:
+            raise UsageError("a sorted list has no cursor: leave out --sort, or --cursor")
+        return _sorted(environment, filters, limit, now, sort, bounds.look)
+    rows: list[dict[str, Any]] = []
+    place, extra = start, 0
+    walk = _walk(environment, partitions, start)
+    for looked, (number, record) in enumerate(walk):
+        if looked == bounds.look:
+            total, _ = _total(environment, filters, before + len(rows), bounds.keys)
+            return Page(rows, total, False, _encoded(filters, before + len(rows), place), False)
+        row = row_of(record, now)
+        if filters.match(row):
+            if len(rows) == limit:
+                extra = 1
+                break
+            rows.append(row)
+        place = (number, partitions[number].cursor_after(record))
+    given = before + len(rows)
+    if not extra:
+        return Page(rows, given, True, None)
+    if filters.keys_suffice:
+        total, exact = _total(environment, filters, given + 1, bounds.keys)
+    else:
+        rest = [row_of(record, now) for _, record in islice(walk, bounds.count)]
+        total, exact = given + 1 + sum(map(filters.match, rest)), len(rest) < bounds.count
+    return Page(rows, total, exact, _encoded(filters, given, place))
+
+
+def _sorted(
+    environment: Environment, filters: Filters, limit: int, now: datetime, sort: str, look_max: int
+) -> Page:
+    walk = _walk(environment, filters.partitions())
+    looked = [row_of(record, now) for _, record in islice(walk, look_max)]
+    rows = sorted(filter(filters.match, looked), key=SORTS[sort.lstrip("-")], reverse=sort.startswith("-"))
+    everything = len(looked) < look_max
+    return Page(rows[:limit], len(rows), everything, None, everything)
+
+
+def _total(environment: Environment, filters: Filters, at_least: int, keys_max: int) -> tuple[int, bool]:
+    """Return how many tenants a list has by its keys, and whether that is all of them."""
+    if not filters.keys_suffice:
+        return at_least, False
+    known, others = set[Key](), set[Key]()
+    for found, partitions in ((others, filters.others()), (known, filters.partitions())):
+        for key in (key for partition in partitions for key in environment.keys_of(partition)):
+            if len(known) + len(others) == keys_max:
+                return max(at_least, len(known - others)), False
+            found.add(key)
+    return max(at_least, len(known - others)), True
+
+
+def _encoded(filters: Filters, given: int, place: _Place) -> str:
+    return f"{_mark(filters)}.{given}.{place[0]}.{place[1] or ''}"
+
+
+def _decoded(cursor: str, filters: Filters) -> tuple[int, _Place]:
+    found = re.fullmatch(r"([0-9a-f]+)\.(\d{1,12})\.(\d{1,3})\.([\w-]*)", cursor, re.ASCII)
+    if found is None or found[1] != _mark(filters) or int(found[3]) >= len(filters.partitions()):
+        raise UsageError("the cursor is not one of this list: use it with the filters that it came from")
+    return int(found[2]), (int(found[3]), found[4] or None)
+
+
+def _mark(filters: Filters) -> str:
+    """Return what tells the cursors of one list from those of another."""
+    return f"{zlib.crc32(repr(filters).encode()):x}"
+
+
+def with_history(environment: Environment, tenant_id: TenantId, now: datetime) -> dict[str, Any]:
+    """Return a tenant as `row_of` has it, with its whole `history`: `[{"at", "to", "attempt", "by", …}]`."""
     return {
-        "tenant": plain(environment.record(tenant_id), hidden=_KEYS),
+        **row_of(environment.record(tenant_id), now),
         "history": environment.history(tenant_id),
     }
 
 
-def named_resources(item: dict[str, Any]) -> dict[str, str | None]:
+def named_resources(record: Mapping[str, Any]) -> dict[str, str | None]:
     """Return what a record names as its tenant's resources; None for a name that is no string."""
-    return {name: value.get("S") for name, value in item.get("resources", {}).get("M", {}).items()}
+    return {name: value.get("S") for name, value in record.get("resources", {}).get("M", {}).items()}
 
 
-def misfit(item: dict[str, Any]) -> str | None:
+def misfit(record: Mapping[str, Any]) -> str | None:
     """Say why the resources that a COMPLETED record names can't be those of its tier; None if they can."""
-    return records.resource_mismatch(records.read(item))
-
-
-def retry(environment: Environment, item: dict[str, Any]) -> str:
-    """Have one tenant tried again; return what was done.
-
-    FAILED becomes PENDING, which asks for it; so does COMPLETED with resources that do not fit its tier. A
-    tenant that is PENDING already is handed to the function once more, as it is now: that is safe at any
-    time.
-
-    Raises:
-        TenkaCloudError: the record can't be changed, now or as it is.
-        botocore.exceptions.ClientError: AWS refuses the call.
-    """
-    read = records.read(item)
-    status = read.get("provisioningStatus")
-    misplaced = records.resource_mismatch(read)
-    if status == ProvisioningStatus.PENDING:
-        return ask_again(environment, item)
-    if status != ProvisioningStatus.FAILED and not misplaced:
-        return f"left alone: it is {status}, not FAILED"
-    reason = f"{_REASON}: {misplaced}" if misplaced else _REASON
-    change = request_again(Key(item["PK"]["S"]), read, reason, SystemClock().now())
-    outcome = environment.store(_writer()).apply(change)
-    return "retried" if isinstance(outcome, Applied) else "left alone: it has changed meanwhile"
-
-
-def _writer() -> str:
-    return f"operator:{getpass.getuser()}"
-
-
-def tried(environment: Environment, item: dict[str, Any]) -> str:
-    """Have one tenant tried again; return what was done, or `failed: ` and what was in the way."""
-    try:
-        return retry(environment, item)
-    except (TenkaCloudError, BotoCoreError) as error:
-        return f"failed: {error}"
-    except ClientError as error:
-        return f"failed: {error.response['Error']['Code']}"
-
-
-def retry_all(environment: Environment, pace: Pace) -> dict[str, str]:
-    """Have every FAILED tenant tried again; return `{tenantId: what was done}`.
-
-    One that can't be tried stops none of the others: what is wrong stands in its place.
-    """
-    return {
-        item["PK"]["S"].removeprefix(TENANT_PREFIX): tried(environment, item)
-        for item in pace.over("retrying", list(environment.failed()))
-    }
-
-
-def ask_again(environment: Environment, item: dict[str, Any]) -> str:
-    """Hand a PENDING record to the provisioning function, as the stream would."""
-    name = environment.deployment.lambda_function_names[PROVISIONING]
-    record = {
-        "eventID": f"operator-{item['PK']['S']}",
-        "eventName": "MODIFY",
-        "eventSource": "aws:dynamodb",
-        "dynamodb": {
-            "Keys": {"PK": item["PK"], "SK": item["SK"]},
-            "NewImage": {name: item[name] for name in records.READ_ATTRIBUTES if name in item},
-            "SequenceNumber": "1",
-        },
-    }
-    answer = environment.clients.lambda_once.invoke(
-        FunctionName=name, Payload=json.dumps({"Records": [record]}, default=str).encode()
-    )
-    failed = answer.get("FunctionError") or json.loads(answer["Payload"].read())["batchItemFailures"]
-    return f"not asked for: see the log group of {name}" if failed else "asked for"
+    return records.resource_mismatch(records.read(record))

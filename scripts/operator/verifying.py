@@ -1,31 +1,35 @@
 """Do a tenant's record, its resources and their policies agree? And putting right what does not."""
 
-import time
+import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.operator.environment import Environment
+from scripts.operator.environment import Environment, Record, tenant_id_in
 from scripts.operator.tenants import misfit, named_resources, seconds_in_flight
 from scripts.verification import resources
 from scripts.verification.flow import reconciling
+from scripts.verification.resources import Problem
 from tenkacloud.errors import InvalidFieldError
+from tenkacloud.isolation import hardening, policies
 from tenkacloud.isolation import resource_names as names
+from tenkacloud.platform.clock import Clock
 from tenkacloud.tenants import record as records
-from tenkacloud.tenants.keys import METADATA, TENANT_PREFIX, Key
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.record import Tenant
-from tenkacloud.tenants.validation import TenantId, parse_tenant_id
+from tenkacloud.tenants.validation import TenantId, Tier, parse_tenant_id
 
 WORKERS: Final = 8
 WINDOW: Final = 4 * WORKERS  # tenants taken ahead of the one whose finding is next
 NO_RECORD: Final = "NO RECORD"
 REPAIRED: Final = "repaired"
+NOT_REPAIRED: Final = "not repaired"
 #: How long a repair may bring nothing new, in seconds. Each tenant that is repaired begins it anew.
 REPAIR_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.5
@@ -37,43 +41,50 @@ _REQUESTED: Final = ("asked", "requested")  # the reconciler's answers where a r
 class Finding:
     """What was found of a tenant. `problems` is empty if all agrees; a FAILED tenant agrees with itself.
 
-    `repair` says what became of a repair: `REPAIRED`, or why not; None if none was wanted.
+    `repair` says what became of a repair: `REPAIRED` or `NOT_REPAIRED`, `did` what it did or why not; None if
+    none was wanted.
     """
 
     tenant_id: str
     status: str
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     repair: str | None = None
+    did: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as `--json` prints it."""
-        repair = {} if self.repair is None else {"repair": self.repair}
-        return {"tenantId": self.tenant_id, "status": self.status, "problems": self.problems, **repair}
+    def as_item(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        repair = {} if self.repair is None else {"repair": self.repair, "repairDetail": self.did}
+        return {
+            "tenantId": self.tenant_id or None,
+            "provisioningStatus": self.status,
+            "problems": [problem.as_json() for problem in self.problems],
+            **repair,
+        }
 
 
-def verify(environment: Environment, item: dict[str, Any], stuck_after: float) -> Finding:
-    """Compare one record, in DynamoDB's JSON, with what there is. `stuck_after`: seconds."""
-    tenant_id = item["PK"]["S"].removeprefix(TENANT_PREFIX)
+def verify(environment: Environment, item: Record, stuck_after: float | None, now: datetime) -> Finding:
+    """Compare one record with what there is. `stuck_after`: seconds; None: nobody counts as stuck."""
+    tenant_id = tenant_id_in(item)
     read = records.read(item)
     status = str(read.get("provisioningStatus"))
-    problems = [*_of_indexes(item, status), *_of_age(item, stuck_after)]
+    problems = [*_of_indexes(item, status), *_of_age(item, stuck_after, now)]
     try:
         tenant = records.parse_tenant(Key(item["PK"]["S"]), read)
     except InvalidFieldError as error:
         # Known already where it is the reason of the failure.
         if status != ProvisioningStatus.FAILED:
-            problems.append(f"record: {error}")
+            problems.append(Problem("record", text=str(error)))
         return Finding(tenant_id, status, problems)
     problems += _of_history(environment, tenant)
     if status == ProvisioningStatus.COMPLETED:
         problems += _of_resources(environment, tenant, item)
     elif status == ProvisioningStatus.FAILED and not item.get("failureReason", {}).get("S"):
-        problems.append("record: FAILED without a failureReason")
+        problems.append(Problem("record", text="FAILED without a failureReason"))
     return Finding(tenant_id, status, problems)
 
 
 def verify_all(
-    environment: Environment, items: Iterator[dict[str, Any]], stuck_after: float
+    environment: Environment, items: Iterator[Record], stuck_after: float | None, clock: Clock
 ) -> Iterator[Finding]:
     """Verify several at once; yield what is found, in their order.
 
@@ -82,27 +93,36 @@ def verify_all(
     under_way: deque[Future[Finding]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         for item in items:
-            under_way.append(pool.submit(_verified, environment, item, stuck_after))
+            under_way.append(pool.submit(_verified, environment, item, stuck_after, clock.now()))
             if len(under_way) == WINDOW:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()
 
 
-def _verified(environment: Environment, item: dict[str, Any], stuck_after: float) -> Finding:
+def _verified(environment: Environment, item: Record, stuck_after: float | None, now: datetime) -> Finding:
     """Verify one; what can't be read of it is a problem of this tenant, and stops none of the others."""
     try:
-        return verify(environment, item, stuck_after)
+        return verify(environment, item, stuck_after, now)
     except ClientError as error:
         problem = error.response["Error"]["Code"]
     except BotoCoreError as error:
         problem = str(error)
     status = str(records.read(item).get("provisioningStatus"))
-    return Finding(item["PK"]["S"].removeprefix(TENANT_PREFIX), status, [f"could not be verified: {problem}"])
+    return Finding(tenant_id_in(item), status, [Problem("could not be verified", text=problem)])
+
+
+def repairable(findings: Sequence[Finding]) -> list[Finding]:
+    """Return those that the reconciler can put right."""
+    return [finding for finding in findings if _why_not_repairable(finding) is None]
 
 
 def repair(
-    environment: Environment, findings: Sequence[Finding], stuck_after: float, tell: Callable[[str], None]
+    environment: Environment,
+    findings: Sequence[Finding],
+    stuck_after: float | None,
+    clock: Clock,
+    tell: Callable[[str], None],
 ) -> list[Finding]:
     """Have completed tenants put right; return each finding, with what became of its repair.
 
@@ -112,40 +132,44 @@ def repair(
     Raises:
         CommandError: the reconciler can't be called.
     """
-    outcomes: dict[str, str] = {}
+    outcomes: dict[str, tuple[str, str]] = {}
 
-    def end(tenant_id: str, outcome: str) -> None:
-        outcomes[tenant_id] = outcome
-        tell(f"{tenant_id}: {outcome}")
+    def end(tenant_id: str, outcome: str, did: str) -> None:
+        outcomes[tenant_id] = outcome, did
+        tell(f"{tenant_id}: {outcome}: {did}")
 
-    wanted = [finding for finding in findings if finding.status == ProvisioningStatus.COMPLETED]
-    ids = [finding.tenant_id for finding in wanted if _is_valid(finding.tenant_id)]
+    ids = [finding.tenant_id for finding in repairable(findings)]
     answers = reconciling.repair(environment.deployment, environment.clients, ids)
+    under_way: dict[str, Finding] = {}
+    before = {finding.tenant_id: finding for finding in findings}
     for finding in findings:
-        answer = answers.get(finding.tenant_id) or _why_not_repairable(finding)
-        if answer not in _REQUESTED:
-            end(finding.tenant_id, f"not repaired: {answer}")
-    under_way = {
-        finding.tenant_id: finding for finding in findings if answers.get(finding.tenant_id) in _REQUESTED
-    }
+        answer = _why_not_repairable(finding) or answers.get(
+            finding.tenant_id, "the reconciler did not answer"
+        )
+        if answer in _REQUESTED:
+            under_way[finding.tenant_id] = finding
+        else:
+            end(finding.tenant_id, NOT_REPAIRED, answer)
     if under_way:
         tell(f"{len(under_way)} repairs requested, waiting for them")
-    quiet_until = time.monotonic() + REPAIR_SECONDS
-    while under_way and time.monotonic() < quiet_until:
-        time.sleep(_POLL_SECONDS)
-        keys = [{"PK": {"S": f"{TENANT_PREFIX}{each}"}, "SK": {"S": METADATA}} for each in under_way]
-        items = list(environment.records(keys))
-        for item, now in zip(items, verify_all(environment, iter(items), stuck_after), strict=True):
-            outcome = _outcome(item, now)
+    quiet_until = clock.now() + timedelta(seconds=REPAIR_SECONDS)
+    while under_way and clock.now() < quiet_until:
+        clock.sleep(_POLL_SECONDS)
+        items = list(environment.records([Key.of(TenantId(tenant_id)) for tenant_id in under_way]))
+        for item, now in zip(items, verify_all(environment, iter(items), stuck_after, clock), strict=True):
             under_way[now.tenant_id] = now
-            if outcome:
-                end(now.tenant_id, outcome)
+            ended = _ended(item, before[now.tenant_id], now)
+            if ended:
+                end(now.tenant_id, *ended)
                 del under_way[now.tenant_id]
-                quiet_until = time.monotonic() + REPAIR_SECONDS
+                quiet_until = clock.now() + timedelta(seconds=REPAIR_SECONDS)
     for tenant_id, last in under_way.items():
-        still = "; ".join(last.problems) or f"it is {last.status}"
-        end(tenant_id, f"not repaired within {REPAIR_SECONDS:.0f} s: {still}")
-    return [replace(finding, repair=outcomes[finding.tenant_id]) for finding in findings]
+        still = "; ".join(map(str, last.problems)) or f"it is {last.status}"
+        end(tenant_id, NOT_REPAIRED, f"within {REPAIR_SECONDS:.0f} s: {still}")
+    return [
+        replace(finding, repair=outcomes[finding.tenant_id][0], did=outcomes[finding.tenant_id][1])
+        for finding in findings
+    ]
 
 
 def _is_valid(tenant_id: str) -> bool:
@@ -156,17 +180,26 @@ def _is_valid(tenant_id: str) -> bool:
     return True
 
 
-def _why_not_repairable(finding: Finding) -> str:
-    if finding.status == ProvisioningStatus.COMPLETED:
-        return "the record is invalid"
-    return f"it is {finding.status}, and only COMPLETED tenants are repaired"
+def _why_not_repairable(finding: Finding) -> str | None:
+    if finding.status != ProvisioningStatus.COMPLETED:
+        return f"it is {finding.status}, and only COMPLETED tenants are repaired"
+    return None if _is_valid(finding.tenant_id) else "the record is invalid"
 
 
-def _outcome(item: dict[str, Any], now: Finding) -> str | None:
+def _ended(item: Record, before: Finding, now: Finding) -> tuple[str, str] | None:
     """Say what became of a repair, by the record and what is found of it now; None while it goes on."""
     if now.status == ProvisioningStatus.FAILED:
-        return f"not repaired: FAILED: {item.get('failureReason', {}).get('S')}"
-    return REPAIRED if now.status == ProvisioningStatus.COMPLETED and not now.problems else None
+        return NOT_REPAIRED, f"FAILED: {item.get('failureReason', {}).get('S')}"
+    if now.status != ProvisioningStatus.COMPLETED or now.problems:
+        return None
+    return REPAIRED, "; ".join(_mended(problem) for problem in before.problems)
+
+
+def _mended(problem: Problem) -> str:
+    """Say what was done about a problem that is no longer there."""
+    if problem.wanted is None or problem.text:
+        return f"{problem.what} put right"
+    return f"{problem.what}: {_told(problem.actual)} → {_told(problem.wanted)}"
 
 
 def orphans(environment: Environment) -> Iterator[Finding]:
@@ -214,59 +247,66 @@ def _tagged(environment: Environment, bucket: str) -> str:
         if error.response["Error"]["Code"] not in ("NoSuchTagSet", "NoSuchBucket", "AccessDenied"):
             raise
         return ""
-    return next((tag["Value"] for tag in tags if tag["Key"] == resources.TENANT_TAG), "")
+    return next((tag["Value"] for tag in tags if tag["Key"] == policies.TENANT_TAG), "")
 
 
 def _unnamed(environment: Environment, kind: str, owners: dict[str, str]) -> Iterator[Finding]:
     """Yield those places that the records of their tenants do not name. `owners`: place → tenant id."""
     valid = sorted({owner for owner in owners.values() if _is_valid(owner)})
-    keys = [{"PK": {"S": f"{TENANT_PREFIX}{owner}"}, "SK": {"S": METADATA}} for owner in valid]
-    items = {item["PK"]["S"].removeprefix(TENANT_PREFIX): item for item in environment.records(keys)}
+    keys = [Key.of(TenantId(owner)) for owner in valid]
+    items = {tenant_id_in(item): item for item in environment.records(keys)}
     what = "bucket" if kind == "dedicatedBucket" else f"prefix {environment.deployment.data_bucket_name}:"
     for place, owner in owners.items():
         item = items.get(owner)
         if not owner:
-            yield Finding("", NO_RECORD, [f"{what} {place}: no tag names its tenant"])
+            yield Finding("", NO_RECORD, [Problem(f"{what} {place}", text="no tag names its tenant")])
         elif item is None:
-            yield Finding(owner, NO_RECORD, [f"{what} {place}: its tenant has no record"])
+            yield Finding(owner, NO_RECORD, [Problem(f"{what} {place}", text="its tenant has no record")])
         else:
             status = str(records.read(item).get("provisioningStatus"))
             named = named_resources(item)
-            settled = status in (ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED)
             # A record that names nothing is on its way, or FAILED half-way: a retry takes the place.
-            if settled and named and named.get(kind) != place:
-                yield Finding(owner, status, [f"{what} {place}: its tenant's record names {named}"])
+            if status in FINAL and named and named.get(kind) != place:
+                problem = Problem(
+                    f"{what} {place}", {kind: place}, named, text=f"its tenant's record names {named}"
+                )
+                yield Finding(owner, status, [problem])
 
 
-def _of_indexes(item: dict[str, Any], status: str) -> Iterator[str]:
-    in_flight, failed = "GSI3PK" in item, "GSI4PK" in item
+def _of_indexes(item: Record, status: str) -> Iterator[Problem]:
+    in_flight, failed = IN_FLIGHT.partition in item, FAILED.partition in item
     pending = status == ProvisioningStatus.PENDING
-    if (in_flight and not pending) != (status == ProvisioningStatus.PROVISIONING):
-        yield f"index: in flight is {in_flight} of a tenant that is {status}"
+    provisioning = status == ProvisioningStatus.PROVISIONING
+    if (in_flight and not pending) != provisioning:
+        yield Problem(f"index in-flight, for a tenant that is {status}", in_flight, provisioning)
     if failed != (status == ProvisioningStatus.FAILED) and not pending:
-        yield f"index: failed is {failed} of a tenant that is {status}"
+        yield Problem(
+            f"index failed, for a tenant that is {status}", failed, status == ProvisioningStatus.FAILED
+        )
 
 
-def _of_age(item: dict[str, Any], stuck_after: float) -> Iterator[str]:
-    age = seconds_in_flight(item, datetime.now(UTC))
-    if age is not None and age > stuck_after:
-        yield f"stuck: in flight for {age:.0f} s"
+def _of_age(item: Record, stuck_after: float | None, now: datetime) -> Iterator[Problem]:
+    age = seconds_in_flight(item, now)
+    if stuck_after is not None and age is not None and age > stuck_after:
+        text = f"in flight for {age:.0f} s, wanted at most {stuck_after:.0f} s"
+        yield Problem("stuck", round(age), round(stuck_after), text=text)
 
 
-def _of_history(environment: Environment, tenant: Tenant) -> Iterator[str]:
+def _of_history(environment: Environment, tenant: Tenant) -> Iterator[Problem]:
     lines = environment.history(tenant.id)
     # Whoever writes PENDING by hand leaves no line.
     last = lines[-1].get("to") if lines else None
     if lines and tenant.provisioning_status not in (last, ProvisioningStatus.PENDING):
-        yield f"history: ends with {last}, the record is {tenant.provisioning_status}"
+        yield Problem("last status in the history", last, tenant.provisioning_status.value)
 
 
-def _of_resources(environment: Environment, tenant: Tenant, item: dict[str, Any]) -> Iterator[str]:
+def _of_resources(environment: Environment, tenant: Tenant, item: Record) -> Iterator[Problem]:
     problem = misfit(item)
     if problem:
-        yield problem
+        what, _, text = problem.partition(": ")
+        yield Problem(what, named_resources(item), text=text)
         return
-    found = resources.problems_of_resources(
+    yield from resources.problems_of_resources(
         environment.deployment,
         environment.clients.s3,
         tenant.id,
@@ -274,4 +314,3 @@ def _of_resources(environment: Environment, tenant: Tenant, item: dict[str, Any]
         tenant.tier,
         named_resources(item),
     )
-    yield from map(str, found)

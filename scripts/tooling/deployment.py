@@ -1,8 +1,8 @@
 """One deployed environment: the names that Terraform put out, and where to look when something is wrong."""
 
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients
@@ -43,6 +43,8 @@ class Deployment:
     tenant_claim: str
     user_pool_id: str | None
     user_pool_client_id: str | None
+    #: What functions were given, where the root says it: by service and by Terraform's name of the variable.
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, terraform: Terraform) -> "Deployment":
@@ -52,7 +54,8 @@ class Deployment:
             CommandError: nothing.
         """
         outputs = terraform.outputs()
-        return cls(**{name: outputs[name] for name in cls.__dataclass_fields__})
+        required = {name: outputs[name] for name in cls.__dataclass_fields__ if name != "settings"}
+        return cls(**required, settings=outputs.get("settings", {}))
 
     @property
     def tenant_access_role_name(self) -> str:

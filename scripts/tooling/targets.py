@@ -1,7 +1,8 @@
 """What a make target runs: `python -m scripts.tooling.targets TARGET`.
 
 The Makefile hands the user's variables over through the environment, so that no shell ever reads a value;
-`TARGETS` says which options they become. A variable on make's command line that the target does not know is
+`TARGETS` says which options they become. Those of the operator's targets are the options of `tenkacloud`
+itself: `--older-than` is OLDER_THAN. A variable on make's command line that the target does not know is
 rejected: `SERVCE=x`, left out in silence, would mean all services.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from scripts.operator.catalogue import options_of
 from scripts.tooling.project import LOCAL, UsageError, environment_root, run
 
 _ON: Final = ("1", "yes", "true")
@@ -68,7 +70,7 @@ class Words(Variable):
 
 
 class EnvironmentName(Variable):
-    """The environment, by position; `local` where none is given."""
+    """The environment, by option or by position; `local` where none is given."""
 
     def arguments(self, _name: str, value: str, /) -> list[str]:
         """Return it.
@@ -77,7 +79,15 @@ class EnvironmentName(Variable):
             UsageError: there is none of that name.
         """
         environment_root(value or LOCAL)
-        return [value or LOCAL]
+        return super().arguments(_name, value or LOCAL) if self.option else [value or LOCAL]
+
+
+class Positional(Variable):
+    """An argument by position. It goes last, behind `--`: one that begins with a dash is no option."""
+
+    def arguments(self, _name: str, value: str, /) -> list[str]:
+        """Return it."""
+        return ["--", value] if value else []
 
 
 class Setting(Variable):
@@ -90,22 +100,55 @@ class Setting(Variable):
 
 @dataclass(frozen=True)
 class Target:
-    """A module, what it is always given, and the variables that the user may give."""
+    """A module, what it is always given, and the variables that the user may give.
+
+    `variants`: another target that is meant where a variable is given, by that variable. `unattended`: what
+    is given besides where nobody can be asked, so that scripts go on as they did before there were questions.
+    """
 
     module: str
     constants: tuple[str, ...] = ()
     variables: Mapping[str, Variable] = field(default_factory=dict)
+    variants: Mapping[str, "Target"] = field(default_factory=dict)
+    unattended: tuple[str, ...] = ()
 
 
 _STATE: Final = {"STATE_BUCKET": Setting(), "STATE_REGION": Setting()}
 _ENVIRONMENT: Final = {"ENV": EnvironmentName(), **_STATE}
 _TERRAFORM: Final = {**_ENVIRONMENT, "ARGS": Words()}
-_ID_OR_ALL: Final = {"ID": Variable("--id"), "ALL": Flag("--all")}
+#: Where the environment of a shell may well have a variable of an option's name for something else.
+_OTHER_NAMES: Final = {"NAME": "TENANT_NAME"}
 
 
-def _operation(name: str, **variables: Variable) -> Target:
-    return Target("scripts.operator", (name,), {**variables, "JSON": Flag("--json"), **_ENVIRONMENT})
+def _tool(
+    *command: str,
+    positional: tuple[str, ...] = ("ID",),
+    aliases: Mapping[str, str] | None = None,
+    variants: Mapping[str, Target] | None = None,
+) -> Target:
+    """Return the target of a command of `tenkacloud`.
 
+    `positional`: the variables for its argument by position. `aliases`: older names, and today's.
+    """
+    options = options_of(command)
+    variables: dict[str, Variable] = dict(_STATE)
+    for name, option in options.items():
+        if option.is_argument:
+            variables |= {each: Positional() for each in positional}
+        elif name == "ENV":
+            variables[name] = EnvironmentName(option.name)
+        else:
+            how = Flag(option.name) if option.is_flag else Variable(option.name)
+            variables[_OTHER_NAMES.get(name, name)] = how
+    variables |= {alias: variables[name] for alias, name in (aliases or {}).items()}
+    unattended = ("--yes",) if "YES" in options else ()
+    return Target("scripts.operator", command, variables, variants or {}, unattended)
+
+
+_SHOW_MESSAGE: Final = _tool("dead-letters", "show", positional=("MESSAGE", "LETTER"))
+_DEAD_LETTERS: Final = _tool(
+    "dead-letters", "list", variants={"MESSAGE": _SHOW_MESSAGE, "LETTER": _SHOW_MESSAGE}
+)
 
 #: How the tests are shared out, and in which order: tests/conftest.py.
 _SIDE_BY_SIDE: Final = ("--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder")
@@ -141,34 +184,17 @@ TARGETS: Final[Mapping[str, Target]] = {
     "bench": Target("scripts.benchmark", (), {"BURSTS": Variable("--bursts")}),
     "prove": Target("scripts.verification.proof.prove", (), _TERRAFORM),
     "least-privilege": Target("scripts.verification.least_privilege.least_privilege", (LOCAL,)),
-    "tenants": _operation(
-        "tenants",
-        STATUS=Variable("--status"),
-        TIER=Variable("--tier"),
-        STUCK=Flag("--stuck"),
-        LIMIT=Variable("--limit"),
-    ),
-    "tenant": _operation("tenant", ID=Variable("--id")),
-    "retry": _operation("retry", **_ID_OR_ALL, RATE=Variable("--rate")),
-    "letters": _operation("letters", SERVICE=Variable("--service"), LETTER=Variable("--letter")),
-    "redrive": _operation(
-        "redrive",
-        SERVICE=Variable("--service"),
-        REJECTED=Flag("--rejected"),
-        FORCE=Flag("--force"),
-        RATE=Variable("--rate"),
-    ),
-    "discard": _operation(
-        "discard",
-        SERVICE=Variable("--service"),
-        LETTER=Variable("--letter"),
-        REASON=Variable("--reason"),
-        EXPORT=Variable("--export"),
-        NO_EXPORT=Flag("--no-export"),
-    ),
-    "replay": _operation("replay", FROM=Variable("--from"), TO=Variable("--to")),
-    "verify": _operation("verify", **_ID_OR_ALL, REPAIR=Flag("--repair")),
-    "reconcile": _operation("reconcile", OLDER_THAN=Variable("--older-than")),
+    "tenants": _tool("tenants", "list"),
+    "tenant": _tool("tenants", "show"),
+    "retry": _tool("tenants", "retry"),
+    "verify": _tool("tenants", "verify", variants={"REPAIR": _tool("tenants", "repair")}),
+    "dead-letters": _DEAD_LETTERS,
+    "letters": _DEAD_LETTERS,  # its older name
+    "redrive": _tool("dead-letters", "redrive"),
+    "discard": _tool("dead-letters", "discard", aliases={"LETTER": "MESSAGE"}),
+    "replay": _tool("events", "replay"),
+    "reconcile": _tool("reconcile"),
+    "docs": Target("scripts.operator.docs"),
     "plan": Target("scripts.tooling.terraform", ("plan",), _TERRAFORM),
     "apply": Target("scripts.tooling.terraform", ("apply",), _TERRAFORM),
     "destroy": Target("scripts.tooling.terraform", ("destroy",), _TERRAFORM),
@@ -177,29 +203,44 @@ TARGETS: Final[Mapping[str, Target]] = {
 }
 
 
-def arguments_of(name: str, environment: Mapping[str, str]) -> list[str]:
+def arguments_of(name: str, environment: Mapping[str, str], *, attended: bool = True) -> list[str]:
     """Return the arguments of a target's module, by the variables in an environment.
+
+    `attended`: whether there is somebody who can be asked.
 
     Raises:
         UsageError: a variable on make's command line is none of the target's, or a value can't be.
     """
     goals = environment.get("MAKECMDGOALS", "").split() or [name]
-    known = {each: how for goal in (*goals, name) for each, how in _variables(goal).items()}
+    known = dict.fromkeys(each for goal in (*goals, name) for each in variables_of(goal))
     for given in _on_the_command_line(environment.get("MAKEFLAGS", "")):
         if given not in known and not _SETTING.fullmatch(given):
             near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
             meant = f"; did you mean {near[0]}?" if near else ""
             takes = f" (it takes {', '.join(known)})" if known else " (it takes none)"
             raise UsageError(f"make {' '.join(goals)}: there is no variable {given}{meant}{takes}")
-    target = TARGETS[name]
-    arguments = list(target.constants)
-    for variable, how in target.variables.items():
+    target = _variant(TARGETS[name], environment)
+    arguments = [*target.constants, *(() if attended else target.unattended)]
+    for variable, how in sorted(target.variables.items(), key=lambda each: isinstance(each[1], Positional)):
         arguments += how.arguments(variable, environment.get(variable, ""))
     return arguments
 
 
-def _variables(goal: str) -> Mapping[str, Variable]:
-    return TARGETS[goal].variables if goal in TARGETS else {}
+def _variant(target: Target, environment: Mapping[str, str]) -> Target:
+    for variable, variant in target.variants.items():
+        switch = Flag(variable) if variable not in variant.variables else Variable(variable)
+        if switch.arguments(variable, environment.get(variable, "")):
+            return variant
+    return target
+
+
+def variables_of(goal: str) -> list[str]:
+    """Return the names of the variables that a target takes; none for a goal that is no target of ours."""
+    if goal not in TARGETS:
+        return []
+    target = TARGETS[goal]
+    variants = [name for variant in target.variants.values() for name in variant.variables]
+    return list(dict.fromkeys([*target.variables, *target.variants, *variants]))
 
 
 def _on_the_command_line(flags: str) -> list[str]:
@@ -216,7 +257,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in TARGETS:
         raise UsageError(f"which target? One of {', '.join(TARGETS)}")
     target = TARGETS[arguments[0]]
-    sys.argv = [target.module, *arguments_of(arguments[0], os.environ)]
+    sys.argv = [target.module, *arguments_of(arguments[0], os.environ, attended=sys.stdin.isatty())]
     runpy.run_module(target.module, run_name="__main__", alter_sys=True)
 
 

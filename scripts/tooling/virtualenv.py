@@ -1,5 +1,7 @@
 """Make a virtual environment: `python -m scripts.tooling.virtualenv FOLDER REQUIREMENTS [NEWER...]`.
 
+Where the requirements have Typer, the operator's command `FOLDER/bin/tenkacloud` is written, too.
+
 Runs on the system's Python, before any package is there. `FOLDER/.done` marks a whole environment. One at a
 time: whoever comes second waits, and finds it done.
 
@@ -7,6 +9,7 @@ uv installs the packages, in seconds: with pip it takes a minute. pip installs u
 can't: behind an index that only pip is configured for, for example.
 """
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +20,8 @@ from scripts.tooling.sources import PTH, PTH_NAME
 
 #: The environment that everything but the engine's Lambdas runs in. Has pip and uv, for the others, too.
 MAIN: Final = ROOT / ".venv"
+#: What the engine's Lambdas may import, and nothing else: no installer, and none of our own code.
+ENGINE: Final = REQUIREMENTS / "engine.txt"
 #: Pins uv itself.
 UV: Final = REQUIREMENTS / "uv.txt"
 _PIP: Final = ("install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r")
@@ -31,8 +36,8 @@ def main(arguments: list[str]) -> None:
         if waited and _is_fresh(folder / ".done", inputs):
             return
         say(f"setting up {folder}")
-        is_main = folder.resolve() == MAIN
-        make(folder, inputs[0], sources=is_main, installer=None if is_main else MAIN)
+        for_lambdas = inputs[0].name == ENGINE.name
+        make(folder, inputs[0], sources=not for_lambdas, installer=MAIN if for_lambdas else None)
 
 
 def make(folder: Path, requirements: Path, *, sources: bool, installer: Path | None = None) -> None:
@@ -66,6 +71,8 @@ def make(folder: Path, requirements: Path, *, sources: bool, installer: Path | N
     if sources:
         (packages,) = folder.glob("lib/python*/site-packages")
         (packages / PTH_NAME).write_text(PTH)
+    if next(folder.glob("lib/python*/site-packages/typer"), None):
+        write_command(folder)
     (folder / ".done").touch()
 
 
@@ -77,6 +84,15 @@ def _make(folder: Path, installer: Path | None, output: IO[str]) -> None:
 
 def _succeeds(command: list[str], output: IO[str]) -> bool:
     return subprocess.run(command, stdout=output, stderr=output, check=False).returncode == 0
+
+
+def write_command(folder: Path) -> None:
+    """Write `bin/tenkacloud`, which runs the operator's tool of this checkout, from whatever folder."""
+    command = folder / "bin" / "tenkacloud"
+    python = shlex.quote(str(folder.absolute() / "bin" / "python"))
+    runner = shlex.quote(str(ROOT / "scripts" / "run"))
+    command.write_text(f'#!/bin/sh\nTENKACLOUD_PYTHON={python} exec {runner} scripts.operator "$@"\n')
+    command.chmod(0o755)
 
 
 def last_error(log: Path) -> str:

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from scripts.operator import letters
-from scripts.operator.__main__ import main
+from scripts.operator import dead_letters
+from scripts.operator.app import main
 from scripts.operator.environment import Environment
+from scripts.operator.session import Session
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.verification.chaos import chaos
 from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import Tenant, key_of, new_item, onboarded
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
+from tenkacloud.platform.clock import SystemClock
 from tenkacloud.tenants.keys import IN_FLIGHT
 from tenkacloud.tenants.validation import TenantId
 from tests.conftest import Stack
@@ -108,7 +110,7 @@ def test_a_tenant_that_could_not_even_be_listed_comes_again_from_the_stream(stac
 
 
 def test_who_gets_no_result_at_all_fails_with_a_reason_and_can_be_retried(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with events_dropped(stack, ONBOARDING):
         put(stack, "hopeless")
@@ -120,13 +122,13 @@ def test_who_gets_no_result_at_all_fails_with_a_reason_and_can_be_retried(
     failed = get(stack, "hopeless")
     assert failed["provisioningStatus"] == {"S": "FAILED"}
     assert failed["failureReason"]["S"].startswith("no result after 6 attempts")
-    assert operate(stack, monkeypatch, "retry", "--id", "hopeless") == 0
+    assert operate(stack, "tenants", "retry", "hopeless") == 0
     wait_for_status(stack, "hopeless", "COMPLETED")
     capsys.readouterr()
-    assert operate(stack, monkeypatch, "tenant", "--json", "--id", "hopeless") == 0
-    truncated_repr = printed(capsys)
-    assert truncated_repr["tenant"]["provisioningStatus"] == "COMPLETED"
-    assert truncated_repr["history"][6]["reason"] == failed["failureReason"]["S"]
+    assert operate(stack, "tenants", "show", "--json", "hopeless") == 0
+    (tenant,) = printed(capsys)["items"]
+    assert tenant["provisioningStatus"] == "COMPLETED"
+    assert tenant["history"][6]["reason"] == failed["failureReason"]["S"]
     assert [line[0] for line in history(stack, "hopeless")] == [
         *["PROVISIONING"] * 6,
         "FAILED",
@@ -147,26 +149,23 @@ def test_the_schedule_runs_it(stack: Stack, sweeps_by_hand: Counter[str]) -> Non
     )
 
 
-def operate(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+def operate(stack: Stack, *arguments: str) -> int:
     """Run the operator's tool on the stack; return its exit code."""
     here = Environment(stack.deployment, stack.clients)
-    monkeypatch.setattr(Environment, "of", classmethod(lambda cls, name: here))
-    return main([*arguments])
+    return main(arguments, Session(connect=lambda name: here))
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_drift_is_found_and_put_right(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_drift_is_found_and_put_right(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     put(stack, "drift-pool", "PRO")
     put(stack, "drift-silo", "ENTERPRISE")
     wait_for_status(stack, "drift-pool", "COMPLETED")
     bucket = wait_for_status(stack, "drift-silo", "COMPLETED")["resources"]["M"]["dedicatedBucket"]["S"]
     for tenant_id in ("drift-pool", "drift-silo"):
-        assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 0
+        assert operate(stack, "tenants", "verify", "--json", tenant_id) == 0
     capsys.readouterr()
     s3 = stack.clients.s3
     s3.delete_object(Bucket=stack.deployment.data_bucket_name, Key=pool_marker(TenantId("drift-pool")))
@@ -186,19 +185,19 @@ def test_drift_is_found_and_put_right(
     ):
         if harm:
             harm()
-        assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 1
-        (finding,) = printed(capsys)["findings"]
+        assert operate(stack, "tenants", "verify", "--json", tenant_id) == 1
+        (finding,) = printed(capsys)["items"]
         assert len(finding["problems"]) == problems
-        assert operate(stack, monkeypatch, "verify", "--json", "--repair", "--id", tenant_id) == 0
+        assert operate(stack, "tenants", "repair", "--json", tenant_id) == 0
         capsys.readouterr()
-        assert operate(stack, monkeypatch, "verify", "--json", "--id", tenant_id) == 0
+        assert operate(stack, "tenants", "verify", "--json", tenant_id) == 0
         capsys.readouterr()
     tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "billing", "tenantId": "drift-silo"}
 
 
 def test_a_completed_tenant_in_the_wrong_place_is_found_and_retried(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(stack, "misfit", "PRO")
     wait_for_status(stack, "misfit", "COMPLETED")
@@ -208,18 +207,18 @@ def test_a_completed_tenant_in_the_wrong_place_is_found_and_retried(
         UpdateExpression="SET tier = :tier",
         ExpressionAttributeValues={":tier": {"S": "ENTERPRISE"}},
     )
-    assert operate(stack, monkeypatch, "verify", "--json", "--id", "misfit") == 1
-    (finding,) = printed(capsys)["findings"]
-    assert finding["problems"][0].startswith("resources do not fit tier ENTERPRISE: ")
-    assert operate(stack, monkeypatch, "retry", "--id", "misfit") == 0
+    assert operate(stack, "tenants", "verify", "--json", "misfit") == 1
+    (finding,) = printed(capsys)["items"]
+    assert finding["problems"][0]["message"].startswith("resources do not fit tier ENTERPRISE: ")
+    assert operate(stack, "tenants", "retry", "misfit") == 0
     wait_for("misfit to have a bucket", lambda: "dedicatedBucket" in get(stack, "misfit")["resources"]["M"])
     capsys.readouterr()
-    assert operate(stack, monkeypatch, "verify", "--json", "--id", "misfit") == 0
+    assert operate(stack, "tenants", "verify", "--json", "misfit") == 0
     capsys.readouterr()
     # What it had before is found, since no record names it, and is still there
-    assert operate(stack, monkeypatch, "verify", "--json", "--all") == 1
-    found = [each for each in printed(capsys)["findings"] if each["tenantId"] == "misfit"]
-    assert "tenants/misfit/: its tenant's record names" in found[0]["problems"][0]
+    assert operate(stack, "tenants", "verify", "--json", "--all") == 1
+    found = [each for each in printed(capsys)["items"] if each["tenantId"] == "misfit"]
+    assert "tenants/misfit/: its tenant's record names" in found[0]["problems"][0]["message"]
 
 
 def test_a_call_for_a_sweep_outlasts_the_longest_run_and_there_is_one_at_a_time(stack: Stack) -> None:
@@ -230,17 +229,15 @@ def test_a_call_for_a_sweep_outlasts_the_longest_run_and_there_is_one_at_a_time(
     assert function["Concurrency"]["ReservedConcurrentExecutions"] == 1
 
 
-def test_tenants_are_listed_by_status_and_tier(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tenants_are_listed_by_status_and_tier(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     put(stack, "list-good", "PRO")
     put(stack, "list-bad", "GOLD")
     wait_for_status(stack, "list-good", "COMPLETED")
     wait_for_status(stack, "list-bad", "FAILED")
 
     def ids(*arguments: str) -> list[str]:
-        assert operate(stack, monkeypatch, "tenants", "--json", "--limit", "1000", *arguments) == 0
-        return [row["id"] for row in printed(capsys)]
+        assert operate(stack, "tenants", "list", "--json", "--limit", "1000", *arguments) == 0
+        return [row["tenantId"] for row in printed(capsys)["items"]]
 
     assert "list-good" in ids("--status", "COMPLETED", "--tier", "PRO")
     assert "list-good" not in ids("--tier", "FREE")
@@ -254,24 +251,22 @@ def test_tenants_are_listed_by_status_and_tier(
     assert "list-stuck" not in ids("--stuck")
 
 
-def test_dead_letters_are_brought_back(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_dead_letters_are_brought_back(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """In the shapes in which Lambda and EventBridge send them; the engine itself sends none."""
     with events_dropped(stack, ONBOARDING):
-        for tenant_id in ("dead-invocation", "dead-event"):
+        for tenant_id in ("message-invocation", "message-event"):
             put(stack, tenant_id)
             wait_for_status(stack, tenant_id, "PROVISIONING")
     with without_statement(stack, PROVISIONING, "RequestOnboarding"):
-        put(stack, "dead-stream")
-        wait_for("it to be listed", lambda: listed(stack, "dead-stream"))
+        put(stack, "message-stream")
+        wait_for("it to be listed", lambda: listed(stack, "message-stream"))
     sqs, urls = stack.clients.sqs, stack.deployment.dead_letter_queue_urls
 
     def event(tenant_id: str) -> dict[str, Any]:
         record = get(stack, tenant_id)
         detail = {
             "tenantId": tenant_id,
-            "tenantName": "Dead Letter",
+            "tenantName": "Message",
             "tier": record["tier"]["S"],
             "slug": record["slug"]["S"],
             "timestamp": "2026-01-01T00:00:00Z",
@@ -289,7 +284,7 @@ def test_dead_letters_are_brought_back(
         "LatestStreamArn"
     ]
     shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][-1]
-    number = sequence_number(stack, arn, shard["ShardId"], "dead-stream")
+    number = sequence_number(stack, arn, shard["ShardId"], "message-stream")
     batch = {
         "streamArn": arn,
         "shardId": shard["ShardId"],
@@ -302,11 +297,11 @@ def test_dead_letters_are_brought_back(
             PROVISIONER,
             {
                 "requestContext": {"condition": "RetriesExhausted"},
-                "requestPayload": event("dead-invocation"),
+                "requestPayload": event("message-invocation"),
                 "responsePayload": {"errorMessage": "SlowDown"},
             },
         ),
-        (PROVISIONER, event("dead-event")),
+        (PROVISIONER, event("message-event")),
         (
             PROVISIONING,
             {"requestContext": {"condition": "RetryAttemptsExhausted"}, "DDBStreamBatchInfo": batch},
@@ -315,38 +310,44 @@ def test_dead_letters_are_brought_back(
             COMPLETION,
             {
                 "requestContext": {"condition": "Rejected"},
-                "requestPayload": {"detail": {"tenantId": "dead-rejected"}},
+                "requestPayload": {"detail": {"tenantId": "message-rejected"}},
                 "responsePayload": {"errorMessage": "detail.status is missing"},
             },
         ),
     ]
     for service, body in bodies:
         sqs.send_message(QueueUrl=urls[service], MessageBody=json.dumps(body))
-    seen = letters.look(Environment(stack.deployment, stack.clients), None)[0]
-    found = {message.tenant_id: message for message in seen}
-    assert found["dead-invocation"].reason == "SlowDown"
-    assert found["dead-event"].kind == "event"
+    found = {
+        message.tenant_id: message
+        for message in dead_letters.look(
+            Environment(stack.deployment, stack.clients), dead_letters.Selection(), SystemClock()
+        ).messages
+    }
+    assert found["message-invocation"].reason == "SlowDown"
+    assert found["message-event"].kind == "event"
     # Looking leaves them where they are
-    assert operate(stack, monkeypatch, "letters", "--json") == 0
-    assert {row["kind"] for row in printed(capsys)} >= {"invocation", "event", "stream", "rejected"}
-    assert operate(stack, monkeypatch, "redrive", "--json", "--rate", "100") in (
+    assert operate(stack, "dead-letters", "list", "--json") == 0
+    assert {row["kind"] for row in printed(capsys)["items"]} >= {"invocation", "event", "stream", "rejected"}
+    assert operate(stack, "dead-letters", "redrive", "--yes", "--json", "--rate", "100") in (
         0,
         1,
-    )  # others' messages are there, too
-    outcomes = {(row["kind"], row["tenantId"]): row["outcome"] for row in printed(capsys)}
-    assert outcomes["invocation", "dead-invocation"] == "redriven"
-    assert outcomes["event", "dead-event"] == "redriven"
+    )  # others' messages lie there, too
+    rows = printed(capsys)["items"]
+    outcomes = {(row["kind"], row["tenantId"]): (row["outcome"], row["detail"]) for row in rows}
+    assert outcomes["invocation", "message-invocation"] == ("redriven", "")
+    assert outcomes["event", "message-event"] == ("redriven", "")
     # Its record may have been delivered once more meanwhile: then it is no longer PENDING
-    assert outcomes["stream", None].startswith("redriven: ")
-    assert outcomes["stream", None].endswith(" of 1 tenants were still PENDING")
-    assert outcomes["rejected", "dead-rejected"].startswith("left: it breaks the contract")
-    for tenant_id in ("dead-invocation", "dead-event", "dead-stream"):
+    assert outcomes["stream", None][0] == "redriven"
+    assert outcomes["stream", None][1].endswith(" of 1 tenants were still PENDING")
+    assert outcomes["rejected", "message-rejected"][0] == "left"
+    assert outcomes["rejected", "message-rejected"][1].startswith("it breaks the contract")
+    for tenant_id in ("message-invocation", "message-event", "message-stream"):
         wait_for_status(stack, tenant_id, "COMPLETED")
     # Safe to repeat: what was redriven is gone, and what was left is still there
-    operate(stack, monkeypatch, "redrive", "--json", "--rate", "100")
-    again = {(row["kind"], row["tenantId"]) for row in printed(capsys)}
-    assert ("invocation", "dead-invocation") not in again
-    assert ("rejected", "dead-rejected") in again
+    operate(stack, "dead-letters", "redrive", "--yes", "--json", "--rate", "100")
+    again = {(row["kind"], row["tenantId"]) for row in printed(capsys)["items"]}
+    assert ("invocation", "message-invocation") not in again
+    assert ("rejected", "message-rejected") in again
 
 
 def sequence_number(stack: Stack, arn: str, shard: str, tenant_id: str) -> str:
@@ -364,9 +365,7 @@ def sequence_number(stack: Stack, arn: str, shard: str, tenant_id: str) -> str:
     raise AssertionError(f"the stream has no record of {tenant_id}")
 
 
-def test_a_time_range_is_replayed(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_time_range_is_replayed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     began = datetime.now(UTC) - timedelta(seconds=2)
     gone = [
         Tenant(new_item(f"replay-gone-{tier.lower()}", tier, "Replay Gone"))
@@ -379,9 +378,9 @@ def test_a_time_range_is_replayed(
         put(stack, "replayed")
         wait_for_status(stack, "replayed", "PROVISIONING")
     until = datetime.now(UTC) + timedelta(seconds=2)
-    arguments = ("--from", began.isoformat(), "--to", until.isoformat(), "--seconds", "60")
-    assert operate(stack, monkeypatch, "replay", "--json", *arguments) == 0
-    assert printed(capsys)[0]["state"] == "COMPLETED"
+    arguments = ("--from", began.isoformat(), "--to", until.isoformat(), "--timeout", "60", "--yes")
+    assert operate(stack, "events", "replay", "--json", *arguments) == 0
+    assert printed(capsys)["items"][0]["state"] == "COMPLETED"
     wait_for_status(stack, "replayed", "COMPLETED")
     # and nothing of a tenant that is gone comes back
     ignored = {tenant.id for tenant in gone}

@@ -6,15 +6,26 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scripts.tooling.project import ENVIRONMENTS, UsageError
-from scripts.tooling.targets import TARGETS, Flag, Setting, Words, arguments_of
+from scripts.tooling.targets import (
+    TARGETS,
+    EnvironmentName,
+    Flag,
+    Positional,
+    Setting,
+    Target,
+    Words,
+    arguments_of,
+    variables_of,
+)
 
 MAKEFILE = Path("Makefile")
-VARIABLES = sorted({name for target in TARGETS.values() for name in target.variables})
+VARIABLES = sorted({name for target in TARGETS for name in variables_of(target)})
 HOSTILE = [
     '"; touch x; echo "',
     "'; touch x; echo '",
@@ -103,7 +114,8 @@ def test_hostile_values_arrive_to_the_letter(checkout: Path, target: str) -> Non
     for value in HOSTILE:
         given = [f"{name}={value}" for name in [*VARIABLES, "UNKNOWN"]]
         *_, (argv, seen) = make(checkout, target, *given)
-        assert argv[:3] == ["-m", "scripts.tooling.targets", "mirror" if target == "build" else target]
+        assert argv[:3] == ["-P", "-m", "scripts.tooling.targets"]
+        assert argv[3] == ("mirror" if target == "build" else target)
         assert {name: seen[name] for name in [*VARIABLES, "UNKNOWN"]} == dict.fromkeys(
             [*VARIABLES, "UNKNOWN"], value
         )
@@ -129,13 +141,24 @@ def test_a_hostile_python_runs_nothing(checkout: Path) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_every_value_becomes_one_argument(value: str) -> None:
-    for name, target in TARGETS.items():
+    for name, target, given in every_target():
         for variable, how in target.variables.items():
-            if type(how).__name__ == "Variable":
-                assert f"{how.option}={value}" in arguments_of(name, {variable: value})
-            elif not isinstance(how, Setting | Words):
+            if isinstance(how, Positional):
+                leads_there = {} if variable in TARGETS[name].variants else given
+                assert arguments_of(name, {**leads_there, variable: value})[-2:] == ["--", value]
+            elif isinstance(how, Flag | EnvironmentName):
                 with pytest.raises(UsageError):
-                    arguments_of(name, {variable: value})
+                    arguments_of(name, {**given, variable: value})
+            elif not isinstance(how, Setting | Words):
+                assert f"{how.option}={value}" in arguments_of(name, {**given, variable: value})
+
+
+def every_target() -> Iterator[tuple[str, Target, dict[str, str]]]:
+    """Yield each target, and each that a variable puts in its place, with what leads there."""
+    for name, target in TARGETS.items():
+        yield name, target, {}
+        for variable, variant in target.variants.items():
+            yield name, variant, {variable: "1"}
 
 
 def test_words_are_split_as_a_shell_does_but_by_none() -> None:
@@ -151,13 +174,56 @@ def test_words_are_split_as_a_shell_does_but_by_none() -> None:
 
 @pytest.mark.parametrize("value", ["", "0", "no", "false", "False", "NO"])
 def test_off_is_off(value: str) -> None:
-    for name, target in TARGETS.items():
+    for name, target, given in every_target():
         for variable, how in target.variables.items():
             if isinstance(how, Flag):
-                assert how.option not in arguments_of(name, {variable: value})
-                assert how.option in arguments_of(name, {variable: "yes"})
+                assert how.option not in arguments_of(name, {**given, variable: value})
+                assert how.option in arguments_of(name, {**given, variable: "yes"})
                 with pytest.raises(UsageError, match="1, yes or true for on"):
-                    arguments_of(name, {variable: "2"})
+                    arguments_of(name, {**given, variable: "2"})
+    assert arguments_of("verify", {"REPAIR": value, "ALL": "1"})[:2] == ["tenants", "verify"]
+    with pytest.raises(UsageError, match="REPAIR='maybe': 1, yes or true for on"):
+        arguments_of("verify", {"REPAIR": "maybe"})
+
+
+def test_the_operators_targets_are_commands_with_the_options_of_the_program() -> None:
+    assert arguments_of("tenants", {"OLDER_THAN": "15m", "TENANT_NAME": "a", "JSON": "1"}) == [
+        "tenants",
+        "list",
+        "--name=a",
+        "--older-than=15m",
+        "--env=local",
+        "--json",
+    ]
+    assert arguments_of("retry", {"ID": "-a", "ENV": "dev", "WAIT": "1"}) == [
+        "tenants",
+        "retry",
+        "--wait",
+        "--env=dev",
+        "--",
+        "-a",
+    ]
+    assert arguments_of("verify", {"ALL": "1", "REPAIR": "1"})[:3] == ["tenants", "repair", "--all"]
+    # Whatever a shell's environment says of a NAME is about something else
+    assert not [each for each in arguments_of("tenants", {"NAME": "a"}) if each.startswith("--name")]
+
+
+@pytest.mark.parametrize(("target", "variable"), [("letters", "LETTER"), ("dead-letters", "MESSAGE")])
+def test_the_older_names_of_dead_letter_messages_still_work(target: str, variable: str) -> None:
+    assert arguments_of(target, {"SERVICE": "provisioning"})[:2] == ["dead-letters", "list"]
+    found = arguments_of(target, {variable: "-1", "SERVICE": "provisioning"})
+    assert found == ["dead-letters", "show", "--service=provisioning", "--env=local", "--", "-1"]
+    assert "--message=1" in arguments_of("discard", {variable: "1"})
+
+
+ASKING = {"retry", "verify", "redrive", "discard", "replay", "reconcile"}
+
+
+def test_nobody_is_asked_where_nobody_is_there() -> None:
+    for name in TARGETS:
+        given = {"REPAIR": "1"} if name == "verify" else {}
+        assert ("--yes" in arguments_of(name, given, attended=False)) == (name in ASKING), name
+        assert "--yes" not in arguments_of(name, given)
 
 
 def test_a_variable_that_a_target_does_not_know_is_rejected_with_what_was_meant() -> None:
@@ -165,6 +231,7 @@ def test_a_variable_that_a_target_does_not_know_is_rejected_with_what_was_meant(
         arguments_of("redrive", {"MAKEFLAGS": "s -- SERVCE=provisioning", "MAKECMDGOALS": "redrive"})
     with pytest.raises(UsageError, match="no variable ID"):
         arguments_of("tenants", {"MAKEFLAGS": " -- ID=a"})
+    assert arguments_of("verify", {"MAKEFLAGS": " -- REPAIR=0", "REPAIR": "0"})[:2] == ["tenants", "verify"]
     # of another goal of the same command, or a setting of a program
     goals = {"MAKEFLAGS": " -- ARGS=--json AWS_ENDPOINT_URL=http://x", "MAKECMDGOALS": "deploy-local e2e"}
     assert arguments_of("deploy-local", goals) == ["deploy"]
@@ -185,6 +252,8 @@ def test_an_environment_that_is_none_is_rejected() -> None:
         ("tenants", "STATUS=ODD"),
         ("tenant", "ID=a", "ENV=moon"),
         ("replay", "FROM=yesterday", "TO=2026-01-01T00:00:00Z"),
+        ("tenants", "SORT=odd"),
+        ("tenants", "OLDER_THAN=soon"),
         ("bench", "BURSTS=x"),
     ],
 )

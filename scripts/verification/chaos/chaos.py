@@ -20,7 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from scripts.operator import tenants as operating
+from scripts.operator import retrying
 from scripts.operator.environment import Environment
 from scripts.tooling import project, reports
 from scripts.tooling.aws import Clients
@@ -32,7 +32,8 @@ from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import key_of, new_item, resources_on, status_of, write_all
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
-from tenkacloud.tenants.keys import IN_FLIGHT
+from tenkacloud.platform.clock import SystemClock
+from tenkacloud.tenants.keys import IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import TenantId, Tier
 
@@ -148,7 +149,8 @@ def run(
     outcome.unexplained = [
         record["id"]["S"] for record in failed if not record.get("failureReason", {}).get("S")
     ]
-    outcome.retried = sum(operating.retry(environment, record) == "retried" for record in failed)
+    clock = SystemClock()
+    outcome.retried = sum(retrying.retry(environment, record, clock).is_under_way for record in failed)
     _come_to_rest(environment, ids, outcome, began + seconds, lambda: None)
     outcome.twice = list(_twice(environment, items))
     outcome.not_completed = [
@@ -253,7 +255,7 @@ def _count_final(environment: Environment, ids: list[str], progress: Progress, t
 
 
 def _records(environment: Environment, ids: list[str]) -> Iterator[dict[str, Any]]:
-    keys = [key_of(tenant_id) for tenant_id in ids]
+    keys = [Key.of(TenantId(tenant_id)) for tenant_id in ids]
     for start in range(0, len(keys), 100):
         yield from environment.records(keys[start : start + 100])
 

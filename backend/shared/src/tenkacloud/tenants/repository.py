@@ -429,6 +429,11 @@ def _key_of(item: Any) -> Key:
     return Key(item[PARTITION]["S"], item[SORT]["S"])
 
 
+def cursor_after(index: Index, record: Any) -> str:
+    """Return the cursor of the page of an index that begins after a record, given in DynamoDB's JSON."""
+    return _cursor({name: record[name] for name in (PARTITION, SORT, *index.attributes)})
+
+
 def _cursor(last: Any) -> str:
     """Return a key of an index as text that goes through a shell and a URL."""
     plain = {name: value["S"] for name, value in last.items()}

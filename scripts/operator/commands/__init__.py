@@ -1,0 +1,1 @@
+"""What the user may type: one file for each group of commands."""
