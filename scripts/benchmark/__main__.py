@@ -26,8 +26,8 @@ from scripts.tooling.project import ZIPS, run, say
 from scripts.tooling.reports import REPORTS
 from scripts.tooling.waiting import wait_until
 from scripts.verification.flow.tenants import Tenant, new_item, status_of
+from tenkacloud.tenants.keys import METADATA
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import METADATA
 
 SINGLES: Final = 40  # tenants of each tier, one at a time
 COUNTED: Final = 50  # tenants of each tier, for the calls

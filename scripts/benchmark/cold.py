@@ -1,4 +1,4 @@
-"""Cold starts: import and init of each handler from its zip, beside a baseline: boto3 and one client."""
+"""Cold starts: import and init of each service from its zip, beside a baseline: boto3 and one client."""
 
 import json
 import os
@@ -11,14 +11,25 @@ from typing import Any, Final
 from scripts.benchmark.measure import Summary
 from scripts.local_aws.engine.process import PYTHON
 from scripts.tooling.project import REGION
+from scripts.tooling.services import SERVICES
+from tenkacloud.platform import settings
 
 RUNS: Final = 9
-#: Module and the function that makes its clients, by service.
-HANDLERS: Final = {
-    "provisioning": ("provisioning.handler", "_service"),
-    "provisioning-completion": ("provisioning_completion.handler", "_consumer"),
-    "tenant-provisioner": ("tenant_provisioner.handler", "_consumer"),
-    "reconciler": ("reconciler.handler", "_service"),
+#: What a function does until it can take its first event.
+_INIT: Final = """
+import os
+import {package}.handler
+from {package}.bootstrap import Settings, bootstrap
+from tenkacloud.platform.clients import Clients
+from tenkacloud.platform.clock import SystemClock
+from tenkacloud.platform.settings import read
+bootstrap(read(Settings, os.environ), Clients(), SystemClock())
+"""
+#: Settings that are more than any text or number.
+_SETTINGS: Final = {
+    "AWS_REGION": REGION,
+    "DEAD_LETTER_QUEUE_URL": "https://queue.example/q",
+    "TENANT_ACCESS_ROLE_ARN": "arn:aws:iam::000000000000:role/r",
 }
 _BASELINE: Final = "import boto3\nboto3.client('dynamodb')\n"
 _TIMED: Final = """
@@ -37,15 +48,17 @@ def cold_starts(zips: Path) -> dict[str, dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         programs = {"baseline": (Path(folder), _BASELINE)}
-        for service, (module, wiring) in HANDLERS.items():
-            path = Path(folder) / service
-            with zipfile.ZipFile(zips / f"{service}.zip") as archive:
+        variables: set[str] = set()
+        for name, service in SERVICES.items():
+            path = Path(folder) / name
+            with zipfile.ZipFile(zips / f"{name}.zip") as archive:
                 archive.extractall(path)
-            programs[service] = (path, f"import {module} as handler\nhandler.{wiring}()\n")
+            programs[name] = (path, _INIT.format(package=service.package))
+            variables.update(settings.variables(service.load_bootstrap().Settings).values())
         figures: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
         for number in range(RUNS + 1):
             for name, (path, program) in programs.items():
-                figure = _run(path, program)
+                figure = _run(path, program, variables)
                 if number:  # the first run writes the bytecode
                     figures[name].append(figure)
     return {
@@ -57,25 +70,15 @@ def cold_starts(zips: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _run(path: Path, program: str) -> tuple[float, float]:
+def _run(path: Path, program: str, variables: set[str]) -> tuple[float, float]:
     environment = {
+        **{name: _SETTINGS.get(name, "1") for name in variables},
         "PATH": os.defpath,
         "PYTHONPATH": str(path),
-        "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_LAMBDA_FUNCTION_NAME": "bench",
         "POWERTOOLS_SERVICE_NAME": "bench",
-        "TABLE_NAME": "t",
-        "EVENT_BUS_NAME": "b",
-        "DATA_BUCKET_NAME": "d",
-        "TENKACLOUD_ENVIRONMENT": "local",
-        "TENANT_ACCESS_ROLE_ARN": "arn:aws:iam::000000000000:role/r",
-        "ACCOUNT_ID": "000000000000",
-        "DEAD_LETTER_QUEUE_URL": "https://queue.example/q",
-        "STUCK_AFTER_SECONDS": "900",
-        "RESUMPTIONS_MAX": "5",
     }
     done = subprocess.run(
         [str(PYTHON), "-c", _TIMED, program], env=environment, check=True, capture_output=True, text=True

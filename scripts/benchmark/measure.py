@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.waiting import wait_until
-from scripts.verification.flow.tenants import FINAL, new_item, write_all
+from scripts.verification.flow.tenants import new_item, write_all
+from tenkacloud.tenants.lifecycle import FINAL
 
 _BATCH: Final = 25  # items of BatchWriteItem
 

@@ -10,8 +10,15 @@ from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError, UsageError
 from scripts.tooling.terraform import Terraform
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.tenants.record import FAILED, HISTORY_PREFIX, IN_FLIGHT, METADATA, TENANT_PREFIX
-from tenkacloud.tenants.repository import TenantStore
+from tenkacloud.platform.clock import SystemClock
+from tenkacloud.tenants.keys import (
+    FAILED_PARTITION,
+    HISTORY_PREFIX,
+    IN_FLIGHT_PARTITION,
+    METADATA,
+    TENANT_PREFIX,
+)
+from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
 PAGE: Final = 100  # keys that BatchGetItem takes
@@ -34,9 +41,9 @@ class Environment:
         deployment = Deployment.of(Terraform.of(name))
         return cls(deployment, Clients(name, deployment.region))
 
-    def store(self, writer: str) -> TenantStore:
-        """Return the store through which `writer` changes records."""
-        return TenantStore(self.clients.dynamodb, self.deployment.table_name, writer)
+    def store(self, writer: str) -> TenantRepository:
+        """Return the repository through which `writer` changes records."""
+        return TenantRepository(self.clients.dynamodb, self.deployment.table_name, writer, SystemClock())
 
     def record(self, tenant_id: TenantId) -> dict[str, Any]:
         """Return a tenant's record in DynamoDB's JSON.
@@ -67,11 +74,11 @@ class Environment:
 
     def in_flight(self) -> Iterator[dict[str, Any]]:
         """Yield the records of those in flight, the longest first."""
-        return self._indexed("in-flight", "GSI3PK", IN_FLIGHT)
+        return self._indexed("in-flight", "GSI3PK", IN_FLIGHT_PARTITION)
 
     def failed(self) -> Iterator[dict[str, Any]]:
         """Yield the records of those that FAILED, the oldest failure first."""
-        return self._indexed("failed", "GSI4PK", FAILED)
+        return self._indexed("failed", "GSI4PK", FAILED_PARTITION)
 
     def by_tier(self, tiers: Iterable[str], statuses: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Yield the records of tiers that were once asked for, newest first within each."""

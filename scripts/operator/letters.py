@@ -24,18 +24,12 @@ from scripts.operator.pace import Pace
 from scripts.operator.tenants import PENDING, ask_again
 from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
-from tenant_provisioner.requests import parse_request
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.events import (
-    APPLICATION_PLANE_SOURCE,
-    CONTROL_PLANE_SOURCE,
-    TENANT_ONBOARDING,
-    TENANT_PROVISIONED,
-    Envelope,
-    TenantProvisioned,
-)
-from tenkacloud.platform.runtime import utc_now
-from tenkacloud.tenants.record import METADATA, TENANT_PREFIX
+from tenkacloud.events.contract import Envelope, InvalidEventError
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.platform.clock import SystemClock, rfc3339
+from tenkacloud.tenants.keys import METADATA, TENANT_PREFIX
 from tenkacloud.tenants.validation import TenantId, TenantStatus
 
 if TYPE_CHECKING:
@@ -264,7 +258,7 @@ def discard(
         for letter in filter(wanted, held.letters):
             held.renew()
             if export is not None:
-                _append(export, letter.export(utc_now()))
+                _append(export, letter.export(rfc3339(SystemClock().now())))
             held.delete(letter)
             done.append({**letter.summary(), "outcome": "discarded"})
         return Result(done, held.others)
@@ -380,11 +374,12 @@ def _addressee(service: str, event: Any) -> TenantId | None:
         InvalidFieldError: the function would reject the event.
     """
     if service == PROVISIONER:
-        detail = Envelope.open(event, CONTROL_PLANE_SOURCE, TENANT_ONBOARDING).detail
-        return parse_request(detail, utc_now()).tenant_id
+        try:
+            return TenantOnboarding.parse(Envelope.open(event, TenantOnboarding).detail).tenant_id
+        except InvalidEventError as error:
+            return error.correlation.tenant_id  # answered with FAILED
     if service == COMPLETION:
-        detail = Envelope.open(event, APPLICATION_PLANE_SOURCE, TENANT_PROVISIONED).detail
-        return TenantProvisioned.parse(detail).tenant_id
+        return ProvisioningResult.parse(Envelope.open(event, ProvisioningResult).detail).tenant_id
     return None
 
 

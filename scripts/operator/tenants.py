@@ -13,11 +13,19 @@ from scripts.operator.environment import Environment, plain
 from scripts.operator.pace import Pace
 from scripts.tooling.deployment import PROVISIONING
 from tenkacloud.errors import TenkaCloudError
-from tenkacloud.platform.runtime import utc_now
+from tenkacloud.platform.clock import SystemClock
 from tenkacloud.tenants import record as records
+from tenkacloud.tenants.keys import (
+    FAILED_PARTITION,
+    IN_FLIGHT,
+    IN_FLIGHT_PARTITION,
+    TENANT_PREFIX,
+    UNKNOWN,
+    Key,
+)
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import TENANT_PREFIX, UNKNOWN, Key
-from tenkacloud.tenants.repository import Applied
+from tenkacloud.tenants.transitions.retry import request_again
+from tenkacloud.tenants.transitions.transition import Applied
 from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier
 
 PENDING: Final = {"S": ProvisioningStatus.PENDING.value}
@@ -104,8 +112,8 @@ def _known(environment: Environment) -> Iterator[str]:
             for status in statuses
             for tier in tiers
         ),
-        ("failed", "GSI4PK", records.FAILED),
-        ("in-flight", "GSI3PK", records.IN_FLIGHT),
+        ("failed", "GSI4PK", FAILED_PARTITION),
+        ("in-flight", "GSI3PK", IN_FLIGHT_PARTITION),
     ]
     paginator = environment.clients.dynamodb.get_paginator("query")
     for index, attribute, value in partitions:
@@ -122,10 +130,10 @@ def _known(environment: Environment) -> Iterator[str]:
 
 def seconds_in_flight(item: dict[str, Any], now: datetime) -> float | None:
     """Return for how long a tenant is in flight, None if it is not; since 1970 if no valid time is there."""
-    attribute = item.get(records.IN_FLIGHT_SINCE)
+    attribute = item.get(IN_FLIGHT.sort)
     if attribute is None:
         return None
-    return (now - datetime.fromisoformat(records.in_flight_since(attribute.get("S"), now))).total_seconds()
+    return (now - records.in_flight_since(attribute.get("S"), now)).total_seconds()
 
 
 def truncated_repr(environment: Environment, tenant_id: TenantId) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def named_resources(item: dict[str, Any]) -> dict[str, str | None]:
 
 def misfit(item: dict[str, Any]) -> str | None:
     """Say why the resources that a COMPLETED record names can't be those of its tier; None if they can."""
-    return records.misplaced(records.read(item))
+    return records.resource_mismatch(records.read(item))
 
 
 def retry(environment: Environment, item: dict[str, Any]) -> str:
@@ -159,13 +167,13 @@ def retry(environment: Environment, item: dict[str, Any]) -> str:
     """
     read = records.read(item)
     status = read.get("provisioningStatus")
-    misplaced = records.misplaced(read)
+    misplaced = records.resource_mismatch(read)
     if status == ProvisioningStatus.PENDING:
         return ask_again(environment, item)
     if status != ProvisioningStatus.FAILED and not misplaced:
         return f"left alone: it is {status}, not FAILED"
     reason = f"{_REASON}: {misplaced}" if misplaced else _REASON
-    change = records.request_again(Key(item["PK"]["S"]), read, reason, utc_now())
+    change = request_again(Key(item["PK"]["S"]), read, reason, SystemClock().now())
     outcome = environment.store(_writer()).apply(change)
     return "retried" if isinstance(outcome, Applied) else "left alone: it has changed meanwhile"
 

@@ -17,8 +17,9 @@ from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.tenants import record as records
+from tenkacloud.tenants.keys import METADATA, TENANT_PREFIX, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import METADATA, TENANT_PREFIX, Key, Tenant
+from tenkacloud.tenants.record import Tenant
 from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
 WORKERS: Final = 8

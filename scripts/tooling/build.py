@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from scripts.tooling.project import BUILD, REQUIREMENTS, ROOT, ZIPS, CommandError, exclusively, run, say
+from scripts.tooling.services import SERVICES
 from scripts.tooling.virtualenv import last_error
 
 SHARED: Final = ROOT / "backend" / "shared" / "src"
-SERVICES: Final = ROOT / "backend" / "services"
 ZIP_MAX: Final = 3 * 1024 * 1024  # bytes
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold
 _LEFT_OUT: Final = {"__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
@@ -40,10 +40,9 @@ def build(target: Path) -> dict[str, Path]:
     vendored = vendor()
     target.mkdir(parents=True, exist_ok=True)
     zips = {}
-    for source in sorted(SERVICES.glob("*/*/src")):
-        name = source.parent.name
+    for name, service in SERVICES.items():
         path = target / f"{name}.zip"
-        write_zip(path, [vendored, SHARED, source])
+        write_zip(path, [vendored, SHARED, service.source])
         if path.stat().st_size > ZIP_MAX:
             raise CommandError(f"{path} has {path.stat().st_size} bytes; at most {ZIP_MAX} are allowed")
         zips[name] = path

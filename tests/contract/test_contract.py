@@ -1,10 +1,10 @@
 """What the planes, the schemas, Terraform and the code have agreed on, held against the same samples."""
 
-import importlib.resources
 import json
 import re
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,29 @@ from moto.events.models import EventPattern
 
 from provisioning.decisions import plan
 from scripts.tooling.project import ROOT
+from scripts.tooling.services import SERVICES
 from scripts.verification.flow.e2e import DESIGN_ITEM
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.events import TenantOnboarding, TenantProvisioned
+from tenkacloud.events.contract import Event
+from tenkacloud.events.registry import EVENTS
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.onboarding import OnboardingRequest
 from tenkacloud.tenants import validation as fields
+from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION, table_definition
+from tenkacloud.tenants.onboarding_request import OnboardingRequest
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
 from tests.conftest import Stack
-from tests.support import EVENTS, golden
+from tests.support import SAMPLES, consumed_event, golden, golden_event
 
-SCHEMAS = {
-    name: json.loads(
-        (importlib.resources.files("tenkacloud") / "schemas" / f"{name}.v1.json").read_text(encoding="utf-8")
-    )
-    for name in ("TenantOnboarding", "TenantProvisioned")
+#: What has been agreed on, apart from the code: each event's detail type, source, and who takes it.
+AGREED = {
+    "TenantOnboarding": ("tenkacloud.control-plane", "tenant-provisioner"),
+    "TenantProvisioned": ("tenkacloud.application-plane", "provisioning-completion"),
 }
 END = r"(?![\s\S])"  # in a schema: the end of the text
-GOLDEN = sorted(path.stem for path in EVENTS.glob("tenant_*.json"))
+GOLDEN = sorted(path.stem for path in SAMPLES.glob("*.json") if golden_event(path.stem))
 
 ids = st.from_regex(TENANT_ID_PATTERN, fullmatch=True).map(TenantId)
 slugs = st.from_regex(SLUG_PATTERN, fullmatch=True).map(Slug)
@@ -51,7 +55,7 @@ onboardings = st.builds(
     correlation_id=st.none() | st.just("c"),
 )
 results = st.builds(
-    TenantProvisioned,
+    ProvisioningResult,
     tenant_id=ids,
     resources=st.sampled_from([{"s3Prefix": "tenants/a/"}, {"dedicatedBucket": "b"}]),
     timestamp=st.just("2026-01-02T03:04:05.678Z"),
@@ -59,6 +63,10 @@ results = st.builds(
     attempt=attempts,
     correlation_id=st.none() | st.just("c"),
 )
+#: A strategy for each event.
+PUBLISHED: dict[type[Event], Any] = {TenantOnboarding: onboardings, ProvisioningResult: results}
+#: For people only: a bad one is dropped or replaced, and rejects nothing.
+INFORMATIVE = {"correlationId", "failureReason"}
 DROPPED = object()
 json_values: Any = (
     st.just(DROPPED)
@@ -83,64 +91,82 @@ def valid(schema: dict[str, Any], detail: object) -> bool:
     return bool(jsonschema.Draft202012Validator(schema).is_valid(detail))
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_events_are_those_that_were_agreed_on() -> None:
+    assert {name: event.SOURCE for name, event in EVENTS.items()} == {
+        name: source for name, (source, _) in AGREED.items()
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_consumes_what_was_agreed_on(service: str) -> None:
+    event = consumed_event(service)
+    agreed = [name for name, (_, consumer) in AGREED.items() if consumer == service]
+    assert ([event.DETAIL_TYPE] if event else []) == agreed
+
+
+@pytest.mark.parametrize("name", EVENTS)
 def test_the_schemas_are_schemas(name: str) -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMAS[name])
-    assert SCHEMAS[name]["$id"] == f"urn:tenkacloud:event:{name}:v1"
+    event = EVENTS[name]
+    jsonschema.Draft202012Validator.check_schema(event.schema())
+    assert event.schema()["$id"] == f"urn:tenkacloud:event:{name}:v{event.VERSION}"
 
 
-@given(onboardings)
-def test_every_onboarding_that_we_publish_is_in_the_schema_and_comes_back_whole(
-    event: TenantOnboarding,
-) -> None:
-    detail = json.loads(json.dumps(event.detail()))
-    jsonschema.validate(detail, strictly(SCHEMAS["TenantOnboarding"]))
-    assert TenantOnboarding.parse(detail) == event
-
-
-@given(results)
-def test_every_result_that_we_publish_is_in_the_schema(event: TenantProvisioned) -> None:
-    detail = json.loads(json.dumps(event.detail()))
-    jsonschema.validate(detail, strictly(SCHEMAS["TenantProvisioned"]))
-    assert TenantProvisioned.parse(detail) == event
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_has_a_sample_of_the_designs_fields_alone_and_one_with_more(name: str) -> None:
+    required = set(EVENTS[name].schema()["required"])
+    samples = [set(golden(sample)["detail"]) for sample in GOLDEN if golden_event(sample) is EVENTS[name]]
+    assert required in samples
+    assert max(samples, key=len) > required
 
 
 @given(st.data())
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_consumers_take_what_the_schema_allows_and_nothing_else(name: str, data: st.DataObject) -> None:
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_what_we_publish_is_in_the_schema_and_comes_back_whole(
+    event: type[Event], data: st.DataObject
+) -> None:
+    published = data.draw(PUBLISHED[event])
+    detail = json.loads(json.dumps(published.detail()))
+    jsonschema.validate(detail, strictly(event.schema()))
+    assert event.parse(detail) == published
+
+
+@given(st.data())
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_consumers_take_what_the_schema_allows_and_nothing_else(
+    event: type[Event], data: st.DataObject
+) -> None:
     """One field of a good event is changed, dropped or added."""
-    strategy: Any = onboardings if name == "TenantOnboarding" else results
-    parse: Any = TenantOnboarding.parse if name == "TenantOnboarding" else TenantProvisioned.parse
-    detail: Any = json.loads(json.dumps(data.draw(strategy).detail()))
-    # for people only: a bad one is dropped or replaced, and refuses nothing
-    contract = set(SCHEMAS[name]["properties"]) - {"correlationId", "failureReason"}
-    place = detail
-    if "resources" in contract and data.draw(st.booleans()):
-        place, contract = detail["resources"], {"s3Prefix", "dedicatedBucket"}
-    field = data.draw(st.sampled_from([*sorted(contract), "unknown"]))
+    schema = event.schema()
+    detail: Any = json.loads(json.dumps(data.draw(PUBLISHED[event]).detail()))
+    place, properties = detail, set(schema["properties"]) - INFORMATIVE
+    maps = [name for name in sorted(properties) if schema["properties"][name].get("type") == "object"]
+    if maps and data.draw(st.booleans()):
+        name = data.draw(st.sampled_from(maps))
+        place, properties = detail[name], set(schema["properties"][name]["properties"])
+    field = data.draw(st.sampled_from([*sorted(properties), "unknown"]))
     value = data.draw(json_values)
     if value is DROPPED:
         place.pop(field, None)
     else:
         place[field] = value
     try:
-        parse(detail)
+        event.parse(detail)
     except InvalidFieldError:
-        assert not valid(SCHEMAS[name], detail)
+        assert not valid(schema, detail)
     else:
-        assert valid(SCHEMAS[name], detail)
+        assert valid(schema, detail)
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_events_are_in_their_schema(name: str) -> None:
     event = golden(name)
-    assert valid(strictly(SCHEMAS[event["detail-type"]]), event["detail"])
+    assert valid(strictly(EVENTS[event["detail-type"]].schema()), event["detail"])
 
 
 def test_a_schema_and_the_code_have_one_rule_for_ids_and_slugs() -> None:
-    for schema in SCHEMAS.values():
-        assert schema["properties"]["tenantId"]["pattern"] == f"^{TENANT_ID_PATTERN}{END}"
-    properties = SCHEMAS["TenantOnboarding"]["properties"]
+    for event in EVENTS.values():
+        assert event.schema()["properties"]["tenantId"]["pattern"] == f"^{TENANT_ID_PATTERN}{END}"
+    properties = TenantOnboarding.schema()["properties"]
     assert properties["slug"]["pattern"] == f"^{SLUG_PATTERN}{END}"
     assert properties["tier"]["enum"] == list(Tier)
     assert properties["tenantName"]["maxLength"] == fields.NAME_MAX
@@ -158,7 +184,7 @@ def test_the_designs_item_becomes_the_designs_event() -> None:
         {"PK": "TENANT#test-tenant", "SK": "METADATA"},
         read(record["dynamodb"]["NewImage"]),
         "c",
-        "2026-01-02T03:04:05Z",
+        datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
     assert isinstance(step, OnboardingRequest)
     bare = replace(step.event, attempt=None, correlation_id=None).detail()
@@ -174,8 +200,8 @@ def test_each_rule_takes_its_own_event_and_no_other(stack: Stack, name: str) -> 
     event = golden(name)
     patterns = stack.terraform.outputs()["event_patterns"]
     woken = {service for service, pattern in patterns.items() if matching([pattern], event)}
-    expected = {"TenantOnboarding": "tenant-provisioner", "TenantProvisioned": "provisioning-completion"}
-    assert woken == {expected[event["detail-type"]]}
+    _, consumer = AGREED[event["detail-type"]]
+    assert woken == {consumer}
 
 
 def stream_record(event_name: str, new: str | None, old: str | None = None, **keys: str) -> dict[str, Any]:
@@ -197,7 +223,8 @@ def stream_record(event_name: str, new: str | None, old: str | None = None, **ke
 
 
 def listed(record: dict[str, Any]) -> dict[str, Any]:
-    record["dynamodb"]["NewImage"] |= {"GSI3PK": {"S": "IN_FLIGHT"}, "GSI3SK": {"S": "2026"}}
+    entry = IN_FLIGHT.entry(IN_FLIGHT_PARTITION, "2026")
+    record["dynamodb"]["NewImage"] |= {name: {"S": value} for name, value in entry.items()}
     return record
 
 
@@ -228,6 +255,39 @@ def test_only_entering_pending_wakes_the_provisioning_function(
     assert matching(stack.terraform.outputs()["stream_filter_patterns"], record) is wakes
 
 
+def test_the_layout_of_the_table_is_the_one_that_was_agreed_on() -> None:
+    """Records that were written years ago are in it, so its names never change."""
+    definition = table_definition("t")
+
+    def key(schema: list[dict[str, str]]) -> list[str]:
+        return [f"{each['KeyType']} {each['AttributeName']}" for each in schema]
+
+    assert key(definition["KeySchema"]) == ["HASH PK", "RANGE SK"]
+    indexes = {each["IndexName"]: key(each["KeySchema"]) for each in definition["GlobalSecondaryIndexes"]}
+    assert indexes == {
+        "by-slug": ["HASH GSI1PK", "RANGE GSI1SK"],
+        "by-status-tier": ["HASH GSI2PK", "RANGE GSI2SK"],
+        "in-flight": ["HASH GSI3PK", "RANGE GSI3SK"],
+        "failed": ["HASH GSI4PK", "RANGE GSI4SK"],
+    }
+
+
+def test_code_and_terraform_lay_the_table_out_alike(stack: Stack) -> None:
+    definition = table_definition(stack.deployment.table_name)
+    table: Any = stack.clients.dynamodb.describe_table(TableName=stack.deployment.table_name)["Table"]
+    assert table["KeySchema"] == definition["KeySchema"]
+    by_name = sorted(table["AttributeDefinitions"], key=lambda each: str(each["AttributeName"]))
+    assert by_name == sorted(definition["AttributeDefinitions"], key=lambda each: str(each["AttributeName"]))
+
+    def indexes(described: Any) -> dict[str, Any]:
+        return {
+            index["IndexName"]: (index["KeySchema"], index["Projection"]["ProjectionType"])
+            for index in described["GlobalSecondaryIndexes"]
+        }
+
+    assert indexes(table) == indexes(definition)
+
+
 def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
     policies = (ROOT / "infrastructure/terraform/modules/tenant-provisioner/iam.tf").read_text()
     marker = names.pool_marker(TenantId("*"))
@@ -240,6 +300,6 @@ def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
 
 def test_docs_name_each_field_of_each_event() -> None:
     page = Path(ROOT / "docs" / "events.md").read_text()
-    for schema in SCHEMAS.values():
-        for field in schema["properties"]:
+    for event in EVENTS.values():
+        for field in event.schema()["properties"]:
             assert f"`{field}`" in page

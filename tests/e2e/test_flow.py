@@ -14,6 +14,9 @@ from scripts.tooling.project import REGION
 from scripts.verification.flow import e2e, reconciling
 from scripts.verification.flow.tenants import key_of, new_item, read, status_of, write_all
 from scripts.verification.least_privilege import permissions
+from tenkacloud.events.contract import Event
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.conftest import Stack
@@ -56,11 +59,11 @@ def wait_for_status(stack: Stack, tenant_id: str, *wanted: str) -> dict[str, Any
     return get(stack, tenant_id)
 
 
-def publish(stack: Stack, source: str, detail_type: str, detail: Any) -> None:
+def publish(stack: Stack, event: type[Event], detail: Any) -> None:
     entry: Any = {
         "EventBusName": stack.deployment.event_bus_name,
-        "Source": source,
-        "DetailType": detail_type,
+        "Source": event.SOURCE,
+        "DetailType": event.DETAIL_TYPE,
         "Detail": json.dumps(detail),
     }
     assert stack.clients.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
@@ -211,7 +214,7 @@ def test_a_second_application_plane_that_sends_only_the_designs_fields(stack: St
             "resources": {"s3Prefix": f"tenants/{tenant_id}/"} if result == "COMPLETED" else {},
             "timestamp": "2026-01-01T00:00:00Z",
         }
-        publish(stack, "tenkacloud.application-plane", "TenantProvisioned", detail)
+        publish(stack, ProvisioningResult, detail)
         final = wait_for_status(stack, tenant_id, result)
     if result == "COMPLETED":
         assert final["resources"] == {"M": {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}}
@@ -241,8 +244,8 @@ def test_ten_duplicates_of_each_event(stack: Stack, tier: str) -> None:
         "provisioningAttempt": 1,
     }
     for _ in range(10):
-        publish(stack, "tenkacloud.control-plane", "TenantOnboarding", onboarding)
-        publish(stack, "tenkacloud.application-plane", "TenantProvisioned", provisioned)
+        publish(stack, TenantOnboarding, onboarding)
+        publish(stack, ProvisioningResult, provisioned)
     # Each onboarding brings a result of its own: 20 results in all, and nothing left to record.
     wait_for(
         "20 results", lambda: messages_of(stack, COMPLETION, tenant_id).count("Result not recorded") == 20
@@ -349,7 +352,7 @@ def test_a_result_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack) -
         "resources": {"s3Prefix": "tenants/nobody/"},
         "timestamp": "2026-01-01T00:00:00Z",
     }
-    publish(stack, "tenkacloud.application-plane", "TenantProvisioned", detail)
+    publish(stack, ProvisioningResult, detail)
     message = wait_for("a rejected event", lambda: rejection_of(stack, COMPLETION, detail))
     reason = message["responsePayload"]["errorMessage"]
     assert reason == "detail.tenantId 'nobody' is no tenant of this table"
@@ -357,7 +360,7 @@ def test_a_result_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack) -
 
 @pytest.mark.parametrize("detail", [{"tenantName": "No Id", "tier": "FREE"}, {"tenantId": "../x"}])
 def test_an_onboarding_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack, detail: Any) -> None:
-    publish(stack, "tenkacloud.control-plane", "TenantOnboarding", detail)
+    publish(stack, TenantOnboarding, detail)
     message = wait_for("a rejected event", lambda: rejection_of(stack, PROVISIONER, detail))
     assert message["responsePayload"]["errorMessage"].startswith("detail.tenantId ")
 

@@ -1,4 +1,4 @@
-"""What the reconciler and the operator's tool do on the live engine, which retries nothing by itself."""
+"""What sweeps and the operator's tool do on the live engine, which retries nothing by itself."""
 
 import json
 from collections import Counter
@@ -14,6 +14,7 @@ from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.verification.chaos import chaos
 from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import Tenant, key_of, new_item, onboarded
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
 from tenkacloud.tenants.validation import TenantId
 from tests.conftest import Stack
@@ -220,7 +221,7 @@ def test_a_completed_tenant_in_the_wrong_place_is_found_and_retried(
     assert "tenants/misfit/: its tenant's record names" in found[0]["problems"][0]
 
 
-def test_a_call_of_the_reconciler_outlasts_the_longest_run_and_there_is_one_at_a_time(stack: Stack) -> None:
+def test_a_call_for_a_sweep_outlasts_the_longest_run_and_there_is_one_at_a_time(stack: Stack) -> None:
     name = stack.deployment.lambda_function_names[reconciling.SERVICE]
     function = stack.clients.lambda_.get_function(FunctionName=name)
     config: Any = stack.clients.lambda_once.meta.config
@@ -277,8 +278,8 @@ def test_dead_letters_are_brought_back(
         }
         return {
             "id": "1",
-            "source": "tenkacloud.control-plane",
-            "detail-type": "TenantOnboarding",
+            "source": TenantOnboarding.SOURCE,
+            "detail-type": TenantOnboarding.DETAIL_TYPE,
             "detail": detail,
         }
 

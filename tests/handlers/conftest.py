@@ -1,49 +1,72 @@
-"""A moto AWS with what the handlers need, and a place to look at what they published."""
+"""A moto AWS, the functions in it, and a place to look at what they published."""
 
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
-import botocore.session
 import pytest
-from botocore.loaders import create_loader
 from moto import mock_aws
 
-import canary.handler
-import problem_data.handler
-import provisioning.handler
-import provisioning_completion.handler
-import reconciler.handler
-import tenant_provisioner.handler
+from tenkacloud.platform.clients import Clients
+from tenkacloud.platform.lambda_handler import observed
+from tenkacloud.platform.telemetry import logger
+from tenkacloud.tenants.keys import (
+    PARTITION,
+    SORT,
+    table_definition,
+)
+from tests.settings import ACCOUNT, BUS, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE
+from tests.support import Context, Function, bootstrap
 
-ACCOUNT = "123456789012"
-REGION = "ap-northeast-1"
-TABLE = "TenkaCloud-test"
-DATA_TABLE = "TenkaCloud-test-tenant-data"
-BUS = "tenkacloud-test-tenant-events"
-DATA_BUCKET = "tenkacloud-data-test"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
+__all__ = ["ACCOUNT", "BUS", "DATA_BUCKET", "DATA_TABLE", "REGION", "ROLE", "TABLE", "Cloud", "LogLines"]
+
+
+class SkippingClock:
+    """Shows the time of the machine. Waits take none: the clock moves on by so much."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
 
 
 @dataclass
 class Cloud:
-    """Clients of the moto AWS, and helpers that read it as a user would."""
+    """The functions, clients of the moto AWS that they are in, and helpers that read it as a user would."""
 
-    dynamodb: Any
-    events: Any
-    s3: Any
-    sqs: Any
+    clients: Clients
     outbox: str
     dead_letter_queue: str
+    clock: SkippingClock = field(default_factory=SkippingClock)
+    _functions: dict[str, Function] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.dynamodb: Any = self.clients.dynamodb
+        self.events: Any = self.clients.events
+        self.s3: Any = self.clients.s3
+        self.sqs: Any = self.clients.sqs
+
+    def run(self, service: str, event: Any, context: Context | None = None) -> Any:
+        """Invoke a service's function: of one test always the same, as Lambda uses it again."""
+        if service not in self._functions:
+            self._functions[service] = self.function(service)
+        return self._functions[service](event, context or Context())
+
+    def function(self, service: str, clients: Clients | None = None, **variables: str) -> Function:
+        """Return another function of a service, maybe with clients of its own or in another environment."""
+        given = {"DEAD_LETTER_QUEUE_URL": self.dead_letter_queue, **variables}
+        return observed(bootstrap(service, clients or self.clients, self.clock, **given))
 
     def put(self, tenant_id: str, **attributes: Any) -> None:
         item = {
-            "PK": {"S": f"TENANT#{tenant_id}"},
-            "SK": {"S": "METADATA"},
+            **self.key(tenant_id),
             "id": {"S": tenant_id},
             "name": {"S": "Acme Corp."},
             "tier": {"S": "PRO"},
@@ -133,84 +156,37 @@ class Cloud:
         return {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "METADATA"}}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _service_models_are_read_once() -> Iterator[None]:
-    """Each session would read them anew, which takes longer than most tests."""
-    loader = create_loader()
+@pytest.fixture(scope="session")
+def clients() -> Iterator[Clients]:
+    """The functions' own clients, made once: moto answers them whenever it is on."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", lambda *_arguments: loader)
-        yield
-
-
-@cache
-def _client(service: Any) -> Any:
-    """Return the tests' own client, made once: moto answers it whenever it is on."""
-    return boto3.client(
-        service, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
+        # boto3's own settings, as Lambda makes them.
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        yield Clients()
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "TABLE_NAME": TABLE,
-        "EVENT_BUS_NAME": BUS,
-        "DATA_BUCKET_NAME": DATA_BUCKET,
-        "TENKACLOUD_ENVIRONMENT": "test",
-        "TENANT_ACCESS_ROLE_ARN": ROLE,
-        "ACCOUNT_ID": ACCOUNT,
-        "DATA_TABLE_NAME": DATA_TABLE,
-        "TENANT_CLAIM": "custom:tenantId",
-        "STUCK_AFTER_SECONDS": "900",
-        "RESUMPTIONS_MAX": "5",
-        "AWS_LAMBDA_FUNCTION_NAME": "tenkacloud-test-function",
-    }.items():
-        monkeypatch.setenv(name, value)
+def cloud(clients: Clients) -> Iterator[Cloud]:
     with mock_aws():
-        dynamodb = _client("dynamodb")
-        names = ["PK", "SK", *(f"GSI{n}{part}" for n in range(1, 5) for part in ("PK", "SK"))]
-        dynamodb.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=_schema("PK", "SK"),
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": _schema(f"GSI{n}PK", f"GSI{n}SK"),
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-                for n, index in enumerate(("by-slug", "by-status-tier", "in-flight", "failed"), start=1)
-            ],
+        definition = table_definition(TABLE)
+        clients.dynamodb.create_table(**definition)
+        schema: Any = {name: definition[name] for name in ("BillingMode", "KeySchema")}
+        names: Any = [{"AttributeName": name, "AttributeType": "S"} for name in (PARTITION, SORT)]
+        clients.dynamodb.create_table(TableName=DATA_TABLE, AttributeDefinitions=names, **schema)
+        outbox = clients.sqs.create_queue(QueueName="outbox")["QueueUrl"]
+        dead_letter_queue = clients.sqs.create_queue(QueueName="dlq")["QueueUrl"]
+        clients.events.create_event_bus(Name=BUS)
+        clients.events.put_rule(
+            Name="all", EventBusName=BUS, EventPattern='{"source": [{"prefix": "tenkacloud."}]}'
         )
-        dynamodb.create_table(
-            TableName=DATA_TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
-            KeySchema=_schema("PK", "SK"),
-        )
-        events = _client("events")
-        sqs = _client("sqs")
-        outbox = sqs.create_queue(QueueName="outbox")["QueueUrl"]
-        dead_letter_queue = sqs.create_queue(QueueName="dlq")["QueueUrl"]
-        monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead_letter_queue)
-        events.create_event_bus(Name=BUS)
-        events.put_rule(Name="all", EventBusName=BUS, EventPattern='{"source": [{"prefix": "tenkacloud."}]}')
-        events.put_targets(
+        clients.events.put_targets(
             Rule="all",
             EventBusName=BUS,
             Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:outbox"}],
         )
-        s3 = _client("s3")
-        s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        _forget()
-        yield Cloud(dynamodb, events, s3, sqs, outbox, dead_letter_queue)
-        _forget()
+        clients.s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield Cloud(clients, outbox, dead_letter_queue)
 
 
 class LogLines:
@@ -232,30 +208,10 @@ class LogLines:
 
 
 @pytest.fixture
-def logs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> LogLines:
+def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[LogLines]:
     stream = io.StringIO()
-    for module in (
-        canary.handler,
-        problem_data.handler,
-        provisioning.handler,
-        provisioning_completion.handler,
-        reconciler.handler,
-        tenant_provisioner.handler,
-    ):
-        # Powertools takes sys.stdout when the logger is made, long before pytest looks at it.
-        monkeypatch.setattr(module.logger.handlers[0], "stream", stream)
-    return LogLines(capsys, stream)
-
-
-def _schema(partition: str, sort: str) -> list[Any]:
-    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
-
-
-def _forget() -> None:
-    """Let each test wire the functions anew, with clients of its own moto."""
-    canary.handler._service.cache_clear()
-    problem_data.handler._access.cache_clear()
-    provisioning.handler._service.cache_clear()
-    provisioning_completion.handler._consumer.cache_clear()
-    reconciler.handler._service.cache_clear()
-    tenant_provisioner.handler._consumer.cache_clear()
+    (handler,) = logger.handlers
+    # Powertools takes sys.stdout when the logger is made, long before pytest looks at it.
+    before = handler.setStream(stream)
+    yield LogLines(capsys, stream)
+    handler.setStream(before)

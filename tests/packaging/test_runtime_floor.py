@@ -2,7 +2,7 @@
 
 import re
 
-from tenkacloud.platform.runtime import BOTO3_FLOOR
+from tenkacloud.platform.clients import BOTO3_FLOOR
 from tests import background
 from tests.packaging.runtime_floor import PINS
 

@@ -2,11 +2,10 @@
 
 import copy
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import boto3
 from botocore import UNSIGNED
@@ -18,29 +17,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.s3.models import s3_backends
 
-ACCOUNT: Final = "123456789012"
-REGION: Final = "ap-northeast-1"
-TABLE: Final = "TenkaCloud-test"
-DATA_BUCKET: Final = "tenkacloud-data-test"
-STUCK_AFTER: Final = 900
-RESUMPTIONS_MAX: Final = 5
-SETTINGS: Final = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_REGION": REGION,
-    "TABLE_NAME": TABLE,
-    "EVENT_BUS_NAME": "tenkacloud-test-tenant-events",
-    "DATA_BUCKET_NAME": DATA_BUCKET,
-    "TENKACLOUD_ENVIRONMENT": "test",
-    "TENANT_ACCESS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access",
-    "ACCOUNT_ID": ACCOUNT,
-    "DEAD_LETTER_QUEUE_URL": "https://queue.example/dlq",
-    "STUCK_AFTER_SECONDS": str(STUCK_AFTER),
-    "RESUMPTIONS_MAX": str(RESUMPTIONS_MAX),
-    "AWS_LAMBDA_FUNCTION_NAME": "tenkacloud-test-function",
-}
-INDEXES: Final = ("by-slug", "by-status-tier", "in-flight", "failed")
+from tests.settings import ACCOUNT, DATA_BUCKET, REGION, TABLE
 
 
 @dataclass(frozen=True)
@@ -49,6 +26,13 @@ class State:
 
     dynamodb: Any
     s3: Any
+
+    def create_table(self, definition: dict[str, Any]) -> None:
+        """Create the tenant table as its layout defines it, with a stream."""
+        stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        self.dynamodb.create_table(**definition, StreamSpecification=stream)
+        tables = dynamodb_backends[ACCOUNT][REGION].tables
+        tables[TABLE] = _TenantTable.of(tables[TABLE])
 
     def clear(self) -> None:
         """Empty the table and the stream, and leave the data bucket alone, empty."""
@@ -118,69 +102,52 @@ class State:
 
 
 @contextmanager
-def state() -> Iterator[State]:
-    """Run a simulated AWS."""
-    before = dict(os.environ)
-    os.environ.pop("AWS_ENDPOINT_URL", None)
-    os.environ.update(SETTINGS)
-    config = Config(signature_version=UNSIGNED, parameter_validation=False)
-    try:
-        with mock_aws(), _cheap_transactions():
-            dynamodb: Any = boto3.client("dynamodb", config=config)
-            # Signed: moto refuses to read objects for nobody.
-            s3: Any = boto3.client("s3", config=Config(parameter_validation=False))
-            names = ["PK", "SK", *(f"GSI{n}{part}" for n in range(1, 5) for part in ("PK", "SK"))]
-            dynamodb.create_table(
-                TableName=TABLE,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-                KeySchema=_schema("PK", "SK"),
-                StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-                GlobalSecondaryIndexes=[
-                    {
-                        "IndexName": index,
-                        "KeySchema": _schema(f"GSI{n}PK", f"GSI{n}SK"),
-                        "Projection": {"ProjectionType": "KEYS_ONLY"},
-                    }
-                    for n, index in enumerate(INDEXES, start=1)
-                ],
-            )
-            s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-            yield State(dynamodb, s3)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def simulated_aws() -> Iterator[State]:
+    """Run a simulated AWS, without a table as yet."""
+    with mock_aws():
+        dynamodb = _client("dynamodb", signature_version=UNSIGNED)
+        # Signed: moto refuses to read objects for nobody.
+        s3 = _client("s3")
+        s3.create_bucket(Bucket=DATA_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield State(dynamodb, s3)
 
 
-def _schema(partition: str, sort: str) -> list[dict[str, str]]:
-    return [
-        {"AttributeName": partition, "KeyType": "HASH"},
-        {"AttributeName": sort, "KeyType": "RANGE"},
-    ]
+def _client(service: Any, **options: Any) -> Any:
+    # Whatever endpoint the environment names: calls must come to moto.
+    config = Config(parameter_validation=False, ignore_configured_endpoint_urls=True, **options)
+    return boto3.client(
+        service,
+        region_name=REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=config,
+    )
 
 
-@contextmanager
-def _cheap_transactions() -> Iterator[None]:
-    """Have moto keep, for a transaction's rollback, copies of the items only.
+class _TenantTable(Table):
+    """A table of moto's that is cheap to copy.
 
-    It copies the whole table, stream and all, for each write of a transaction: most of a run's time.
+    For a transaction's rollback moto copies the whole table, stream and all, at each write of the
+    transaction: that would be most of a run's time.
     """
 
-    def copied(table: Any, _memo: dict[int, Any]) -> Any:
-        twin = copy.copy(table)
-        twin.items = type(table.items)(dict)
-        for partition, rows in table.items.items():
+    @classmethod
+    def of(cls, table: Table) -> "_TenantTable":
+        """Return a table that takes the place of one of moto's."""
+        twin = cls.__new__(cls)
+        vars(twin).update(vars(table))
+        twin.stream_shard.table = twin
+        return twin
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "_TenantTable":
+        twin = copy.copy(self)
+        twin.items = type(self.items)(dict)
+        for partition, rows in self.items.items():
             # Lines of history are never changed, so they can be shared.
             twin.items[partition] = {
                 key: copy.deepcopy(item) if key.value == "METADATA" else item for key, item in rows.items()
             }
-        twin.stream_shard = copy.copy(table.stream_shard)
+        twin.stream_shard = copy.copy(self.stream_shard)
         twin.stream_shard.table = twin
-        twin.stream_shard.items = list(table.stream_shard.items)
+        twin.stream_shard.items = list(self.stream_shard.items)
         return twin
-
-    Table.__deepcopy__ = copied  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        del Table.__deepcopy__  # type: ignore[attr-defined]

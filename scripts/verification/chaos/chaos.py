@@ -1,8 +1,8 @@
 """Chaos under load: `make chaos TENANTS=2000`. Local only: it takes permissions and settings away.
 
 While tenants onboard, roles lose statements and get them back, the bus name of a function is broken and
-mended, and functions get their code anew. Then all faults end, the reconciler and a retry of whoever FAILED
-do their work, and every tenant has to be COMPLETED, once.
+mended, and functions get their code anew. Then all faults end, sweeps and a retry of whoever FAILED do their
+work, and every tenant has to be COMPLETED, once.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from scripts.tooling.project import LOCAL, ZIPS, CommandError, exclusively
 from scripts.tooling.terraform import Terraform
 from scripts.tooling.waiting import is_reached
 from scripts.verification.flow import reconciling
-from scripts.verification.flow.tenants import FINAL, key_of, new_item, resources_on, status_of, write_all
+from scripts.verification.flow.tenants import key_of, new_item, resources_on, status_of, write_all
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import TenantId, Tier
 
 SERVICES: Final = (PROVISIONING, PROVISIONER, COMPLETION, reconciling.SERVICE)

@@ -30,6 +30,9 @@ from scripts.tooling.waiting import is_reached, wait_until
 from scripts.verification import resources
 from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
+from tenkacloud.events.registry import EVENTS
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.resource_names import pool_marker
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
@@ -42,15 +45,16 @@ DESIGN_ITEM: Final[dict[str, Any]] = {
     "tier": {"S": "ENTERPRISE"},
     "provisioningStatus": {"S": "PENDING"},
 }
+_PROBE: Final = "tenkacloud.e2e"  # source of an event that nobody consumes
 TIMEOUT_LOCAL: Final = 120.0  # seconds for all tenants
 TIMEOUT_AWS: Final = 300.0
 
 #: The hops of a tenant, in order, each with the service that makes it happen.
 HOPS: Final = {
     "record written": "",
-    "TenantOnboarding": PROVISIONING,
+    TenantOnboarding.DETAIL_TYPE: PROVISIONING,
     "resources made": PROVISIONER,
-    "TenantProvisioned": PROVISIONER,
+    ProvisioningResult.DETAIL_TYPE: PROVISIONER,
     "COMPLETED": COMPLETION,
 }
 
@@ -281,7 +285,7 @@ def _listening(deployment: Deployment, clients: Clients) -> Iterator[str]:
         "QueueUrl"
     ]
     try:
-        pattern = {"source": ["tenkacloud.control-plane", "tenkacloud.application-plane", "tenkacloud.e2e"]}
+        pattern = {"source": [*{event.SOURCE for event in EVENTS.values()}, _PROBE]}
         clients.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
         clients.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "e2e", "Arn": queue_arn}])
         _wait_for_probe(clients, bus, queue_url)
@@ -294,7 +298,7 @@ def _listening(deployment: Deployment, clients: Clients) -> Iterator[str]:
 
 def _wait_for_probe(clients: Clients, bus: str, queue_url: str, seconds: float = 120) -> None:
     """Wait until the new rule is in force: on AWS that takes a while."""
-    entry: Any = {"EventBusName": bus, "Source": "tenkacloud.e2e", "DetailType": "Probe", "Detail": "{}"}
+    entry: Any = {"EventBusName": bus, "Source": _PROBE, "DetailType": "Probe", "Detail": "{}"}
 
     def is_delivered() -> bool:
         clients.events.put_events(Entries=[entry])
@@ -331,12 +335,12 @@ def _watch(
 
 def _note_event(tenant: TimedTenant, event: dict[str, Any], arrived: float) -> None:
     detail = event["detail"]
-    if event["detail-type"] == "TenantOnboarding":
-        tenant.timeline.setdefault("TenantOnboarding", _seconds(detail["timestamp"]))
-    elif event["detail-type"] == "TenantProvisioned" and detail["status"] == "COMPLETED":
+    if event["detail-type"] == TenantOnboarding.DETAIL_TYPE:
+        tenant.timeline.setdefault(TenantOnboarding.DETAIL_TYPE, _seconds(detail["timestamp"]))
+    elif event["detail-type"] == ProvisioningResult.DETAIL_TYPE and detail["status"] == "COMPLETED":
         # Its timestamp is taken when the resources stand, right before it is published.
         tenant.timeline.setdefault("resources made", _seconds(detail["timestamp"]))
-        tenant.timeline.setdefault("TenantProvisioned", arrived)
+        tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, arrived)
 
 
 def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) -> None:
@@ -344,9 +348,9 @@ def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) 
     if status_of(item) == ProvisioningStatus.COMPLETED:
         completed = _seconds(item["updatedAt"]["S"])
         tenant.timeline["COMPLETED"] = completed
-        if (copied := tenant.timeline.get("TenantProvisioned")) is not None:
+        if (copied := tenant.timeline.get(ProvisioningResult.DETAIL_TYPE)) is not None:
             # Our copy of an event can arrive after the record has been written on its account.
-            tenant.timeline["TenantProvisioned"] = min(copied, completed)
+            tenant.timeline[ProvisioningResult.DETAIL_TYPE] = min(copied, completed)
         tenant.resources = resources_on(item)
     elif status_of(item) == ProvisioningStatus.FAILED and not tenant.problems:
         tenant.problems.append(f"FAILED: {item.get('failureReason', {}).get('S')}")

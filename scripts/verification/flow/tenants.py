@@ -3,19 +3,16 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError
 from scripts.tooling.waiting import wait_until
 from tenkacloud.isolation.resource_names import pool_prefix, silo_bucket
-from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import METADATA, TENANT_PREFIX
+from tenkacloud.tenants.keys import TENANT_PREFIX, Key
+from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
-
-#: A tenant stays in these until somebody wants another attempt.
-FINAL: Final = frozenset({ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED})
 
 
 @dataclass
@@ -59,7 +56,7 @@ class Tenant:
 
 def key_of(tenant_id: str) -> dict[str, Any]:
     """Return the primary key of a tenant's record, in DynamoDB's JSON; the id may be an invalid one."""
-    return {"PK": {"S": f"{TENANT_PREFIX}{tenant_id}"}, "SK": {"S": METADATA}}
+    return Key(f"{TENANT_PREFIX}{tenant_id}").attributes
 
 
 def new_item(tenant_id: str, tier: str, name: str) -> dict[str, Any]:

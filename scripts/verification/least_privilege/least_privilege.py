@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,7 @@ from scripts.verification.flow import canary_run, reconciling
 from scripts.verification.flow.tenant_api import TenantApi, user_of
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove, status_of
 from scripts.verification.least_privilege.permissions import statements, without_statement
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
 #: Statements that the local engine does not ask for (`docs/local-engine.md`).
@@ -170,8 +172,8 @@ def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: st
         event = {
             "id": uuid.uuid4().hex,
             "replay-name": "least-privilege",
-            "source": "tenkacloud.control-plane",
-            "detail-type": "TenantOnboarding",
+            "source": TenantOnboarding.SOURCE,
+            "detail-type": TenantOnboarding.DETAIL_TYPE,
             "detail": detail,
         }
         answer = clients.lambda_.invoke(
@@ -206,7 +208,7 @@ def _automatic_retry(deployment: Deployment, clients: Clients, _service: str) ->
 
 def _canary(deployment: Deployment, clients: Clients, _service: str) -> str:
     """Onboard the canary, and have it replaced; return what went wrong, nothing if nothing did."""
-    tenant = Tenant(new_record("2026-01-01T00:00:00.000Z"))
+    tenant = Tenant(new_record(datetime(2026, 1, 1, tzinfo=UTC)))
     try:
         canary_run.invoke(deployment, clients)
         if said := _complaint(deployment, clients, CANARY, [tenant]):

@@ -1,12 +1,13 @@
 """Exceptions.
 
 TenkaCloudError
-├── InvalidFieldError       a field of a record or an event breaks its rule; no retry can mend it
-├── PermanentError   AWS said no, and would say it again; becomes FAILED with a reason
-├── PublishError      EventBridge did not take an event; AWS retries
-├── NotReadyError             the record is not in the state that this message needs; AWS retries
-├── NotVerifiedError        a request names no tenant that somebody has vouched for
-└── TenantDeniedError      the tenant may not be acted for: unknown, not ACTIVE, or without resources
+├── InvalidFieldError          a field of a record or an event breaks its rule; no retry can mend it
+│   └── InvalidEventError      the same, of an event that can be answered (`events.contract`)
+├── PermanentError             AWS said no, and would say it again; becomes FAILED with a reason
+├── PublishError               EventBridge did not take an event; AWS retries
+├── NotReadyError              the record is not in the state that this message needs; AWS retries
+├── NotVerifiedError           a request names no tenant that somebody has vouched for
+└── TenantDeniedError          the tenant may not be acted for: unknown, not ACTIVE, or without resources
 """
 
 

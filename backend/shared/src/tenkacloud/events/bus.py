@@ -1,20 +1,14 @@
 """Publishing to the tenant event bus, ten events a call."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tenkacloud.errors import PublishError
-from tenkacloud.events import (
-    APPLICATION_PLANE_SOURCE,
-    CONTROL_PLANE_SOURCE,
-    TENANT_ONBOARDING,
-    TENANT_PROVISIONED,
-    Event,
-    TenantOnboarding,
-)
+from tenkacloud.events.contract import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -40,7 +34,7 @@ class EventBus:
         if error:
             raise PublishError(f"bus {self.name}: {error}")
 
-    def put(self, events: list[Event]) -> list[str | None]:
+    def put(self, events: Sequence[Event]) -> list[str | None]:
         """Send up to ten events; return for each its error code, None where it was taken.
 
         Raises:
@@ -56,10 +50,9 @@ class EventBus:
         return [entry.get("ErrorCode") for entry in response["Entries"]]
 
     def _entry(self, event: Event) -> "PutEventsRequestEntryTypeDef":
-        onboarding = isinstance(event, TenantOnboarding)
         return {
             "EventBusName": self.name,
-            "Source": CONTROL_PLANE_SOURCE if onboarding else APPLICATION_PLANE_SOURCE,
-            "DetailType": TENANT_ONBOARDING if onboarding else TENANT_PROVISIONED,
+            "Source": event.SOURCE,
+            "DetailType": event.DETAIL_TYPE,
             "Detail": json.dumps(event.detail(), ensure_ascii=False, separators=(",", ":")),
         }

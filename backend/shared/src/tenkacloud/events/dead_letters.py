@@ -10,9 +10,12 @@ it. Such an event is truncated. The whole of it stays in the bus's archive, wher
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from tenkacloud.platform.clock import rfc3339
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -30,22 +33,24 @@ _NOT_IN_MESSAGES: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """A function's dead-letter queue."""
+    """A function's dead-letter queue. `client` returns the client: hardly any invocation needs one."""
 
-    client: "SQSClient"
+    client: "Callable[[], SQSClient]"
     queue_url: str
 
-    def reject(self, event: Any, reason: Exception, *, request_id: str, function_arn: str, now: str) -> None:
+    def reject(
+        self, event: Any, reason: Exception, *, request_id: str, function_arn: str, now: datetime
+    ) -> None:
         """Put an event there with the reason.
 
         Raises:
             botocore.exceptions.ClientError: the queue did not take it; AWS retries.
         """
         body = message_body(event, reason, request_id=request_id, function_arn=function_arn, now=now)
-        self.client.send_message(QueueUrl=self.queue_url, MessageBody=body)
+        self.client().send_message(QueueUrl=self.queue_url, MessageBody=body)
 
 
-def message_body(event: Any, reason: Exception, *, request_id: str, function_arn: str, now: str) -> str:
+def message_body(event: Any, reason: Exception, *, request_id: str, function_arn: str, now: datetime) -> str:
     """Return the message for a rejected event: JSON of at most `BODY_MAX` bytes.
 
     `requestPayload` is the event. If that is too large: `truncated` true, `originalBytes` and `sha256` of the
@@ -58,7 +63,7 @@ def message_body(event: Any, reason: Exception, *, request_id: str, function_arn
         return _json(
             {
                 "version": "1.0",
-                "timestamp": now,
+                "timestamp": rfc3339(now),
                 "requestContext": {
                     "requestId": request_id,
                     "functionArn": function_arn,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tenkacloud.errors import InvalidFieldError, NotVerifiedError
-from tenkacloud.events import TenantOnboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
 _PAYLOAD_VERSION: Final = "2.0"
@@ -33,7 +33,7 @@ def from_jwt_authorizer(event: Mapping[str, object], claim: str) -> TenantContex
         NotVerifiedError: no JWT authorizer stands before the route, or its token names no valid tenant.
     """
     if event.get("version") != _PAYLOAD_VERSION:
-        raise NotVerifiedError(f"this is no event of an HTTP API, payload format {_PAYLOAD_VERSION}")
+        raise NotVerifiedError(f"this is not an event of an HTTP API, payload format {_PAYLOAD_VERSION}")
     claims: object = event
     for name in ("requestContext", "authorizer", "jwt", "claims"):
         claims = claims.get(name) if isinstance(claims, Mapping) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.tenants.record import Key
+from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.validation import TenantId
 
 TENANT_TAG: Final = "tenantId"

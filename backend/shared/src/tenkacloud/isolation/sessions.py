@@ -1,8 +1,8 @@
 """Token vending: AWS sessions that can act for one tenant and for no other (`docs/isolation.md`).
 
-    access = TenantAccess.from_environment(os.environ)
+    access = TenantAccess(clients, vendor, clock)
 
-    def handler(event, context):
+    def answer(event, context):
         session = access.session(from_jwt_authorizer(event, claim))
         session.s3.put_object(**session.bucket_arguments, Key=session.key("flag.txt"), Body=b"…")
 
@@ -13,35 +13,34 @@ until shortly before it ends, and gives none for a tenant that is unknown, not A
 
 import json
 import re
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-import botocore.loaders
-import botocore.session
 from botocore.exceptions import ClientError
 from cachetools import TLRUCache
 
 from tenkacloud.errors import TenantDeniedError
 from tenkacloud.isolation.context import TenantContext
 from tenkacloud.isolation.policies import TENANT_TAG, SessionScope, session_policy
-from tenkacloud.platform.runtime import CLIENT_CONFIG, required
+from tenkacloud.platform.clients import CLIENT_CONFIG, Clients, SessionCredentials
+from tenkacloud.platform.clock import Clock
+from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import METADATA, Key
+from tenkacloud.tenants.record import Item, read, record_request
 from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier, parse_tenant_id, truncated_repr
 
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sts import STSClient
 
 #: AWS gives a role assumed from another role's session one hour at most (role chaining).
-SESSION_SECONDS: Final = 3600
+SESSION_DURATION: Final = timedelta(hours=1)
 #: A session is used no more when this little is left: far longer than a request may take.
-MARGIN_SECONDS: Final = 300
+MARGIN: Final = timedelta(minutes=5)
 #: Kept ready for use, with their clients: about 0.5 MB each. The least recently used goes first.
 MAX_SESSIONS: Final = 50
 #: Credentials kept, about 2 kB each, so that a tenant whose clients had to go costs no call of STS.
@@ -51,28 +50,30 @@ SESSION_NAME_MAX: Final = 64  # STS
 _BUCKET_NAME: Final = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: What AWS answers to a session that was revoked or has ended. Worth one new session, unless the session is
 #: this young: then it is the deployment that lacks something, and asking STS again and again mends nothing.
-RENEW_AFTER_SECONDS: Final = 60
+RENEW_AFTER: Final = timedelta(minutes=1)
 _STALE: Final = ("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException")
 _STRIPES: Final = 64
+#: What a record says of whether its tenant may be acted for, and where its objects are.
+_ATTRIBUTES: Final = ("status", "tier", "provisioningStatus", "resources")
 
 
 @dataclass(frozen=True)
 class TenantSession:
     """A session that can act for one tenant only, and where that tenant's data is.
 
-    `expires_at` is in seconds since the epoch. `boto3` is for what the two clients don't serve.
+    `expires_at` is in UTC. `boto3` is for what the two clients don't serve.
     """
 
     tenant_id: TenantId
     scope: SessionScope
-    expires_at: float
-    boto3: boto3.Session
+    expires_at: datetime
+    boto3: "boto3.Session"
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
 
     @property
     def bucket_arguments(self) -> dict[str, Any]:
-        """`Bucket` and `ExpectedBucketOwner`, for every S3 call: a squatter's bucket is refused."""
+        """`Bucket` and `ExpectedBucketOwner`, for every S3 call: a squatter's bucket is denied."""
         return {"Bucket": self.scope.bucket, "ExpectedBucketOwner": self.scope.account_id}
 
     @property
@@ -91,19 +92,17 @@ class TenantSession:
 
 
 @dataclass(frozen=True)
-class _Credentials:
-    """What STS gave for one tenant and one scope. Not to be shown: `repr` leaves the secrets out."""
+class _Vended:
+    """What STS gave for one tenant and one scope."""
 
     scope: SessionScope
-    expires_at: float
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str = field(repr=False)
+    expires_at: datetime
+    credentials: SessionCredentials
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """Whose sessions are asked for, and who asks. `service` becomes the sessions' source identity."""
+    """Whose sessions are requested, and by whom. `service` becomes the sessions' source identity."""
 
     role_arn: str
     service: str
@@ -113,58 +112,40 @@ class Vendor:
 class TenantAccess:
     """Gives sessions of the tenant access role. Thread-safe.
 
-    Credentials are kept for their tenant until `MARGIN_SECONDS` before they end, so a process calls
+    Credentials are kept for their tenant until `MARGIN` before they end, so a process calls
     AssumeRole once in 55 minutes per pooled tenant it serves, and twice for a siloed one (first to read
     where its bucket is). STS allows 600 calls a second per account and region, shared by all.
 
-    The tenant's record is read each time, with the tenant's own session: a suspended tenant is refused from
+    The tenant's record is read each time, with the tenant's own session: a suspended tenant is denied from
     the next request on.
     """
 
     def __init__(
         self,
-        sts: "STSClient",
+        clients: Clients,
         vendor: Vendor,
+        clock: Clock,
         *,
-        clock: Callable[[], float] = time.time,
         max_sessions: int = MAX_SESSIONS,
         max_credentials: int = MAX_CREDENTIALS,
     ) -> None:
-        self._sts = sts
+        self._clients = clients
+        self._sts = clients.sts(vendor.scope.region)
         self._vendor = vendor
         self._clock = clock
+
+        def timer() -> float:
+            return clock.now().timestamp()
+
         self._sessions: TLRUCache[TenantId, TenantSession] = TLRUCache(
-            maxsize=max_sessions, ttu=_end_of_use, timer=clock
+            maxsize=max_sessions, ttu=_end_of_use, timer=timer
         )
-        self._credentials: TLRUCache[TenantId, _Credentials] = TLRUCache(
-            maxsize=max_credentials, ttu=_end_of_use, timer=clock
+        self._vended: TLRUCache[TenantId, _Vended] = TLRUCache(
+            maxsize=max_credentials, ttu=_end_of_use, timer=timer
         )
         self._caches_lock = Lock()
-        # So that requests of one tenant that come together ask STS once. Few tenants share a lock.
+        # So that requests of one tenant that come together call STS once. Few tenants share a lock.
         self._stripes: Final = tuple(Lock() for _ in range(_STRIPES))
-        # Shared by all sessions: each would read the service models, megabytes of them, anew.
-        self._loader = botocore.loaders.create_loader()
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "TenantAccess":
-        """Return the access that Terraform has set a function up for (module problem-data).
-
-        Raises:
-            RuntimeError: a setting is missing.
-        """
-        role_arn = required(environment, "TENANT_ACCESS_ROLE_ARN")
-        scope = SessionScope(
-            partition=role_arn.split(":")[1],
-            region=required(environment, "AWS_REGION"),
-            account_id=required(environment, "ACCOUNT_ID"),
-            table_name=required(environment, "TABLE_NAME"),
-            data_table_name=required(environment, "DATA_TABLE_NAME"),
-            data_bucket=required(environment, "DATA_BUCKET_NAME"),
-        )
-        service = required(environment, "AWS_LAMBDA_FUNCTION_NAME")
-        # The regional endpoint: the global one is far away, and its sessions don't hold everywhere.
-        sts = boto3.client("sts", region_name=scope.region, config=CLIENT_CONFIG)
-        return cls(sts, Vendor(role_arn, service, scope))
 
     def session(self, tenant: TenantContext) -> TenantSession:
         """Return a session that can act for this tenant only.
@@ -179,8 +160,8 @@ class TenantAccess:
         try:
             bucket = _dedicated_bucket(session)
         except ClientError as error:
-            age = SESSION_SECONDS - (session.expires_at - self._clock())
-            if error.response["Error"]["Code"] not in _STALE or age < RENEW_AFTER_SECONDS:
+            age = SESSION_DURATION - (session.expires_at - self._clock.now())
+            if error.response["Error"]["Code"] not in _STALE or age < RENEW_AFTER:
                 raise
             session = self._session(tenant_id, session.scope, instead_of=session)
             bucket = _dedicated_bucket(session)
@@ -192,10 +173,10 @@ class TenantAccess:
     def _any_session(self, tenant_id: TenantId) -> TenantSession:
         with self._caches_lock:
             kept = self._sessions.get(tenant_id)
-            credentials = self._credentials.get(tenant_id)
+            vended = self._vended.get(tenant_id)
         if kept is not None:
             return kept
-        scope = self._vendor.scope if credentials is None else credentials.scope
+        scope = self._vendor.scope if vended is None else vended.scope
         return self._session(tenant_id, scope, instead_of=None)
 
     def _session(
@@ -206,51 +187,43 @@ class TenantAccess:
             with self._caches_lock:
                 if instead_of is not None and self._sessions.get(tenant_id) is instead_of:
                     del self._sessions[tenant_id]
-                    self._credentials.pop(tenant_id, None)
+                    self._vended.pop(tenant_id, None)
                 session = self._sessions.get(tenant_id)
-                credentials = self._credentials.get(tenant_id)
+                vended = self._vended.get(tenant_id)
             if session is not None and session.scope == scope:
                 return session  # another thread was here first
-            if credentials is None or credentials.scope != scope:
-                credentials = self._assume(tenant_id, scope)
-            session = self._open(tenant_id, credentials)
+            if vended is None or vended.scope != scope:
+                vended = self._assume(tenant_id, scope)
+            session = self._open(tenant_id, vended)
             with self._caches_lock:
                 self._sessions[tenant_id] = session
-                self._credentials[tenant_id] = credentials
+                self._vended[tenant_id] = vended
             return session
 
-    def _assume(self, tenant_id: TenantId, scope: SessionScope) -> _Credentials:
-        credentials = self._sts.assume_role(
+    def _assume(self, tenant_id: TenantId, scope: SessionScope) -> _Vended:
+        given = self._sts.assume_role(
             RoleArn=self._vendor.role_arn,
             RoleSessionName=session_name(tenant_id),
             SourceIdentity=self._vendor.service,
             Tags=[{"Key": TENANT_TAG, "Value": tenant_id}],
             TransitiveTagKeys=[TENANT_TAG],
             Policy=json.dumps(session_policy(tenant_id, scope), separators=(",", ":")),
-            DurationSeconds=SESSION_SECONDS,
+            DurationSeconds=int(SESSION_DURATION.total_seconds()),
         )["Credentials"]
-        return _Credentials(
+        return _Vended(
             scope=scope,
-            expires_at=credentials["Expiration"].timestamp(),
-            access_key_id=credentials["AccessKeyId"],
-            secret_access_key=credentials["SecretAccessKey"],
-            session_token=credentials["SessionToken"],
+            expires_at=given["Expiration"],
+            credentials=SessionCredentials(
+                given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+            ),
         )
 
-    def _open(self, tenant_id: TenantId, credentials: _Credentials) -> TenantSession:
-        core = botocore.session.Session()
-        core.register_component("data_loader", self._loader)
-        session = boto3.Session(
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            region_name=credentials.scope.region,
-            botocore_session=core,
-        )
+    def _open(self, tenant_id: TenantId, vended: _Vended) -> TenantSession:
+        session = self._clients.session(vended.credentials, vended.scope.region)
         return TenantSession(
             tenant_id=tenant_id,
-            scope=credentials.scope,
-            expires_at=credentials.expires_at,
+            scope=vended.scope,
+            expires_at=vended.expires_at,
             boto3=session,
             # Made here, where one thread is: boto3 promises no thread-safety when a client is made.
             s3=session.client("s3", config=CLIENT_CONFIG),
@@ -258,8 +231,8 @@ class TenantAccess:
         )
 
 
-def _end_of_use(_tenant_id: TenantId, kept: TenantSession | _Credentials, _now: float) -> float:
-    return kept.expires_at - MARGIN_SECONDS
+def _end_of_use(_tenant_id: TenantId, kept: TenantSession | _Vended, _now: float) -> float:
+    return (kept.expires_at - MARGIN).timestamp()
 
 
 def session_name(tenant_id: TenantId) -> str:
@@ -277,43 +250,35 @@ def _dedicated_bucket(session: TenantSession) -> str | None:
     Raises:
         TenantDeniedError: the record says that nobody may act for this tenant.
     """
-    item = session.dynamodb.get_item(
-        TableName=session.scope.table_name,
-        Key={"PK": {"S": session.partition_key}, "SK": {"S": METADATA}},
-        ProjectionExpression="#status, #tier, #provisioningStatus, #resources",
-        ExpressionAttributeNames={
-            "#status": "status",
-            "#tier": "tier",
-            "#provisioningStatus": "provisioningStatus",
-            "#resources": "resources",
-        },
-        ConsistentRead=True,
-    ).get("Item")
-    if item is None:
+    found = session.dynamodb.get_item(
+        **record_request(session.scope.table_name, Key.of(session.tenant_id), _ATTRIBUTES)
+    )
+    if "Item" not in found:
         raise TenantDeniedError(f"tenant {session.tenant_id!r} is unknown")
-    return _bucket_of(session.tenant_id, item)
+    return _bucket_of(session.tenant_id, read(found["Item"], _ATTRIBUTES))
 
 
-def _bucket_of(tenant_id: TenantId, item: Mapping[str, Any]) -> str | None:
+def _bucket_of(tenant_id: TenantId, item: Item) -> str | None:
     """Return what a record says of its tenant's bucket. Whatever is in doubt is denied.
 
     A record may have no `status`: the design's has none. All else is on the record of every tenant that was
-    ever provisioned. While a tenant is provisioned anew, its resources serve it, whatever tier was asked for.
+    ever provisioned. While a tenant is provisioned anew, its resources serve it, whatever tier it then gets.
     """
-    status = _text(item, "status")
+    status = item.get("status")
     if status not in (None, TenantStatus.ACTIVE):
         raise TenantDeniedError(f"tenant {tenant_id!r} is {truncated_repr(status)}, not ACTIVE")
-    progress = _text(item, "provisioningStatus")
+    progress = item.get("provisioningStatus")
     for name, value, known in (
-        ("tier", _text(item, "tier"), list(Tier)),
+        ("tier", item.get("tier"), list(Tier)),
         ("provisioningStatus", progress, list(ProvisioningStatus)),
     ):
         if value not in known:
             raise TenantDeniedError(
                 f"tenant {tenant_id!r} has a record in doubt: its {name} is {truncated_repr(value)}"
             )
-    resources = item.get("resources", {}).get("M", {})
-    prefix, bucket = _text(resources, "s3Prefix"), _text(resources, "dedicatedBucket")
+    resources = item.get("resources")
+    named = resources if isinstance(resources, Mapping) else {}
+    prefix, bucket = named.get("s3Prefix"), named.get("dedicatedBucket")
     if bucket is None and isinstance(prefix, str) and prefix:
         return None
     if prefix is None and isinstance(bucket, str) and _BUCKET_NAME.fullmatch(bucket):
@@ -321,12 +286,3 @@ def _bucket_of(tenant_id: TenantId, item: Mapping[str, Any]) -> str | None:
     raise TenantDeniedError(
         f"tenant {tenant_id!r} has no resources; its provisioningStatus is {truncated_repr(progress)}"
     )
-
-
-def _text(item: Mapping[str, Any], name: str) -> object:
-    """Return a string attribute, None if it is absent, and a value of any other type as DynamoDB gave it.
-
-    So a NULL is not None: many SDKs write it for a value that their program had lost.
-    """
-    value = item.get(name)
-    return None if value is None else value.get("S", value)

@@ -1,1 +1,1 @@
-"""What each function is run with: AWS clients, settings, time."""
+"""What each function is run with: AWS clients, settings, time, telemetry."""

@@ -1,4 +1,4 @@
-"""The state machine of `provisioningStatus`.
+"""The state machine of `provisioningStatus`. Pure.
 
 ```
               ┌──┐ (a new attempt, by the reconciler)
@@ -9,8 +9,8 @@ PENDING → PROVISIONING → COMPLETED
               PENDING ← COMPLETED (with resources of another tier: a repair)
 ```
 
-PENDING → FAILED is a record that can't be asked for at all: unknown tier, bad id. Entering PENDING, by
-insert or by update, asks for provisioning; whoever writes the record does that, or `operator retry`.
+PENDING → FAILED is a record that can't be requested at all: unknown tier, bad id. Entering PENDING, by
+insert or by update, requests provisioning; whoever writes the record does that, or an operator's retry.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,11 @@ TRANSITIONS: Final[Mapping[ProvisioningStatus, frozenset[ProvisioningStatus]]] =
     ProvisioningStatus.FAILED: frozenset({ProvisioningStatus.PENDING, ProvisioningStatus.COMPLETED}),
     ProvisioningStatus.COMPLETED: frozenset({ProvisioningStatus.PENDING}),
 }
+
+#: Somebody is at it, or has to be: the tenant leaves these without an operator.
+IN_FLIGHT: Final = frozenset({ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING})
+#: The tenant stays in these until somebody wants another attempt.
+FINAL: Final = frozenset({ProvisioningStatus.COMPLETED, ProvisioningStatus.FAILED})
 
 
 def allowed_from(target: ProvisioningStatus) -> frozenset[ProvisioningStatus]:

@@ -1,9 +1,11 @@
-"""Conditional writes of tenant records, each with its line of history in the same transaction."""
+"""The tenant table: all reads of records, and conditional writes, each with its entry in the history."""
 
+import base64
+import json
 import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -11,53 +13,243 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tenkacloud.errors import NotReadyError, PermanentError
-from tenkacloud.tenants.record import Item, Key, Precondition, Transition, read
+from tenkacloud.errors import InvalidFieldError, NotReadyError, PermanentError
+from tenkacloud.platform.clock import Clock, rfc3339
+from tenkacloud.tenants.keys import (
+    BY_SLUG,
+    BY_STATUS_TIER,
+    FAILED,
+    FAILED_PARTITION,
+    HISTORY_PREFIX,
+    IN_FLIGHT,
+    IN_FLIGHT_PARTITION,
+    PARTITION,
+    SORT,
+    Index,
+    Key,
+    slug_partition,
+    status_tier_partition,
+)
+from tenkacloud.tenants.record import (
+    CLOCK_SKEW,
+    READ_ATTRIBUTES,
+    Item,
+    aliases,
+    in_flight_since,
+    read,
+    record_request,
+)
+from tenkacloud.tenants.transitions.transition import Applied, NotApplied, Outcome, Precondition, Transition
+from tenkacloud.tenants.validation import Slug, TenantStatus, Tier
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CHANGES_MAX: Final = 25  # in one transaction: at most 3 writes each, of the 100 that DynamoDB allows
+PAGE_MAX: Final = 100  # keys that BatchGetItem takes
+TRANSITIONS_MAX: Final = 25  # in one transaction: at most 3 writes each, of the 100 that DynamoDB allows
 _ROUNDS: Final = 4  # of one transaction that others are in the way of, or that loses a part each time
 _FIRST_WAIT: Final = 0.05  # seconds, doubled at each round: a transaction in the way lasts milliseconds
-_REFUSED: Final = "ConditionalCheckFailed"
-_FOR_GOOD: Final = frozenset({"ValidationException", "ValidationError"})  # of a call; of a cancellation
+_CONDITION_FAILED: Final = "ConditionalCheckFailed"
+_PERMANENT: Final = frozenset({"ValidationException", "ValidationError"})  # of a call; of a cancellation
 
 _serialize = TypeSerializer().serialize
 
 
 @dataclass(frozen=True)
-class Applied:
-    """The change was written."""
+class InFlight:
+    """An entry of the index of those in flight: a tenant, and since when it is."""
+
+    key: Key
+    since: datetime
 
 
 @dataclass(frozen=True)
-class NotApplied:
-    """The condition failed. `item` is the record as it was then, None if there is none."""
+class Page:
+    """A part of a list of tenants: their keys, and the cursor of the next part, None if it was the last.
 
-    item: Item | None
+    A part may be empty and yet not be the last.
+    """
+
+    keys: tuple[Key, ...]
+    cursor: str | None
 
 
-Outcome = Applied | NotApplied
+class TenantRepository:
+    """The tenant table. `writer` is who the history says made the transitions.
 
+    Reads raise `botocore.exceptions.ClientError` where DynamoDB fails; that is worth a retry.
+    """
 
-class TenantStore:
-    """The tenant table. `writer` is who the history says made the changes."""
-
-    def __init__(
-        self,
-        client: "DynamoDBClient",
-        table_name: str,
-        writer: str,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, client: "DynamoDBClient", table_name: str, writer: str, clock: Clock) -> None:
         self._client = client
         self._table_name = table_name
         self._writer = writer
-        self._sleep = sleep
+        self._clock = clock
 
-    def apply(self, change: Transition) -> Outcome:
-        """Write a change if the record is in one of its expected states.
+    # --- records by their keys -----------------------------------------------------------------------------
+
+    def find(self, key: Key, attributes: Sequence[str] = READ_ATTRIBUTES) -> Item | None:
+        """Return a record as it is now, as far as `attributes` go; None if there is none."""
+        found = self._client.get_item(**record_request(self._table_name, key, attributes))
+        return read(found["Item"], attributes) if "Item" in found else None
+
+    def find_many(self, keys: Sequence[Key], attributes: Sequence[str] = READ_ATTRIBUTES) -> dict[Key, Item]:
+        """Return up to `PAGE_MAX` records as they are now, without those that are missing or put off.
+
+        In one call. Those that AWS put off are for whoever has the time to call again with what is missing.
+        """
+        if not keys:
+            return {}
+        names = aliases((PARTITION, SORT, *attributes))
+        found = self._client.batch_get_item(
+            RequestItems={
+                self._table_name: {
+                    "Keys": [key.attributes for key in keys],
+                    "ConsistentRead": True,
+                    "ProjectionExpression": ", ".join(names),
+                    "ExpressionAttributeNames": names,
+                }
+            }
+        )
+        items: list[Any] = found["Responses"][self._table_name]
+        return {_key_of(item): read(item, attributes) for item in items}
+
+    def history(self, key: Key) -> Iterator[dict[str, str | int]]:
+        """Yield the entries of a tenant's history, oldest first.
+
+        Shape: `{"to", "at", "by"}`, and where they are known `"attempt"` (a number), `"reason"` and
+        `"correlationId"`.
+        """
+        for page in self._query(
+            "#pk = :pk AND begins_with(#sk, :history)",
+            {"#pk": PARTITION, "#sk": SORT},
+            {":pk": {"S": key.pk}, ":history": {"S": HISTORY_PREFIX}},
+            ConsistentRead=True,
+        ):
+            for item in page["Items"]:
+                yield {
+                    name: int(value["N"]) if "N" in value else value["S"]
+                    for name, value in item.items()
+                    if name not in (PARTITION, SORT, "EntityType")
+                }
+
+    # --- lists, by the indexes -----------------------------------------------------------------------------
+
+    def in_flight(self, now: datetime) -> Iterator[list[InFlight]]:
+        """Yield the tenants in flight, the longest first, in pages. The table itself is not read.
+
+        First those whose index key is later than any honest one: sorted by it they would be the last, for
+        ever, whatever is behind them.
+        """
+        for comparison in (">", "<="):
+            for page in self._query(
+                f"#partition = :partition AND #since {comparison} :latest",
+                {"#partition": IN_FLIGHT.partition, "#since": IN_FLIGHT.sort},
+                {
+                    ":partition": {"S": IN_FLIGHT_PARTITION},
+                    ":latest": {"S": rfc3339(now + CLOCK_SKEW)},
+                },
+                IndexName=IN_FLIGHT.name,
+                Limit=PAGE_MAX,
+            ):
+                if page["Items"]:
+                    yield [
+                        InFlight(_key_of(item), in_flight_since(item[IN_FLIGHT.sort]["S"], now))
+                        for item in page["Items"]
+                    ]
+
+    def list_in_flight(self, *, limit: int = PAGE_MAX, cursor: str | None = None) -> Page:
+        """Return a page of those in flight, the longest first (see `read_page` for cursors)."""
+        return self.read_page(IN_FLIGHT, IN_FLIGHT_PARTITION, limit=limit, cursor=cursor)
+
+    def list_failed(
+        self, *, newest_first: bool = True, limit: int = PAGE_MAX, cursor: str | None = None
+    ) -> Page:
+        """Return a page of those that FAILED, by when they did."""
+        return self.read_page(FAILED, FAILED_PARTITION, newest_first=newest_first, limit=limit, cursor=cursor)
+
+    def list_by_status_tier(
+        self,
+        status: TenantStatus | None,
+        tier: Tier | None,
+        *,
+        limit: int = PAGE_MAX,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return a page of the tenants of a status and a tier, newest first; None: of no valid one."""
+        partition = status_tier_partition(status, tier)
+        return self.read_page(BY_STATUS_TIER, partition, newest_first=True, limit=limit, cursor=cursor)
+
+    def list_by_slug(self, slug: Slug, *, limit: int = PAGE_MAX, cursor: str | None = None) -> Page:
+        """Return a page of the tenants of a slug, newest first: slugs need not be unique."""
+        partition = slug_partition(slug)
+        return self.read_page(BY_SLUG, partition, newest_first=True, limit=limit, cursor=cursor)
+
+    def read_page(
+        self,
+        index: Index,
+        partition: str,
+        *,
+        newest_first: bool = False,
+        limit: int = PAGE_MAX,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return a page of one partition of an index, in one call. `cursor` is that of the page before.
+
+        Raises:
+            InvalidFieldError: `cursor` is not of a page of this partition.
+        """
+        start: dict[str, Any] = {}
+        if cursor is not None:
+            start = {"ExclusiveStartKey": _start_key(cursor, index, partition)}
+        page = self._client.query(
+            TableName=self._table_name,
+            IndexName=index.name,
+            KeyConditionExpression="#partition = :partition",
+            ExpressionAttributeNames={"#partition": index.partition},
+            ExpressionAttributeValues={":partition": {"S": partition}},
+            ScanIndexForward=not newest_first,
+            Limit=limit,
+            **start,
+        )
+        last = page.get("LastEvaluatedKey")
+        return Page(tuple(_key_of(item) for item in page["Items"]), _cursor(last) if last else None)
+
+    def count(self, index: Index, partition: str) -> int:
+        """Return how many tenants one partition of an index has. Reads keys only, 1 MB a call."""
+        return sum(
+            page["Count"]
+            for page in self._query(
+                "#partition = :partition",
+                {"#partition": index.partition},
+                {":partition": {"S": partition}},
+                IndexName=index.name,
+                Select="COUNT",
+            )
+        )
+
+    def _query(
+        self, condition: str, names: dict[str, str], values: dict[str, Any], **options: Any
+    ) -> Iterator[Any]:
+        start: dict[str, Any] = {}
+        while True:
+            page = self._client.query(
+                TableName=self._table_name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                **options,
+                **start,
+            )
+            yield page
+            if not page.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    # --- writes --------------------------------------------------------------------------------------------
+
+    def apply(self, transition: Transition) -> Outcome:
+        """Write a transition if the record is in one of its expected states.
 
         A failed condition brings the record back in the same call, so no second read is needed and none
         can see a later state.
@@ -67,49 +259,49 @@ class TenantStore:
             PermanentError: DynamoDB takes no change of the record as it is.
             botocore.exceptions.ClientError: any other error; worth a retry.
         """
-        (outcome,) = self.apply_all([change])
+        (outcome,) = self.apply_all([transition])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def apply_all(self, changes: Sequence[Transition]) -> list[Outcome | Exception]:
-        """Write each change whose condition holds; return what became of each, in their order.
+    def apply_all(self, transitions: Sequence[Transition]) -> list[Outcome | Exception]:
+        """Write each transition whose condition holds; return what became of each, in their order.
 
         They go in one transaction. Where that is cancelled for some of them, the others go again without
-        them; what can't be written beside others goes alone, so that no change fails for another's sake.
-        An exception stands for a change that may be written or not; its next delivery finds out.
+        them; what can't be written beside others goes alone, so that no transition fails for another's sake.
+        An exception stands for a transition that may be written or not; its next delivery finds out.
         """
         outcomes: dict[int, Outcome | Exception] = {}
-        for group in _groups(changes):
+        for group in _groups(transitions):
             try:
                 self._apply_group(group, outcomes)
             except (ClientError, BotoCoreError) as error:
                 outcomes.update(dict.fromkeys(group, error))
-        return [outcomes[number] for number in range(len(changes))]
+        return [outcomes[number] for number in range(len(transitions))]
 
     def _apply_group(self, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]) -> None:
         """Write a group; take from it what has an outcome, and leave what shares the caller's error."""
         codes: set[str] = set()
         for tried in range(_ROUNDS):
             if codes:
-                self._sleep(_FIRST_WAIT * 2**tried * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                self._clock.sleep(_FIRST_WAIT * 2**tried * random.uniform(0.5, 1))  # noqa: S311 - jitter
             codes = self._try(group, outcomes)
             if codes and len(group) > 1:
                 self._apply_each(group, outcomes)
-            if not group or codes & _FOR_GOOD:
+            if not group or codes & _PERMANENT:
                 break
-        for number, change in group.items():
-            outcomes[number] = _given_up(change, codes)
+        for number, transition in group.items():
+            outcomes[number] = _error_of(transition, codes)
 
     def _try(self, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]) -> set[str]:
         """Write a group once; take from it what has an outcome; return what was in the way of the rest."""
         try:
             self._write(list(group.values()))
         except self._client.exceptions.TransactionCanceledException as cancelled:
-            return _take_refused(cancelled, group, outcomes)
+            return _take_unmet(cancelled, group, outcomes)
         except ClientError as error:
-            # A request that breaks a rule of DynamoDB's, because one of the changes does.
-            if error.response["Error"]["Code"] not in _FOR_GOOD:
+            # A request that breaks a rule of DynamoDB's, because one of the transitions does.
+            if error.response["Error"]["Code"] not in _PERMANENT:
                 raise
             return {error.response["Error"]["Code"]}
         outcomes.update({number: Applied() for number in group})
@@ -118,78 +310,78 @@ class TenantStore:
 
     def _apply_each(self, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]) -> None:
         while group:
-            number, change = next(iter(group.items()))
-            self._apply_group({number: change}, outcomes)
+            number, transition = next(iter(group.items()))
+            self._apply_group({number: transition}, outcomes)
             del group[number]
 
-    def _write(self, changes: list[Transition]) -> None:
+    def _write(self, transitions: list[Transition]) -> None:
         writes: list[Any] = []
-        for change in changes:
-            writes.append({"Update": {"TableName": self._table_name, **update_of(change)}})
+        for transition in transitions:
+            writes.append({"Update": {"TableName": self._table_name, **update_of(transition)}})
             writes += [
                 {"Put": {"TableName": self._table_name, "Item": item}}
-                for item in history_of(change, self._writer)
+                for item in history_of(transition, self._writer)
             ]
         self._client.transact_write_items(TransactItems=writes)
 
 
-def _take_refused(
+def _take_unmet(
     cancelled: ClientError, group: dict[int, Transition], outcomes: dict[int, Outcome | Exception]
 ) -> set[str]:
     """Take those whose condition failed out of a group; return the codes of what else was in the way."""
     reasons: Iterator[dict[str, Any]] = iter(cast("Any", cancelled.response).get("CancellationReasons", []))
-    refused, codes = set[int](), set[str]()
-    for number, change in group.items():
-        of_update, *of_history = [next(reasons, {}) for _ in (None, *change.history)]
-        if of_update.get("Code") == _REFUSED:
+    unmet, codes = set[int](), set[str]()
+    for number, transition in group.items():
+        of_update, *of_history = [next(reasons, {}) for _ in (None, *transition.history)]
+        if of_update.get("Code") == _CONDITION_FAILED:
             item = of_update.get("Item")
             outcomes[number] = NotApplied(read(item) if item else None)
-            refused.add(number)
+            unmet.add(number)
         else:
             codes |= {each.get("Code", "None") for each in (of_update, *of_history)} - {"None"}
-    for number in refused:
+    for number in unmet:
         del group[number]
     # Nothing was written, and nobody says why: not to be taken for done.
-    return codes if refused or codes else {"TransactionCanceledException"}
+    return codes if unmet or codes else {"TransactionCanceledException"}
 
 
-def _given_up(change: Transition, codes: set[str]) -> NotReadyError | PermanentError:
-    if codes & _FOR_GOOD:
+def _error_of(transition: Transition, codes: set[str]) -> NotReadyError | PermanentError:
+    if codes & _PERMANENT:
         # Our own requests are valid: the record is too big, or an index key of it has a wrong type.
-        return PermanentError(f"DynamoDB takes no change of the record {change.key.pk} as it is")
-    return NotReadyError(f"the record {change.key.pk} can't be written now: {', '.join(sorted(codes))}")
+        return PermanentError(f"DynamoDB takes no change of the record {transition.key.pk} as it is")
+    return NotReadyError(f"the record {transition.key.pk} can't be written now: {', '.join(sorted(codes))}")
 
 
-def _groups(changes: Sequence[Transition]) -> list[dict[int, Transition]]:
-    """Return numbered changes in groups for one transaction each: none holds a record twice."""
+def _groups(transitions: Sequence[Transition]) -> list[dict[int, Transition]]:
+    """Return numbered transitions in groups for one transaction each: none holds a record twice."""
     groups: list[dict[int, Transition]] = []
     last_of: dict[Key, int] = {}
-    for number, change in enumerate(changes):
-        # After the group with the last change of the same record, since their order counts.
-        place = last_of.get(change.key, -1) + 1
-        while place < len(groups) and len(groups[place]) >= CHANGES_MAX:
+    for number, transition in enumerate(transitions):
+        # After the group with the last one of the same record, since their order counts.
+        place = last_of.get(transition.key, -1) + 1
+        while place < len(groups) and len(groups[place]) >= TRANSITIONS_MAX:
             place += 1
         if place == len(groups):
             groups.append({})
-        groups[place][number] = change
-        last_of[change.key] = place
+        groups[place][number] = transition
+        last_of[transition.key] = place
     return groups
 
 
-def history_of(change: Transition, writer: str) -> list[dict[str, Any]]:
-    """Return the items of a change's lines of history, in DynamoDB's JSON."""
+def history_of(transition: Transition, writer: str) -> list[dict[str, Any]]:
+    """Return the items of a transition's entries of history, in DynamoDB's JSON."""
     return [
         {
-            "PK": {"S": change.key.pk},
+            "PK": {"S": transition.key.pk},
             "SK": {"S": entry.sort_key},
             **{name: _serialize(value) for name, value in entry.attributes(writer).items()},
         }
-        for entry in change.history
+        for entry in transition.history
     ]
 
 
-def update_of(change: Transition) -> dict[str, Any]:
-    """Return the arguments of UpdateItem for a change. Every attribute name is aliased."""
+def update_of(transition: Transition) -> dict[str, Any]:
+    """Return the arguments of UpdateItem for a transition. Every attribute name is aliased."""
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
 
@@ -203,13 +395,13 @@ def update_of(change: Transition) -> dict[str, Any]:
         values[alias] = _serialize(content)
         return alias
 
-    assignments = [f"{name(key)} = {value(key, content)}" for key, content in change.sets.items()] + [
+    assignments = [f"{name(key)} = {value(key, content)}" for key, content in transition.sets.items()] + [
         f"{name(key)} = if_not_exists({name(key)}, {value(key, content)})"
-        for key, content in change.sets_if_absent.items()
+        for key, content in transition.sets_if_absent.items()
     ]
     update = f"SET {', '.join(assignments)}"
-    if change.removes:
-        update += f" REMOVE {', '.join(map(name, change.removes))}"
+    if transition.removes:
+        update += f" REMOVE {', '.join(map(name, transition.removes))}"
 
     def condition(number: int, state: Precondition) -> str:
         return " AND ".join(
@@ -223,11 +415,32 @@ def update_of(change: Transition) -> dict[str, Any]:
         return value(next(free), content)
 
     return {
-        "Key": {"PK": {"S": change.key.pk}, "SK": {"S": change.key.sk}},
+        "Key": {"PK": {"S": transition.key.pk}, "SK": {"S": transition.key.sk}},
         "UpdateExpression": update,
         # AND binds tighter than OR. Each state requires a status, which no record has without existing.
-        "ConditionExpression": " OR ".join(condition(*state) for state in enumerate(change.expected)),
+        "ConditionExpression": " OR ".join(condition(*state) for state in enumerate(transition.expected)),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def _key_of(item: Any) -> Key:
+    return Key(item[PARTITION]["S"], item[SORT]["S"])
+
+
+def _cursor(last: Any) -> str:
+    """Return a key of an index as text that goes through a shell and a URL."""
+    plain = {name: value["S"] for name, value in last.items()}
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def _start_key(cursor: str, index: Index, partition: str) -> dict[str, Any]:
+    try:
+        plain = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        plain = None
+    names = {PARTITION, SORT, *index.attributes}
+    if not isinstance(plain, dict) or set(plain) != names or plain[index.partition] != partition:
+        raise InvalidFieldError("cursor", "is not one of this list")
+    return {name: {"S": str(value)} for name, value in plain.items()}

@@ -25,7 +25,7 @@ SLUG_PATTERN: Final = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 SLUG_MAX: Final = 63
 NAME_MAX: Final = 256  # characters; our limit: a name is a label, and events are billed by 64 kB
 ATTEMPT_MAX: Final = 1_000_000  # far above any honest count; keeps junk out of the arithmetic
-SHOWN_MAX: Final = 40  # characters of a bad value that a reason repeats
+REPR_MAX: Final = 40  # characters of a bad value that a reason repeats
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class TenantStatus(StrEnum):
 
 
 def truncated_repr(value: object) -> str:
-    """Return a bad value as a reason may show it: escaped, and cut to `SHOWN_MAX` characters."""
+    """Return a bad value as a reason may repeat it: escaped, and cut to `REPR_MAX` characters."""
     text = ascii(value)
-    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
+    return text if len(text) <= REPR_MAX else f"{text[:REPR_MAX]}…"
 
 
 def kind_of(value: object) -> str:
@@ -106,7 +106,7 @@ def parse_object(field: str, value: object) -> Mapping[str, object]:
     """Return a JSON object.
 
     Raises:
-        InvalidFieldError: the value is absent or no object.
+        InvalidFieldError: the value is absent or not an object.
     """
     if value is None:
         raise InvalidFieldError(field, "is missing")
@@ -125,7 +125,7 @@ def parse_tenant_id(field: str, value: object) -> TenantId:
     if not re.fullmatch(TENANT_ID_PATTERN, text):
         raise InvalidFieldError(
             field,
-            f"{truncated_repr(text)} is no tenant id: 1 to 64 letters, digits, '-' or '_', "
+            f"{truncated_repr(text)} is not a valid tenant id: 1 to 64 letters, digits, '-' or '_', "
             "starting with a letter or digit",
         )
     return TenantId(text)
@@ -141,7 +141,8 @@ def parse_slug(field: str, value: object) -> Slug:
     if not re.fullmatch(SLUG_PATTERN, text):
         raise InvalidFieldError(
             field,
-            f"{truncated_repr(text)} is no slug: 1 to {SLUG_MAX} lower-case letters, digits or inner '-'",
+            f"{truncated_repr(text)} is not a valid slug: 1 to {SLUG_MAX} lower-case letters, digits "
+            "or inner '-'",
         )
     return Slug(text)
 
@@ -180,18 +181,18 @@ def parse_tenant_status(field: str, value: object) -> TenantStatus:
     return _parse_choice(TenantStatus, field, value)
 
 
-def parse_attempt(field: str, value: object, *, least: int = 1) -> int:
-    """Return the number of a provisioning attempt, from `least` up.
+def parse_attempt(field: str, value: object, *, minimum: int = 1) -> int:
+    """Return the number of a provisioning attempt, from `minimum` up.
 
     Raises:
-        InvalidFieldError: it is no whole number, or out of range.
+        InvalidFieldError: it is not a whole number, or out of range.
     """
     # DynamoDB numbers arrive as Decimal, JSON's as int or float; a bool is an int in Python.
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidFieldError(field, f"must be a number, not {kind_of(value)}")
-    if not least <= value <= ATTEMPT_MAX or value != int(value):
+    if not minimum <= value <= ATTEMPT_MAX or value != int(value):
         raise InvalidFieldError(
-            field, f"{truncated_repr(value)} is no whole number from {least} to {ATTEMPT_MAX}"
+            field, f"{truncated_repr(value)} is not a whole number from {minimum} to {ATTEMPT_MAX}"
         )
     return int(value)
 

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -47,24 +48,24 @@ def failure(status: HTTPStatus, message: str) -> Answer:
     return Answer(status, {"message": message})
 
 
-def list_problems(session: TenantSession, event: Event, _now: str) -> Answer:
+def list_problems(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `GET /problems`."""
     found, after = problems.page(session, parse_page(event, PROBLEM_ID_PATTERN))
     return Answer(HTTPStatus.OK, _listed("problems", found, after))
 
 
-def put_problem(session: TenantSession, event: Event, now: str) -> Answer:
+def put_problem(session: TenantSession, event: Event, now: datetime) -> Answer:
     """Answer `PUT /problems/{problemId}`."""
     return Answer(HTTPStatus.OK, problems.write(session, parse_problem_id(event), parse_problem(event), now))
 
 
-def get_problem(session: TenantSession, event: Event, _now: str) -> Answer:
+def get_problem(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `GET /problems/{problemId}`."""
     problem = problems.read(session, parse_problem_id(event))
     return Answer(HTTPStatus.OK, problem) if problem else _no_problem(event)
 
 
-def delete_problem(session: TenantSession, event: Event, _now: str) -> Answer:
+def delete_problem(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `DELETE /problems/{problemId}`: the files first, so that none is left without its problem."""
     problem_id = parse_problem_id(event)
     files.delete_all(session, problem_id)
@@ -72,13 +73,13 @@ def delete_problem(session: TenantSession, event: Event, _now: str) -> Answer:
     return Answer(HTTPStatus.NO_CONTENT)
 
 
-def list_files(session: TenantSession, event: Event, _now: str) -> Answer:
+def list_files(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `GET /problems/{problemId}/files`."""
     found, after = files.page(session, parse_problem_id(event), parse_page(event, FILE_NAME_PATTERN))
     return Answer(HTTPStatus.OK, _listed("files", found, after))
 
 
-def put_file(session: TenantSession, event: Event, _now: str) -> Answer:
+def put_file(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `PUT /problems/{problemId}/files/{name+}`."""
     problem_id, name, body = parse_problem_id(event), parse_file_name(event), parse_file(event)
     if problems.read(session, problem_id) is None:
@@ -87,7 +88,7 @@ def put_file(session: TenantSession, event: Event, _now: str) -> Answer:
     return Answer(HTTPStatus.OK, {"name": name, "size": len(body.content)})
 
 
-def get_file(session: TenantSession, event: Event, _now: str) -> Answer:
+def get_file(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `GET /problems/{problemId}/files/{name+}` with the file's bytes."""
     name = parse_file_name(event)
     try:
@@ -105,13 +106,13 @@ def get_file(session: TenantSession, event: Event, _now: str) -> Answer:
     return Answer(HTTPStatus.OK, body=file.content, headers=headers)
 
 
-def delete_file(session: TenantSession, event: Event, _now: str) -> Answer:
+def delete_file(session: TenantSession, event: Event, _now: datetime) -> Answer:
     """Answer `DELETE /problems/{problemId}/files/{name+}`."""
     files.delete(session, parse_problem_id(event), parse_file_name(event))
     return Answer(HTTPStatus.NO_CONTENT)
 
 
-Route = Callable[[TenantSession, Event, str], Answer]
+Route = Callable[[TenantSession, Event, datetime], Answer]
 
 #: By `routeKey`: API Gateway has done the routing (Terraform, module problem-data, lists the same).
 ROUTES: Final[Mapping[str, Route]] = {
@@ -127,7 +128,7 @@ ROUTES: Final[Mapping[str, Route]] = {
 
 
 def _listed(name: str, entries: list[Any], after: str | None) -> dict[str, Any]:
-    """Return a list as clients see it: `after` is what to ask for next, and absent at the end."""
+    """Return a list as clients see it: `after` is what to request next, and absent at the end."""
     return {name: entries, **({} if after is None else {"after": after})}
 
 

@@ -1,18 +1,26 @@
 """A tenant's problems: items of the tenants' table under the tenant's own partition key."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from problem_data.requests import Page, ProblemText
 from tenkacloud.isolation.sessions import TenantSession
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.keys import Key
 
 _SORT_KEY_PREFIX: Final = "PROBLEM#"
 _ATTRIBUTES: Final = ("problemId", "title", "statement", "updatedAt")
 
 
-def write(session: TenantSession, problem_id: str, text: ProblemText, now: str) -> dict[str, str]:
+def write(session: TenantSession, problem_id: str, text: ProblemText, now: datetime) -> dict[str, str]:
     """Write a problem, new or not, and return it."""
-    problem = {"problemId": problem_id, "title": text.title, "statement": text.statement, "updatedAt": now}
+    problem = {
+        "problemId": problem_id,
+        "title": text.title,
+        "statement": text.statement,
+        "updatedAt": rfc3339(now),
+    }
     session.dynamodb.put_item(
         TableName=session.table_name,
         Item={
@@ -68,7 +76,7 @@ def delete(session: TenantSession, problem_id: str) -> None:
 
 
 def _key(session: TenantSession, problem_id: str) -> dict[str, Any]:
-    return {"PK": {"S": session.partition_key}, "SK": {"S": f"{_SORT_KEY_PREFIX}{problem_id}"}}
+    return Key(session.partition_key, f"{_SORT_KEY_PREFIX}{problem_id}").attributes
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a request asks for. Pure.
+"""What a request says. Pure.
 
 Bounds are ours unless a source is named.
 """
@@ -61,7 +61,7 @@ def parse_problem_id(event: Mapping[str, object]) -> str:
     if not re.fullmatch(PROBLEM_ID_PATTERN, text):
         raise InvalidFieldError(
             "problemId",
-            f"{truncated_repr(text)} is no problem id: 1 to 64 letters, digits, '-' or '_', "
+            f"{truncated_repr(text)} is not a valid problem id: 1 to 64 letters, digits, '-' or '_', "
             "starting with a letter or digit",
         )
     return text
@@ -84,18 +84,18 @@ def parse_file_name(event: Mapping[str, object]) -> str:
 
 
 def parse_page(event: Mapping[str, object], pattern: str) -> Page:
-    """Return the part of a list that the query string asks for: `limit`, and `after` a name of `pattern`.
+    """Return the part of a list that the query string names: `limit`, and `after` a name of `pattern`.
 
     Raises:
-        InvalidFieldError: `limit` is no number from 1 to `PAGE_MAX`, or `after` is no such name.
+        InvalidFieldError: `limit` is not a number from 1 to `PAGE_MAX`, or `after` is not such a name.
     """
     query = event.get("queryStringParameters")
     given = query if isinstance(query, Mapping) else {}
     limit, after = given.get("limit", str(PAGE_MAX)), given.get("after")
     if not _matches("[0-9]{1,3}", limit) or not 1 <= int(limit) <= PAGE_MAX:
-        raise InvalidFieldError("limit", f"{truncated_repr(limit)} is no number from 1 to {PAGE_MAX}")
+        raise InvalidFieldError("limit", f"{truncated_repr(limit)} is not a number from 1 to {PAGE_MAX}")
     if after is not None and not (_matches(pattern, after) and len(after) <= FILE_NAME_MAX):
-        raise InvalidFieldError("after", f"{truncated_repr(after)} is no name of this list")
+        raise InvalidFieldError("after", f"{truncated_repr(after)} is not a valid name of this list")
     return Page(int(limit), after)
 
 
@@ -103,7 +103,7 @@ def parse_problem(event: Mapping[str, object]) -> ProblemText:
     """Return the problem of the body, a JSON object with `title` and maybe `statement`.
 
     Raises:
-        InvalidFieldError: the body is no such object, no strict JSON, or no UTF-8.
+        InvalidFieldError: the body is not such an object, strict JSON or UTF-8.
     """
     body = parse_object("body", _json(_body(event)))
     statement = body.get("statement", "")
@@ -126,7 +126,7 @@ def parse_file(event: Mapping[str, object]) -> FileBody:
     headers = event.get("headers")
     content_type = headers.get("content-type", _UNKNOWN_TYPE) if isinstance(headers, Mapping) else ""
     if not _matches(_CONTENT_TYPE, content_type) or len(content_type) > _CONTENT_TYPE_MAX:
-        raise InvalidFieldError("Content-Type", f"{truncated_repr(content_type)} is no media type")
+        raise InvalidFieldError("Content-Type", f"{truncated_repr(content_type)} is not a valid media type")
     return FileBody(content, content_type)
 
 
@@ -145,9 +145,9 @@ def _body(event: Mapping[str, object]) -> bytes:
         try:
             return base64.b64decode(text, validate=True)
         except ValueError:  # binascii.Error is one; another, if it is no ASCII
-            raise InvalidFieldError("body", "is no base64") from None
+            raise InvalidFieldError("body", "is not valid base64") from None
     if not _is_unicode(text):
-        raise InvalidFieldError("body", "is no UTF-8")
+        raise InvalidFieldError("body", "is not valid UTF-8")
     return text.encode()
 
 
@@ -163,13 +163,13 @@ def _json(content: bytes) -> object:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise InvalidFieldError("body", "is no UTF-8") from None
+        raise InvalidFieldError("body", "is not valid UTF-8") from None
     try:
         return json.loads(text, object_pairs_hook=_members, parse_int=_integer, parse_constant=_no_number)
     except RecursionError:
         raise InvalidFieldError("body", "is nested too deeply") from None
     except json.JSONDecodeError:
-        raise InvalidFieldError("body", "is no JSON") from None
+        raise InvalidFieldError("body", "is not valid JSON") from None
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -189,7 +189,7 @@ def _integer(digits: str) -> int:
 
 
 def _no_number(name: str) -> object:
-    raise InvalidFieldError("body", f"is no JSON: {name} is no number")
+    raise InvalidFieldError("body", f"is not valid JSON: {name} is not a number")
 
 
 def _is_unicode(text: str) -> bool:

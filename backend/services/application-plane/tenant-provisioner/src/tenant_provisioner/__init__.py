@@ -1,1 +1,1 @@
-"""Application plane: `TenantOnboarding` → the tenant's resources → `TenantProvisioned`."""
+"""Application plane: an onboarding request → the tenant's resources → its result."""

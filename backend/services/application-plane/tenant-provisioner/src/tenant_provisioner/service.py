@@ -3,55 +3,90 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from tenant_provisioner import decisions
 from tenant_provisioner.types import Provisioner, Resources
-from tenkacloud.errors import PermanentError
-from tenkacloud.events import TenantOnboarding, TenantProvisioned
+from tenkacloud.errors import InvalidFieldError, PermanentError
 from tenkacloud.events.bus import EventBus
+from tenkacloud.events.contract import Correlation
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.platform.clock import Clock, rfc3339
+from tenkacloud.platform.telemetry import logger, metrics
+from tenkacloud.tenants.keys import Key
+from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.validation import Tier
 
 
 @dataclass(frozen=True)
 class TenantProvisioner:
-    """Builds a tenant's resources by tier, and reports COMPLETED or FAILED."""
+    """Builds a tenant's resources by tier, and reports COMPLETED or FAILED.
+
+    `repository` returns the tenant table; it is called for replays only.
+    """
 
     provisioners: Mapping[Tier, Provisioner]
     bus: EventBus
-    logger: Logger
-    metrics: Metrics
-    clock: Callable[[], str]
+    repository: Callable[[], TenantRepository]
+    clock: Clock
 
-    def onboard(self, request: TenantOnboarding | TenantProvisioned) -> None:
-        """Provision a tenant and publish the result; publish a result that stands already as it is.
+    def onboard(self, request: TenantOnboarding) -> None:
+        """Provision a tenant and publish the result.
 
         Raises:
             PublishError: the result could not be published; the next delivery does both again.
             botocore.exceptions.ClientError: AWS failed in a way that a retry may mend.
         """
-        result = request if isinstance(request, TenantProvisioned) else self._provision(request)
-        self.bus.publish(result)
-        self.metrics.add_metric(f"TenantProvisioning{result.status.capitalize()}", MetricUnit.Count, 1)
-        if result.failure_reason is None:
-            self.logger.info("Tenant provisioned", attempt=result.attempt, resources=dict(result.resources))
-        else:
-            self.logger.error("Provisioning failed for good", reason=result.failure_reason)
-
-    def _provision(self, tenant: TenantOnboarding) -> TenantProvisioned:
         resources: Resources = {}
         reason = None
         try:
-            resources = self.provisioners[tenant.tier].provision(tenant)
+            resources = self.provisioners[request.tier].provision(request)
         except PermanentError as failure:
             reason = str(failure)
-        return TenantProvisioned(
-            tenant_id=tenant.tenant_id,
-            resources={name: str(resource) for name, resource in resources.items()},
-            timestamp=self.clock(),
-            failure_reason=reason,
-            attempt=tenant.attempt,
-            correlation_id=tenant.correlation_id,
-            tier=tenant.tier,
-            slug=tenant.slug,
+        self._report(
+            ProvisioningResult(
+                tenant_id=request.tenant_id,
+                resources={name: str(resource) for name, resource in resources.items()},
+                timestamp=rfc3339(self.clock.now()),
+                failure_reason=reason,
+                attempt=request.attempt,
+                correlation_id=request.correlation_id,
+                tier=request.tier,
+                slug=request.slug,
+            )
         )
+
+    def report_invalid(self, request: Correlation, error: InvalidFieldError) -> None:
+        """Publish FAILED for a request that is not valid, and whose tenant is known.
+
+        Raises:
+            PublishError: the result could not be published.
+        """
+        self._report(
+            ProvisioningResult(
+                tenant_id=request.tenant_id,
+                resources={},
+                timestamp=rfc3339(self.clock.now()),
+                failure_reason=f"the onboarding event is invalid: {error}",
+                attempt=request.attempt,
+                correlation_id=request.correlation_id,
+            )
+        )
+
+    def is_wanted(self, request: TenantOnboarding | Correlation) -> bool:
+        """Tell whether the tenant's record requests what a replayed request does.
+
+        Raises:
+            botocore.exceptions.ClientError: the record can't be read; worth a retry.
+        """
+        record = self.repository().find(Key.of(request.tenant_id), decisions.ATTRIBUTES)
+        return decisions.is_wanted(record, request)
+
+    def _report(self, result: ProvisioningResult) -> None:
+        self.bus.publish(result)
+        metrics.add_metric(f"TenantProvisioning{result.status.capitalize()}", MetricUnit.Count, 1)
+        if result.failure_reason is None:
+            logger.info("Tenant provisioned", attempt=result.attempt, resources=dict(result.resources))
+        else:
+            logger.error("Provisioning failed for good", reason=result.failure_reason)

@@ -2,7 +2,7 @@
 
 from typing import Protocol, TypedDict
 
-from tenkacloud.events import TenantOnboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 
 
 class Resources(TypedDict, total=False):

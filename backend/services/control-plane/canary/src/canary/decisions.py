@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import Key
 from tenkacloud.tenants.validation import TenantId, Tier
 
 #: Reserved: no customer's tenant may have it.
@@ -15,7 +16,7 @@ CANARY_NAME: Final = "Canary"
 #: Attribute that tells the canary's record from one that a user gave the same id.
 MARKER: Final = "canary"
 REQUESTED_AT: Final = "requestedAt"
-#: Seconds after which nobody comes for a PENDING record any more: the stream's records are given up then
+#: Seconds after which nobody comes for a PENDING record any more: the stream's records are dropped then
 #: (Terraform, module provisioning), and the reconciler was never told of it.
 ABANDONED_AFTER: Final = 6 * 60 * 60
 
@@ -82,18 +83,16 @@ def _decide(record: Record, status: str, now: datetime) -> Replace | Wait:
             return Replace(status, reason="its status is unknown")
 
 
-def new_record(now: str) -> dict[str, Any]:
-    """Return the record that asks for the canary, in DynamoDB's JSON. `now`: RFC 3339 in UTC."""
-    key = Key.of(CANARY_ID)
+def new_record(now: datetime) -> dict[str, Any]:
+    """Return the record that requests the canary, in DynamoDB's JSON. `now`: in UTC."""
     return {
-        "PK": {"S": key.pk},
-        "SK": {"S": key.sk},
+        **Key.of(CANARY_ID).attributes,
         "id": {"S": CANARY_ID},
         "name": {"S": CANARY_NAME},
         "tier": {"S": Tier.FREE},
         "provisioningStatus": {"S": ProvisioningStatus.PENDING},
         MARKER: {"BOOL": True},
-        REQUESTED_AT: {"S": now},
+        REQUESTED_AT: {"S": rfc3339(now)},
     }
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from canary.decisions import CANARY_ID, MARKER, Record
-from tenkacloud.tenants.record import HISTORY_PREFIX, Key
+from tenkacloud.tenants.keys import HISTORY_PREFIX, Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,7 +21,7 @@ class CanaryRepository:
 
     def record(self) -> Record | None:
         """Return the record that has the canary's id, None if there is none."""
-        found = self.client.get_item(TableName=self.table_name, Key=_item_key(_KEY.sk), ConsistentRead=True)
+        found = self.client.get_item(TableName=self.table_name, Key=_KEY.attributes, ConsistentRead=True)
         return found.get("Item")
 
     def remove(self, record: Record) -> bool:
@@ -29,7 +29,7 @@ class CanaryRepository:
         try:
             self.client.delete_item(
                 TableName=self.table_name,
-                Key=_item_key(_KEY.sk),
+                Key=_KEY.attributes,
                 ConditionExpression="#marker = :true AND provisioningStatus = :status",
                 ExpressionAttributeNames={"#marker": MARKER},
                 ExpressionAttributeValues={
@@ -53,7 +53,9 @@ class CanaryRepository:
                 **start,
             )
             for item in page["Items"]:
-                self.client.delete_item(TableName=self.table_name, Key=_item_key(item["SK"]["S"]))
+                self.client.delete_item(
+                    TableName=self.table_name, Key=Key(_KEY.pk, item["SK"]["S"]).attributes
+                )
             if not page.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -67,7 +69,3 @@ class CanaryRepository:
         except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
-
-
-def _item_key(sort_key: str) -> Any:
-    return {"PK": {"S": _KEY.pk}, "SK": {"S": sort_key}}

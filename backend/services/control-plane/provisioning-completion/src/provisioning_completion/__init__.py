@@ -1,1 +1,1 @@
-"""Control plane: `TenantProvisioned` → COMPLETED or FAILED on the tenant record."""
+"""Control plane: result → COMPLETED or FAILED on the tenant record."""

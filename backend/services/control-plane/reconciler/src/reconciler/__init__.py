@@ -1,1 +1,1 @@
-"""Control plane: resumes tenants that are stuck in flight, and repairs those it is asked to."""
+"""Control plane: retries tenants that are stuck in flight, and repairs those that a request names."""

@@ -5,23 +5,26 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tenkacloud.errors import InvalidFieldError, PermanentError
-from tenkacloud.events import TenantOnboarding
-from tenkacloud.onboarding import OnboardingRequest, request_of, request_onboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants import record as records
+from tenkacloud.tenants import lifecycle
+from tenkacloud.tenants.keys import IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import IN_FLIGHT_SINCE, Item, Key, Transition
-from tenkacloud.tenants.repository import NotApplied, Outcome
+from tenkacloud.tenants.onboarding_request import OnboardingRequest, onboarding_event, request_onboarding
+from tenkacloud.tenants.record import Item, in_flight_since, is_as_read, parse_tenant, resource_mismatch
+from tenkacloud.tenants.transitions.onboarding import reject, reject_minimally
+from tenkacloud.tenants.transitions.retry import fail_after_retries, request_again
+from tenkacloud.tenants.transitions.transition import NotApplied, Outcome, Transition
 from tenkacloud.tenants.validation import truncated_repr
 
-#: The deadline doubles with each resumption, up to this many times the first. Whoever waits in a backlog is
-#: not helped by being asked for again and again; and a backlog that is asked for twice is twice as long.
+#: The deadline doubles with each automatic retry, up to this many times the first. Whoever waits in a backlog
+#: is not helped by being requested again and again; and a backlog that is requested twice is twice as long.
 PATIENCE_MAX: Final = 8
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When an attempt counts as stuck, and how often a tenant is resumed.
+    """When an attempt counts as stuck, and how often a tenant is retried without an operator.
 
     `stuck_after`: how long the first attempt may take. `growing`: whether later ones may take longer.
     """
@@ -31,10 +34,10 @@ class Limits:
     automatic_retries_max: int
     growing: bool = True
 
-    def stuck_before(self, automatic_retries: int) -> str:
-        """Return the time (RFC 3339 UTC) since which an attempt may still be running."""
+    def stuck_before(self, automatic_retries: int) -> datetime:
+        """Return the time since which an attempt may still be running."""
         patience = min(2**automatic_retries, PATIENCE_MAX) if self.growing else 1
-        return rfc3339(self.now - patience * self.stuck_after)
+        return self.now - patience * self.stuck_after
 
 
 @dataclass(frozen=True)
@@ -60,44 +63,44 @@ class Skip:
 
 
 def decide(
-    key: Key, item: Item, limits: Limits, request_id: str, now: str
+    key: Key, item: Item, limits: Limits, request_id: str, now: datetime
 ) -> OnboardingRequest | Fail | Skip:
     """Say what to do with a tenant in flight, by its record as it is now."""
     status = item.get("provisioningStatus")
-    if status not in (ProvisioningStatus.PENDING, ProvisioningStatus.PROVISIONING):
+    if status not in tuple(lifecycle.IN_FLIGHT):
         return Skip(f"it is {truncated_repr(status)} meanwhile")
-    since = records.in_flight_since(item.get(IN_FLIGHT_SINCE), limits.now)
+    since = in_flight_since(item.get(IN_FLIGHT.sort), limits.now)
     if since > limits.stuck_before(0):
         return Skip("its attempt may still be running")
     try:
-        tenant = records.parse_tenant(key, item)
+        tenant = parse_tenant(key, item)
     except InvalidFieldError as error:
-        return Fail(records.reject(key, item, str(error), now), str(error))
+        return Fail(reject(key, item, str(error), now), str(error))
     if since > limits.stuck_before(tenant.automatic_retries):
-        return Skip("it was asked for again; the more often, the longer that may take")
+        return Skip("it was requested again; the more often, the longer that may take")
     if status == ProvisioningStatus.PROVISIONING and tenant.automatic_retries >= limits.automatic_retries_max:
         reason = (
-            f"no result after {tenant.automatic_retries + 1} attempts, the last since {since}; "
+            f"no result after {tenant.automatic_retries + 1} attempts, the last since {rfc3339(since)}; "
             "see the functions' logs and dead-letter queues, then retry"
         )
-        return Fail(records.fail_after_retries(tenant, reason, now), reason)
-    return request_onboarding(tenant, request_id, now, resumed=True)
+        return Fail(fail_after_retries(tenant, reason, now), reason)
+    return request_onboarding(tenant, request_id, now, automatic_retry=True)
 
 
-def fail_as_it_is(ask: OnboardingRequest, outcome: Outcome | Exception, now: str) -> Fail | None:
+def fail_minimally(request: OnboardingRequest, outcome: Outcome | Exception, now: datetime) -> Fail | None:
     """Return what fails a tenant whose mark can't be written, ever; None: it was, or may be next time."""
     if isinstance(outcome, PermanentError):
         reason = str(outcome)
-    elif (
-        isinstance(outcome, NotApplied) and outcome.item and records.is_as_read(outcome.item, ask.tenant.item)
-    ):
+    elif isinstance(outcome, NotApplied) and outcome.item and is_as_read(outcome.item, request.tenant.item):
         reason = "the record can't be changed as it is, although it is as it was read"
     else:
         return None
-    return Fail(records.reject_as_it_is(ask.tenant.key, ask.tenant.item, reason, now), reason)
+    return Fail(reject_minimally(request.tenant.key, request.tenant.item, reason, now), reason)
 
 
-def repair(key: Key, item: Item | None, request_id: str, now: str) -> TenantOnboarding | RequestAgain | Skip:
+def repair(
+    key: Key, item: Item | None, request_id: str, now: datetime
+) -> TenantOnboarding | RequestAgain | Skip:
     """Return the event that has a completed tenant's resources put right: its own attempt's, once more.
 
     Provisioning is idempotent, so it makes what is missing and sets what was changed; and a result of an
@@ -110,9 +113,9 @@ def repair(key: Key, item: Item | None, request_id: str, now: str) -> TenantOnbo
     if status != ProvisioningStatus.COMPLETED:
         return Skip(f"it is {status}, not COMPLETED")
     try:
-        tenant = records.parse_tenant(key, item)
+        tenant = parse_tenant(key, item)
     except InvalidFieldError as error:
         return Skip(str(error))
-    if reason := records.misplaced(item):
-        return RequestAgain(records.request_again(key, item, f"repair: {reason}", now))
-    return request_of(tenant, tenant.attempt, request_id, now)
+    if reason := resource_mismatch(item):
+        return RequestAgain(request_again(key, item, f"repair: {reason}", now))
+    return onboarding_event(tenant, tenant.attempt, request_id, now)

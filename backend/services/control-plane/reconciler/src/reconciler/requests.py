@@ -1,4 +1,4 @@
-"""What an invocation asks for. Pure."""
+"""What an invocation requests. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Repair:
 
 
 def parse_request(event: object) -> Sweep | Repair:
-    """Return what is asked for: by the schedule's event, or by an operator's.
+    """Return what is requested: by the schedule's event, or by an operator's.
 
     Shapes of an operator's: `{"action": "sweep", "olderThanSeconds": 60}`, the seconds optional, and
     `{"action": "repair", "tenantIds": ["acme"]}`.
@@ -52,7 +52,7 @@ def _older_than(fields: Mapping[str, object]) -> int | None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds <= OLDER_THAN_MAX:
         raise InvalidFieldError(
-            "olderThanSeconds", f"{truncated_repr(seconds)} is no whole number from 0 to {OLDER_THAN_MAX}"
+            "olderThanSeconds", f"{truncated_repr(seconds)} is not a whole number from 0 to {OLDER_THAN_MAX}"
         )
     return seconds
 

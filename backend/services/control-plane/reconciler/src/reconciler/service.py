@@ -1,25 +1,26 @@
-"""Resuming the stuck, and repairing on request."""
+"""Retrying the stuck, and repairing on request."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reconciler.decisions import Fail, Limits, RequestAgain, Skip, decide, fail_as_it_is, repair
-from reconciler.repository import InFlight, TenantReader
-from reconciler.requests import Repair, Sweep
-from tenkacloud.errors import PublishError
-from tenkacloud.events.bus import ENTRIES_MAX
-from tenkacloud.onboarding import OnboardingRequest, OnboardingRequester, chunks, why_not_marked
-from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants.record import TENANT_PREFIX, Key, Transition
-from tenkacloud.tenants.repository import NotApplied, Outcome
+from reconciler.decisions import Fail, Limits, RequestAgain, Skip, decide, fail_minimally, repair
+from reconciler.requests import Repair, Sweep, parse_request
+from tenkacloud.errors import InvalidFieldError, PublishError
+from tenkacloud.events.bus import ENTRIES_MAX, EventBus
+from tenkacloud.platform.clock import Clock, rfc3339
+from tenkacloud.platform.telemetry import logger, metrics
+from tenkacloud.tenants.keys import Key
+from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
+from tenkacloud.tenants.onboarding_requester import OnboardingRequester, chunks
+from tenkacloud.tenants.repository import InFlight, TenantRepository
+from tenkacloud.tenants.transitions.transition import NotApplied, Outcome, Transition
 
-#: What one page can take when AWS does not answer at all: a read, and the two calls after which it gives up.
+#: What one page can take when AWS does not answer at all: a read, and the two calls after which a page ends.
 PAGE_MILLISECONDS: Final = 70_000
 
 
@@ -27,9 +28,9 @@ PAGE_MILLISECONDS: Final = 70_000
 class SweepResult:
     """What a sweep did: tenants counted."""
 
-    resumed: int = 0
-    given_up: int = 0
-    left: int = 0
+    retried: int = 0
+    failed: int = 0
+    skipped: int = 0
     errors: int = 0
 
 
@@ -37,105 +38,102 @@ class SweepResult:
 class Reconciler:
     """Finds stuck tenants by the sparse index alone, so its work does not grow with the table.
 
-    `stuck_after`: seconds after which an attempt counts as stuck. It is longer than an attempt can take, so a
-    running one is left alone; should it run on after all, its result is one of an older attempt.
+    `stuck_after`: how long an attempt may take before it counts as stuck. It is longer than an attempt can
+    take, so a running one is left alone; should it run on after all, its result is one of an older attempt.
     """
 
-    control_plane: OnboardingRequester
-    reader: TenantReader
-    stuck_after: int
+    repository: TenantRepository
+    requester: OnboardingRequester
+    bus: EventBus
+    stuck_after: timedelta
     automatic_retries_max: int
-    logger: Logger
-    metrics: Metrics
-    clock: Callable[[], datetime]
+    clock: Clock
+
+    def handle(self, event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+        """Sweep, or repair; return what was done.
+
+        Raises:
+            InvalidFieldError: the event requests neither.
+            Exception: see `sweep` and `repair`.
+        """
+        try:
+            request = parse_request(event)
+        except InvalidFieldError as error:
+            # Whoever sent it waits for the answer and gets it; this is for those who look at the function.
+            logger.error("Request rejected", reason=str(error))
+            metrics.add_metric("RequestRejected", MetricUnit.Count, 1)
+            raise
+        if isinstance(request, Repair):
+            return self.repair(request, context)
+        return self.sweep(request, context)
 
     def sweep(self, request: Sweep, context: LambdaContext) -> dict[str, int]:
-        """Resume or give up every tenant that is stuck; return how many of which.
+        """Retry or fail every tenant that is stuck; return how many of which.
 
         What one run does not get to, the next does.
 
         Raises:
             botocore.exceptions.ClientError: the table can't be read.
         """
-        sums = SweepResult()
-        now = self.clock()
+        result = SweepResult()
+        now = self.clock.now()
         limits = self._limits(request, now)
         stuck_before = limits.stuck_before(0)
-        oldest: str | None = None
-        down: PublishError | None = None
-        for page in self.reader.in_flight(now):
+        oldest: datetime | None = None
+        for page in self.repository.in_flight(now):
             oldest = min(oldest or page[0].since, *(each.since for each in page))
             stuck = [each for each in page if each.since <= stuck_before]
             try:
-                self._resume(stuck, limits, context.aws_request_id, sums)
-            except PublishError as failure:
+                self._retry(stuck, limits, context.aws_request_id, result)
+            except PublishError:
                 # No attempt is counted, and nobody fails, because of a bus that is down.
-                self.logger.exception("Nobody resumed: the bus takes nothing")
-                sums.errors += len(stuck)
-                down = failure
-            if down or len(stuck) < len(page) or context.get_remaining_time_in_millis() < PAGE_MILLISECONDS:
+                logger.exception("Nobody retried: the bus takes nothing")
+                result.errors += len(stuck)
                 break
-        self._measure(oldest, now, sums)
+            if len(stuck) < len(page) or context.get_remaining_time_in_millis() < PAGE_MILLISECONDS:
+                break
+        _measure(oldest, now, result)
+        # The names are an interface: operators' tools read them.
         return {
-            "resumed": sums.resumed,
-            "givenUp": sums.given_up,
-            "left": sums.left,
-            "errors": sums.errors,
+            "resumed": result.retried,
+            "givenUp": result.failed,
+            "left": result.skipped,
+            "errors": result.errors,
         }
 
     def _limits(self, request: Sweep, now: datetime) -> Limits:
         if request.older_than is None:
-            return Limits(now, timedelta(seconds=self.stuck_after), self.automatic_retries_max)
+            return Limits(now, self.stuck_after, self.automatic_retries_max)
         # An operator who names an age means it.
         return Limits(now, timedelta(seconds=request.older_than), self.automatic_retries_max, growing=False)
 
-    def _measure(self, oldest: str | None, now: datetime, sums: SweepResult) -> None:
-        age = 0.0 if oldest is None else (now - datetime.fromisoformat(oldest)).total_seconds()
-        self.metrics.add_metric("OldestInFlight", MetricUnit.Seconds, max(age, 0.0))
-        self.metrics.add_metric("TenantResumed", MetricUnit.Count, sums.resumed)
-        self.metrics.add_metric("TenantGivenUp", MetricUnit.Count, sums.given_up)
-        self.logger.info("Sweep done", oldest=oldest, **vars(sums))
-
-    def _resume(self, stuck: Sequence[InFlight], limits: Limits, request_id: str, sums: SweepResult) -> None:
-        found = self.reader.records([each.key for each in stuck])
-        now = rfc3339(self.clock())
+    def _retry(self, stuck: Sequence[InFlight], limits: Limits, request_id: str, result: SweepResult) -> None:
+        found = self.repository.find_many([each.key for each in stuck])
+        now = self.clock.now()
         decisions = {key: decide(key, item, limits, request_id, now) for key, item in found.items()}
-        sums.left += sum(isinstance(decision, Skip) for decision in decisions.values())
-        failures = {key: fail for key, fail in decisions.items() if isinstance(fail, Fail)}
-        self._fail(failures, sums)
-        for chunk in chunks([ask for ask in decisions.values() if isinstance(ask, OnboardingRequest)]):
+        result.skipped += sum(isinstance(decision, Skip) for decision in decisions.values())
+        self._fail({key: fail for key, fail in decisions.items() if isinstance(fail, Fail)}, result)
+        for chunk in chunks([each for each in decisions.values() if isinstance(each, OnboardingRequest)]):
             hopeless = {}
-            for ask, outcome in zip(chunk, self.control_plane.ask(chunk), strict=True):
-                if fail := fail_as_it_is(ask, outcome, now):
-                    hopeless[ask.tenant.key] = fail
-                else:
-                    self._tell(ask.tenant.key, "Tenant resumed", outcome, sums, attempt=ask.event.attempt)
-            self._fail(hopeless, sums)
+            for request, outcome in zip(chunk, self.requester.request(chunk), strict=True):
+                if fail := fail_minimally(request, outcome, now):
+                    hopeless[request.tenant.key] = fail
+                elif _is_applied(request.tenant.key, outcome, result):
+                    with logger.append_context_keys(tenant_id=request.tenant.id):
+                        logger.warning("Tenant retried", attempt=request.event.attempt)
+                    result.retried += 1
+            self._fail(hopeless, result)
 
-    def _fail(self, failures: Mapping[Key, Fail], sums: SweepResult) -> None:
-        written = self.control_plane.store.apply_all([fail.change for fail in failures.values()])
+    def _fail(self, failures: Mapping[Key, Fail], result: SweepResult) -> None:
+        written = self.repository.apply_all([fail.change for fail in failures.values()])
         for (key, fail), outcome in zip(failures.items(), written, strict=True):
-            self._tell(key, "Tenant given up: FAILED", outcome, sums, reason=fail.reason)
-
-    def _tell(
-        self, key: Key, message: str, outcome: Outcome | Exception, sums: SweepResult, **details: Any
-    ) -> None:
-        with self.logger.append_context_keys(tenant_id=key.pk.removeprefix(TENANT_PREFIX)):
-            if isinstance(outcome, Exception):
-                self.logger.error("Tenant not resumed", exc_info=outcome)
-                sums.errors += 1
-            elif isinstance(outcome, NotApplied):
-                self.logger.info("Tenant left alone", reason=why_not_marked(outcome))
-                sums.left += 1
-            else:
-                self.logger.warning(message, **details)
-                if "reason" in details:
-                    sums.given_up += 1
-                else:
-                    sums.resumed += 1
+            if _is_applied(key, outcome, result):
+                with logger.append_context_keys(tenant_id=key.tenant_id):
+                    logger.warning("Tenant FAILED after retries", reason=fail.reason)
+                result.failed += 1
 
     def repair(self, request: Repair, context: LambdaContext) -> Mapping[str, Any]:
-        """Ask for the resources of tenants once more; return `{tenantId: "asked", "requested" or why not}`.
+        """Request the resources of tenants once more; return `{tenantId: "asked", "requested" or why not}`.
 
         "requested": its resources were of another tier, so it is PENDING again.
 
@@ -143,8 +141,8 @@ class Reconciler:
             PublishError: EventBridge took none of some.
             botocore.exceptions.ClientError: the table can't be read.
         """
-        found = self.reader.records([Key.of(tenant_id) for tenant_id in request.tenant_ids])
-        now = rfc3339(self.clock())
+        found = self.repository.find_many([Key.of(tenant_id) for tenant_id in request.tenant_ids])
+        now = self.clock.now()
         answers: dict[str, str] = {}
         events = []
         for tenant_id in request.tenant_ids:
@@ -158,16 +156,39 @@ class Reconciler:
                     events.append(event)
         for start in range(0, len(events), ENTRIES_MAX):
             portion = events[start : start + ENTRIES_MAX]
-            for event, error in zip(portion, self.control_plane.bus.put(list(portion)), strict=True):
+            for event, error in zip(portion, self.bus.put(portion), strict=True):
                 answers[event.tenant_id] = error or "asked"
-        self.metrics.add_metric("RepairRequested", MetricUnit.Count, len(events))
-        self.logger.info("Repairs asked for", asked=len(events), left=len(request.tenant_ids) - len(events))
+        metrics.add_metric("RepairRequested", MetricUnit.Count, len(events))
+        skipped = len(request.tenant_ids) - len(events)
+        logger.info("Repairs requested", requested=len(events), skipped=skipped)
         return answers
 
     def _request_again(self, change: Transition) -> str:
-        match self.control_plane.store.apply_all([change])[0]:
+        match self.repository.apply_all([change])[0]:
             case Exception() as error:
                 return f"it can't be written now: {error}"
             case NotApplied():
                 return "the record changed meanwhile"
         return "requested"
+
+
+def _is_applied(key: Key, outcome: Outcome | Exception, result: SweepResult) -> bool:
+    """Tell whether a transition was written; log and count why not."""
+    with logger.append_context_keys(tenant_id=key.tenant_id):
+        if isinstance(outcome, Exception):
+            logger.error("Tenant not retried", exc_info=outcome)
+            result.errors += 1
+        elif isinstance(outcome, NotApplied):
+            logger.info("Tenant skipped", reason=why_not_marked(outcome))
+            result.skipped += 1
+        else:
+            return True
+    return False
+
+
+def _measure(oldest: datetime | None, now: datetime, result: SweepResult) -> None:
+    age = 0.0 if oldest is None else (now - oldest).total_seconds()
+    metrics.add_metric("OldestInFlight", MetricUnit.Seconds, max(age, 0.0))
+    metrics.add_metric("TenantRetried", MetricUnit.Count, result.retried)
+    metrics.add_metric("TenantFailedAfterRetries", MetricUnit.Count, result.failed)
+    logger.info("Sweep done", oldest=None if oldest is None else rfc3339(oldest), **vars(result))

@@ -2,29 +2,22 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from tenkacloud.isolation.hardening import ENCRYPTION, PUBLIC_ACCESS_BLOCK, VERSIONING, is_encrypted
 from tenkacloud.isolation.policies import Policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_CLOSED: Final[Any] = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
-_ALGORITHM: Final = "AES256"  # S3's own keys
 
 
 @dataclass(frozen=True)
 class Bucket:
     """One bucket. Every call names the owner it expects: names are global.
 
-    All methods raise `botocore.exceptions.ClientError` where S3 refuses.
+    All methods raise `botocore.exceptions.ClientError` where S3 does.
     """
 
     s3: "S3Client"
@@ -65,7 +58,7 @@ class Bucket:
 
     def keep_versions(self) -> None:
         """Turn versioning on."""
-        self.s3.put_bucket_versioning(**self._target, VersioningConfiguration={"Status": "Enabled"})
+        self.s3.put_bucket_versioning(**self._target, VersioningConfiguration=VERSIONING)
 
     def is_closed(self) -> bool:
         """Tell whether all public access is blocked."""
@@ -74,11 +67,11 @@ class Bucket:
         except ClientError as error:
             _expect(error, "NoSuchPublicAccessBlockConfiguration")
             return False
-        return bool(answer["PublicAccessBlockConfiguration"] == _CLOSED)
+        return bool(answer["PublicAccessBlockConfiguration"] == PUBLIC_ACCESS_BLOCK)
 
     def close(self) -> None:
         """Block all public access."""
-        self.s3.put_public_access_block(**self._target, PublicAccessBlockConfiguration=_CLOSED)
+        self.s3.put_public_access_block(**self._target, PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK)
 
     def is_encrypted(self) -> bool:
         """Tell whether new objects are encrypted as `encrypt` has it."""
@@ -87,16 +80,13 @@ class Bucket:
         except ClientError as error:
             _expect(error, "ServerSideEncryptionConfigurationNotFoundError")
             return False
-        rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
-        return [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules] == [_ALGORITHM]
+        return is_encrypted(answer["ServerSideEncryptionConfiguration"])
 
     def encrypt(self) -> None:
         """Have new objects encrypted."""
         self.s3.put_bucket_encryption(
             **self._target,
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": _ALGORITHM}}]
-            },
+            ServerSideEncryptionConfiguration=ENCRYPTION,
         )
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from tenant_provisioner.types import Resources
-from tenkacloud.events import TenantOnboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation import resource_names as names
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from tenant_provisioner.provisioners.bucket import Bucket
-from tenant_provisioner.side_by_side import Call, one_by_one
 from tenant_provisioner.types import Resources
 from tenkacloud.errors import PermanentError
-from tenkacloud.events import TenantOnboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation import policies
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.isolation.policies import TENANT_TAG, Policy
+from tenkacloud.platform.clients import Call, one_by_one
 from tenkacloud.tenants.validation import TenantId
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_NO_LOCATION: Final = "us-east-1"  # S3 refuses this region as a LocationConstraint
+_NO_LOCATION: Final = "us-east-1"  # S3 does not take this region as a LocationConstraint
 _CONFLICT: Final = "OperationAborted"  # S3's answer to two changes of one bucket at the same time
 
 #: CreateBucket's answers that a retry can't change, and what an operator is told.
@@ -35,8 +35,9 @@ _PERMANENT: Final = {
 class SiloProvisioner:
     """Creates and hardens a tenant's bucket (`docs/decisions/0004-silo-buckets.md`).
 
-    `run_all` makes calls that do not depend on each other. `defaults` holds the settings that a new bucket of
-    this account was seen to begin with, and that need not be made: each process of the function looks once.
+    `together` makes calls that do not depend on each other. `defaults` holds the settings that a new bucket
+    of this account was seen to begin with, and that need not be made: each process of the function looks
+    once.
     """
 
     s3: "S3Client"
@@ -44,7 +45,7 @@ class SiloProvisioner:
     account_id: str
     region: str
     tenant_access_role_arn: str
-    run_all: Callable[[Sequence[Call]], list[BaseException | None]] = one_by_one
+    together: Callable[[Sequence[Call]], list[BaseException | None]]
     defaults: set[str] = field(default_factory=set)
 
     def provision(self, tenant: TenantOnboarding) -> Resources:
@@ -105,8 +106,8 @@ class SiloProvisioner:
 
     def _make(self, settings: Sequence[Call]) -> None:
         """Make the settings, whatever becomes of the others; raise the first error, once all have ended."""
-        errors = self.run_all(settings)
-        # S3 may refuse a change while it makes another of the same bucket, the policy's above all.
+        errors = self.together(settings)
+        # S3 may deny a change while it makes another of the same bucket, the policy's above all.
         conflicting = [call for call, error in zip(settings, errors, strict=True) if _is_conflict(error)]
         failed = [error for error in errors if not _is_conflict(error)] + one_by_one(conflicting)
         for error in failed:

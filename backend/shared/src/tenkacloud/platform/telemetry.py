@@ -1,0 +1,36 @@
+"""Logs and metrics, one of each for all functions, and which versions a function runs on."""
+
+import sys
+from typing import Final
+
+import boto3
+import botocore
+from aws_lambda_powertools import Logger, Metrics
+
+from tenkacloud.platform.clients import BOTO3_FLOOR
+
+METRICS_NAMESPACE: Final = "TenkaCloud/Tenants"
+
+logger: Final = Logger(serialize_stacktrace=False)
+metrics: Final = Metrics(namespace=METRICS_NAMESPACE)
+
+
+def log_versions() -> None:
+    """Log what the runtime brought: once per cold start.
+
+    A warning, if it is older than `BOTO3_FLOOR`: some calls will fail before they are sent.
+    """
+    versions = {
+        "python": sys.version.split()[0],
+        "boto3": boto3.__version__,
+        "botocore": botocore.__version__,
+    }
+    if _older(boto3.__version__, BOTO3_FLOOR) or _older(botocore.__version__, BOTO3_FLOOR):
+        logger.warning("The runtime's boto3 is too old", extra={**versions, "floor": BOTO3_FLOOR})
+    else:
+        logger.info("Cold start", extra=versions)
+
+
+def _older(version: str, than: str) -> bool:
+    one, other = ([int(part) for part in text.split(".")] for text in (version, than))
+    return one < other

@@ -1,0 +1,128 @@
+"""From PROVISIONING to COMPLETED or FAILED: what the application plane's result changes. Pure."""
+
+from datetime import datetime
+
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.conditions import AtLeast, Is, OneOf, Requirement, Requirements
+from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.record import AUTOMATIC_RETRIES, Tenant
+from tenkacloud.tenants.transitions.onboarding import begin_attempt
+from tenkacloud.tenants.transitions.transition import (
+    HistoryEntry,
+    Precondition,
+    Transition,
+    as_read,
+    failure,
+)
+from tenkacloud.tenants.validation import RESOURCE_OF, Tier
+
+
+def record_result(result: ProvisioningResult, now: datetime) -> Transition:
+    """PROVISIONING → COMPLETED or FAILED: the application plane's result of an attempt.
+
+    The record must still be what the result answers (`_answered`). A failure counts for the attempt in flight
+    only. A success that says which request it answers counts for any later attempt, too: they all request
+    the same; so a backlog that is longer than the reconciler's patience is no reason to fail. A success that
+    comes late wins over FAILED. A result without an attempt (an application plane that knows only the
+    design's fields) is taken for the current one.
+    """
+    attempt: Requirements
+    if result.attempt is None:
+        attempt = {}
+    elif result.succeeded and result.tier:
+        attempt = {"provisioningAttempt": AtLeast(result.attempt)}
+    else:
+        attempt = {"provisioningAttempt": Is(result.attempt)}
+    requires = {**_answered(result), **attempt}
+    statuses = (ProvisioningStatus.PROVISIONING, *((ProvisioningStatus.FAILED,) if result.succeeded else ()))
+    return Transition(
+        key=Key.of(result.tenant_id),
+        expected=tuple(
+            Precondition(status, {"provisioningStatus": Is(status), **requires}) for status in statuses
+        ),
+        sets=_written(result, now),
+        history=(_entry(result, result.attempt, now),),
+        removes=_removed(result),
+    )
+
+
+def record_early_success(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Transition:
+    """FAILED → COMPLETED: a success of the next attempt, whose mark the failure of the last one overtook."""
+    return Transition(
+        key=tenant.key,
+        expected=(as_read(tenant.provisioning_status, tenant.item),),
+        sets={**_written(result, now), "provisioningAttempt": tenant.next_attempt},
+        history=(_entry(result, tenant.next_attempt, now),),
+        removes=_removed(result),
+    )
+
+
+def begin_attempt_with_result(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Transition:
+    """PENDING → PROVISIONING → COMPLETED or FAILED at once: the result overtook the mark of its attempt."""
+    mark = begin_attempt(tenant, now, result.correlation_id)
+    written = _written(result, now)
+    removed = (*mark.removes, *_removed(result))
+    return Transition(
+        key=mark.key,
+        expected=mark.expected,
+        sets={**{name: value for name, value in mark.sets.items() if name not in removed}, **written},
+        history=(*mark.history, _entry(result, tenant.next_attempt, now)),
+        removes=tuple(dict.fromkeys(name for name in removed if name not in written)),
+    )
+
+
+def _answered(result: ProvisioningResult) -> Requirements:
+    """Return what the record must be for a result to be an answer to what is wanted of it.
+
+    The result echoes the tier and the slug of its request. Where it does not, the kind of the resource has to
+    be the one of the tier.
+    """
+    requires: dict[str, Requirement] = {}
+    if result.tier:
+        requires["tier"] = Is(result.tier)
+    elif result.succeeded:
+        requires["tier"] = OneOf(tuple(tier for tier in Tier if RESOURCE_OF[tier] in result.resources))
+    if result.slug:
+        requires["slug"] = Is(result.slug)
+    return requires
+
+
+def answers(result: ProvisioningResult, tenant: Tenant) -> bool:
+    """Tell whether a result answers what the record requests now."""
+    tier, slug = result.tier, result.slug
+    fits = (
+        tier is tenant.tier if tier else not result.succeeded or RESOURCE_OF[tenant.tier] in result.resources
+    )
+    return fits and (slug is None or slug == tenant.slug)
+
+
+def counts_for(result: ProvisioningResult, attempt: int | None) -> bool:
+    """Tell whether a result counts for the attempt that a record is at (the rule of `record_result`)."""
+    if result.attempt is None or attempt is None:
+        return result.attempt is None
+    return result.attempt == attempt or (
+        result.succeeded and result.tier is not None and result.attempt < attempt
+    )
+
+
+def _entry(result: ProvisioningResult, attempt: int | None, now: datetime) -> HistoryEntry:
+    status = ProvisioningStatus(result.status)
+    return HistoryEntry(status, now, attempt, result.failure_reason, result.correlation_id)
+
+
+def _written(result: ProvisioningResult, now: datetime) -> dict[str, object]:
+    resources = {"resources": dict(result.resources)} if result.resources else {}
+    if result.failure_reason is None:
+        return {
+            "provisioningStatus": ProvisioningStatus.COMPLETED,
+            "updatedAt": rfc3339(now),
+            **resources,
+        }
+    return {**resources, **failure(result.failure_reason, now)}
+
+
+def _removed(result: ProvisioningResult) -> tuple[str, ...]:
+    gone = (*IN_FLIGHT.attributes, AUTOMATIC_RETRIES)
+    return gone if not result.succeeded else ("failureReason", *gone, *FAILED.attributes)

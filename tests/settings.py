@@ -1,0 +1,32 @@
+"""What the functions are run with, where tests run them without a stack."""
+
+from collections.abc import Mapping
+from typing import Final
+
+ACCOUNT: Final = "123456789012"
+REGION: Final = "ap-northeast-1"
+TABLE: Final = "TenkaCloud-test"
+DATA_TABLE: Final = "TenkaCloud-test-tenant-data"
+BUS: Final = "tenkacloud-test-tenant-events"
+DATA_BUCKET: Final = "tenkacloud-data-test"
+ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
+STUCK_AFTER: Final = 900
+AUTOMATIC_RETRIES_MAX: Final = 5
+FUNCTION_NAME: Final = "tenkacloud-test-function"
+
+#: What Terraform and Lambda would give the functions; each takes what its settings name.
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "ACCOUNT_ID": ACCOUNT,
+    "AUTOMATIC_RETRIES_MAX": str(AUTOMATIC_RETRIES_MAX),
+    "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
+    "AWS_REGION": REGION,
+    "DATA_BUCKET_NAME": DATA_BUCKET,
+    "DATA_TABLE_NAME": DATA_TABLE,
+    "DEAD_LETTER_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/dlq",
+    "EVENT_BUS_NAME": BUS,
+    "STUCK_AFTER_SECONDS": str(STUCK_AFTER),
+    "TABLE_NAME": TABLE,
+    "TENANT_ACCESS_ROLE_ARN": ROLE,
+    "TENANT_CLAIM": "custom:tenantId",
+    "TENKACLOUD_ENVIRONMENT": "test",
+}
