@@ -88,7 +88,7 @@ def paths_of(page: str) -> Iterator[str]:
     for code in code_of(page):
         for word in code.split()[:1]:
             path = word.split(":")[0]
-            if "/" in path and path.split("/")[0] in tops:
+            if "/" in path and "…" not in path and path.split("/")[0] in tops:
                 yield path.rstrip("/")
 
 
