@@ -1,7 +1,10 @@
 """What all tests share: the deployed stack, the order that has nobody wait for it, and no way to AWS."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -16,6 +19,9 @@ __all__ = ["Stack", "running_engine", "stack"]
 #: Folders of tests that take long without the stack: they run while it is destroyed, all others while it is
 #: deployed.
 _AFTER_THE_STACK: Final = ("terraform", "simulation", "packaging")
+#: Names the folder of a run, which all processes of it share.
+_RUN: Final = "TENKACLOUD_TEST_RUN"
+_FOLDER: Final = pytest.StashKey[str]()  # of the process that made it
 _SHARED: Final = pytest.StashKey[SharedStack]()
 _LAST: Final = pytest.StashKey[pytest.Item]()
 
@@ -23,17 +29,22 @@ _LAST: Final = pytest.StashKey[pytest.Item]()
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The local environment, on an engine and with a state of its own."""
-    stash = request.config.stash
-    if _SHARED not in stash:
-        stash[_SHARED] = SharedStack()
-    shared = stash[_SHARED]
-    with configured(shared.engine.endpoint):
-        yield shared.wait()
+    shared = request.config.stash[_SHARED]
+    deployed = shared.wait()
+    with configured(deployed.engine.endpoint):
+        yield deployed
     shared.finish()
 
 
 def _uses_stack(item: pytest.Item) -> bool:
     return "stack" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the tests of the stack in one process, where several share the work (`--dist loadgroup`)."""
+    if _uses_stack(item):
+        item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -55,15 +66,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Let the stack's end begin behind its last test."""
     stash = item.config.stash
-    if item is stash.get(_LAST, None) and _SHARED in stash:
+    if item is stash.get(_LAST, None):
         stash[_SHARED].begin_to_destroy()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make property tests the same at each run of the gate, and keep all tests away from AWS."""
-    config.addinivalue_line(
-        "markers", "late: of the stack's tests it runs last; what it looks for takes time"
-    )
+    for marker in (
+        "late: of the stack's tests it runs last; what it looks for takes time",
+        "xdist_group(name): as pytest-xdist has it, be it there or not",
+    ):
+        config.addinivalue_line("markers", marker)
+    if _RUN not in os.environ:
+        config.stash[_FOLDER] = os.environ[_RUN] = tempfile.mkdtemp(prefix="tenkacloud-tests-")
+    config.stash[_SHARED] = SharedStack(Path(os.environ[_RUN]) / "stack")
     settings.register_profile("gate", derandomize=True, deadline=None)
     settings.register_profile("here", deadline=None)
     settings.load_profile("gate" if os.environ.get("CI") else "here")
@@ -74,9 +90,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Let what takes long begin, if it is among the tests to be run."""
     if session.config.option.collectonly:
         return
-    # Of several processes (pytest-xdist), the one that runs the stack's tests deploys it when it gets there.
-    if any(map(_uses_stack, session.items)) and not hasattr(session.config, "workerinput"):
-        session.config.stash[_SHARED] = SharedStack()
+    if any(map(_uses_stack, session.items)):
+        session.config.stash[_SHARED].begin()
     names = {item.name for item in session.items}
     for test in background.PROGRAMS:
         if test in names:
@@ -84,10 +99,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing running."""
+    """Leave nothing running. Of several processes, the one that began the run ends last."""
     background.stop()
-    if _SHARED in config.stash:
+    if folder := config.stash.get(_FOLDER, None):
         config.stash[_SHARED].stop()
+        shutil.rmtree(folder)
+        del os.environ[_RUN]
 
 
 def _keep_away_from_aws() -> None:

@@ -86,7 +86,7 @@ def write(result: dict[str, Any], folder: Path = REPORTS) -> list[Path]:
 def _counts(text: str) -> list[int]:
     numbers = text.split(",")
     if not all(number.isascii() and number.isdigit() and int(number) for number in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list like 200,1000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 200,1000")
     return [int(number) for number in numbers]
 
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
+from tenkacloud.tenants.keys import table_definition
 
 SOURCE: Final = Path(__file__).with_name("baseline_handlers") / "handlers.py"
 NAME: Final = "baseline"  # of the table, the bus and the role, and before all other names
-_INDEXES: Final = ("by-slug", "by-status-tier", "in-flight", "failed")
 
 
 def handlers_zip() -> bytes:
@@ -52,26 +52,8 @@ class Baseline:
         self._rule("Provisioned", self._function("complete", role, {"TABLE_NAME": NAME}))
 
     def _table(self) -> str:
-        def schema(partition: str, sort: str) -> Any:
-            return [
-                {"AttributeName": partition, "KeyType": "HASH"},
-                {"AttributeName": sort, "KeyType": "RANGE"},
-            ]
-
-        names = ["PK", "SK", *(f"GSI{n}{part}" for n in range(1, 5) for part in ("PK", "SK"))]
         made = self.clients.dynamodb.create_table(
-            TableName=NAME,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=schema("PK", "SK"),
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": schema(f"GSI{n}PK", f"GSI{n}SK"),
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-                for n, index in enumerate(_INDEXES, start=1)
-            ],
+            **table_definition(NAME),
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
         return str(made["TableDescription"]["LatestStreamArn"])

@@ -130,7 +130,7 @@ def _bursts(bursts: dict[str, Any]) -> list[str]:
         )
     counts = ", ".join(bursts)
     each = ", ".join(f"{found['secondsPerTenant'] * 1000:.1f}" for found in bursts.values())
-    most = max((found["secondsPerTenant"] * 1000 for found in bursts.values()), default=0)
+    maximum = max((found["secondsPerTenant"] * 1000 for found in bursts.values()), default=0)
     return [
         "## Bursts of FREE tenants: first put to all COMPLETED, s\n",
         "| tenants | ours | tenants/s | ms per tenant | baseline | ratio |",
@@ -141,7 +141,7 @@ def _bursts(bursts: dict[str, Any]) -> list[str]:
         "xychart-beta",
         '    title "ms per tenant, by size of burst"',
         f"    x-axis [{counts}]",
-        f'    y-axis "ms" 0 --> {most * 1.2:.0f}',
+        f'    y-axis "ms" 0 --> {maximum * 1.2:.0f}',
         f"    bar [{each}]",
         "```\n",
     ]

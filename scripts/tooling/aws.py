@@ -57,7 +57,7 @@ class Endpoint:
         """Return the endpoint that `AWS_ENDPOINT_URL` names.
 
         Raises:
-            UsageError: it is no http(s) URL.
+            UsageError: it is not a valid http(s) URL.
         """
         url = os.environ.get("AWS_ENDPOINT_URL") or DEFAULT_URL
         endpoint = cls(url.rstrip("/"))
@@ -66,7 +66,7 @@ class Endpoint:
         except ValueError:
             valid = False
         if not valid:
-            raise UsageError(f"AWS_ENDPOINT_URL={url} is no http(s) URL with a host")
+            raise UsageError(f"AWS_ENDPOINT_URL={url} is not a valid http(s) URL with a host")
         return endpoint
 
     @property
@@ -97,7 +97,7 @@ class Endpoint:
             return False
 
     def edition(self) -> str | None:
-        """Return what a MiniStack says of its edition, None if it is no MiniStack."""
+        """Return what a MiniStack says of its edition, None if it is not a MiniStack."""
         try:
             with urlopen(f"{self.url}/_ministack/health", timeout=3) as answer:  # noqa: S310 - http(s) only
                 return str(json.load(answer)["edition"])

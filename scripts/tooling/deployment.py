@@ -76,7 +76,7 @@ class Deployment:
         """Yield what a service logged as errors, oldest first, shortened.
 
         `since` is in seconds since the epoch. With `tenant_ids`, only errors about these. On AWS a line can
-        take some seconds until it is shown.
+        take some seconds until it can be read.
         """
         found = clients.logs.filter_log_events(
             logGroupName=self.log_group_names[service], filterPattern="ERROR", startTime=int(since * 1000)

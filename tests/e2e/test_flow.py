@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.tooling.project import REGION
+from scripts.tooling.reports import LINES_MAX
 from scripts.verification.flow import e2e, reconciling
 from scripts.verification.flow.tenants import key_of, new_item, read, status_of, write_all
 from scripts.verification.least_privilege import permissions
@@ -113,6 +114,10 @@ def test_one_tenant_of_each_tier_and_the_designs_own(stack: Stack) -> None:
         assert tenant.found
         # and nothing of it is left
         assert get(stack, tenant.id) == {}
+    lines = report.summary([]).lines()
+    assert len(lines) <= LINES_MAX
+    assert lines[0].startswith("✓ passed: 4 of 4 tenants COMPLETED in local; ")
+    assert sum("ms from the record written to COMPLETED" in line for line in lines) == 4
     silo = [tenant.resources["dedicatedBucket"] for tenant in report.tenants if tenant.tier == "ENTERPRISE"]
     assert not {bucket["Name"] for bucket in stack.clients.s3.list_buckets()["Buckets"]} & set(silo)
 
@@ -127,6 +132,10 @@ def test_a_broken_hop_is_told_with_where_to_look(stack: Stack) -> None:
     assert not report.ok
     assert {tenant.missing_hop for tenant in report.tenants} == {"resources made"}
     assert all("hop 'resources made' did not happen" in tenant.problems[0] for tenant in report.tenants)
+    lines = report.summary([]).lines()
+    assert len(lines) <= LINES_MAX
+    assert lines[0].startswith("✗ failed: 0 of 4 tenants COMPLETED in local; ")
+    assert sum(line.startswith("✗ ") and "hop 'resources made'" in line for line in lines) == 4
     advice = "\n".join(report.help[PROVISIONER])
     assert "tenkacloud-local-tenant-provisioner" in advice
     assert "/aws/lambda/tenkacloud-local-tenant-provisioner" in advice
@@ -355,7 +364,7 @@ def test_a_result_of_no_tenant_is_found_in_the_dead_letter_queue(stack: Stack) -
     publish(stack, ProvisioningResult, detail)
     message = wait_for("a rejected event", lambda: rejection_of(stack, COMPLETION, detail))
     reason = message["responsePayload"]["errorMessage"]
-    assert reason == "detail.tenantId 'nobody' is no tenant of this table"
+    assert reason == "detail.tenantId 'nobody' is not a tenant of this table"
 
 
 @pytest.mark.parametrize("detail", [{"tenantName": "No Id", "tier": "FREE"}, {"tenantId": "../x"}])

@@ -16,6 +16,7 @@ from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import Tenant, key_of, new_item, onboarded
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
+from tenkacloud.tenants.keys import IN_FLIGHT
 from tenkacloud.tenants.validation import TenantId
 from tests.conftest import Stack
 from tests.e2e.test_flow import (
@@ -32,7 +33,7 @@ from tests.support import wait_for
 
 
 def listed(stack: Stack, tenant_id: str) -> bool:
-    return "GSI3PK" in get(stack, tenant_id)
+    return IN_FLIGHT.partition in get(stack, tenant_id)
 
 
 def history(stack: Stack, tenant_id: str) -> list[tuple[str, int, str]]:

@@ -1,4 +1,4 @@
-"""The engine enforces IAM as AWS does: shown by real calls with real sessions of roles."""
+"""The engine enforces IAM as AWS does: tried by real calls with real sessions of roles."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -210,7 +210,7 @@ class LogLines:
 @pytest.fixture
 def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[LogLines]:
     stream = io.StringIO()
-    (handler,) = logger.handlers
+    handler: Any = logger.handlers[0]
     # Powertools takes sys.stdout when the logger is made, long before pytest looks at it.
     before = handler.setStream(stream)
     yield LogLines(capsys, stream)

@@ -7,19 +7,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from canary.decisions import Onboard, Replace, Reserved, Wait, decide, new_record
-from canary.handler import _service, handler
+from canary.repository import CanaryRepository
 from tenkacloud.platform.clock import rfc3339
-from tests.handlers.conftest import DATA_BUCKET, Cloud, LogLines
-from tests.support import Context
+from tests.handlers.conftest import DATA_BUCKET, TABLE, Cloud, LogLines
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 MARKER_OBJECT = "tenants/canary/.tenkacloud.json"
 
 
 def record(status: str, seconds: float = 60, **attributes: Any) -> dict[str, Any]:
-    """Return the canary's record, asked for some seconds ago."""
+    """Return the canary's record, requested some seconds ago."""
     return {
-        **new_record(rfc3339(NOW - timedelta(seconds=seconds))),
+        **new_record(NOW - timedelta(seconds=seconds)),
         "provisioningStatus": {"S": status},
         **attributes,
     }
@@ -54,8 +53,12 @@ def test_what_is_decided(found: Any, decision: Any) -> None:
     assert decide(found, NOW) == decision
 
 
-def run() -> Any:
-    return handler({"detail-type": "Scheduled Event"}, Context())
+def run(cloud: Cloud) -> Any:
+    return cloud.run("canary", {"detail-type": "Scheduled Event"})
+
+
+def repository(cloud: Cloud) -> CanaryRepository:
+    return CanaryRepository(cloud.clients.dynamodb, TABLE)
 
 
 def marked(cloud: Cloud) -> bool:
@@ -68,7 +71,7 @@ def record_result(cloud: Cloud, status: str, **attributes: Any) -> None:
     cloud.s3.put_object(Bucket=DATA_BUCKET, Key=MARKER_OBJECT, Body=b"{}")
     for number in range(3):
         key = {**cloud.key("canary"), "SK": {"S": f"HISTORY#{number}"}}
-        cloud.dynamodb.put_item(TableName="TenkaCloud-test", Item={**key, "to": {"S": status}})
+        cloud.dynamodb.put_item(TableName=TABLE, Item={**key, "to": {"S": status}})
 
 
 def metrics(logs: LogLines) -> dict[str, float]:
@@ -81,7 +84,7 @@ def metrics(logs: LogLines) -> dict[str, float]:
 
 
 def test_the_first_run_writes_a_record_that_onboards(cloud: Cloud, logs: LogLines) -> None:
-    assert run() == {"completed": 0, "onboarded": True}
+    assert run(cloud) == {"completed": 0, "onboarded": True}
     item = cloud.item("canary")
     assert (item["id"], item["name"], item["tier"]) == ({"S": "canary"}, {"S": "Canary"}, {"S": "FREE"})
     assert item["provisioningStatus"] == {"S": "PENDING"}
@@ -90,25 +93,25 @@ def test_the_first_run_writes_a_record_that_onboards(cloud: Cloud, logs: LogLine
 
 
 def test_a_completed_canary_is_counted_removed_and_onboarded_anew(cloud: Cloud, logs: LogLines) -> None:
-    run()
+    run(cloud)
     cloud.update("canary", requestedAt={"S": rfc3339(NOW - timedelta(seconds=3))})
     record_result(cloud, "COMPLETED", provisioningAttempt={"N": "1"})
     before = cloud.item("canary")
     logs.all()
-    assert run() == {"completed": 1, "onboarded": True}
+    assert run(cloud) == {"completed": 1, "onboarded": True}
     assert metrics(logs) == {"CanaryCompleted": 1, "CanarySeconds": 3.0}
     after = cloud.item("canary")
-    assert after == {**new_record(""), "requestedAt": after["requestedAt"]}
+    assert after == {**new_record(NOW), "requestedAt": after["requestedAt"]}
     assert after["requestedAt"] != before["requestedAt"]
     assert not marked(cloud)
     assert cloud.history("canary") == []
 
 
 def test_one_that_failed_is_told_with_its_reason_and_onboarded_anew(cloud: Cloud, logs: LogLines) -> None:
-    run()
+    run(cloud)
     record_result(cloud, "FAILED", failureReason={"S": "no room"})
     logs.all()
-    assert run() == {"completed": 0, "onboarded": True}
+    assert run(cloud) == {"completed": 0, "onboarded": True}
     assert logs.only("Canary looked at")["reason"] == "no room"
     assert cloud.status("canary") == "PENDING"
 
@@ -116,11 +119,11 @@ def test_one_that_failed_is_told_with_its_reason_and_onboarded_anew(cloud: Cloud
 @pytest.mark.parametrize("status", ["PENDING", "PROVISIONING"])
 def test_one_that_is_under_way_is_left_alone(cloud: Cloud, logs: LogLines, status: str) -> None:
     """So it is when the stream is not read any more, or a rule or a function is broken."""
-    run()
+    run(cloud)
     record_result(cloud, status)
     before = cloud.item("canary")
     logs.all()
-    assert run() == {"completed": 0, "onboarded": False}
+    assert run(cloud) == {"completed": 0, "onboarded": False}
     found = metrics(logs)
     assert found["CanaryCompleted"] == 0
     assert found["CanaryAge"] >= 0
@@ -134,7 +137,7 @@ def test_a_tenant_that_took_the_id_is_not_touched(cloud: Cloud, logs: LogLines, 
     cloud.put("canary")
     record_result(cloud, status)
     before = cloud.item("canary")
-    assert run() == {"completed": 0, "onboarded": False}
+    assert run(cloud) == {"completed": 0, "onboarded": False}
     assert cloud.item("canary") == before
     assert marked(cloud)
     assert len(cloud.history("canary")) == 3
@@ -142,30 +145,30 @@ def test_a_tenant_that_took_the_id_is_not_touched(cloud: Cloud, logs: LogLines, 
 
 
 def test_what_a_broken_off_run_left_is_removed(cloud: Cloud) -> None:
-    run()
+    run(cloud)
     record_result(cloud, "COMPLETED")
-    cloud.dynamodb.delete_item(TableName="TenkaCloud-test", Key=cloud.key("canary"))
-    assert run() == {"completed": 0, "onboarded": True}
+    cloud.dynamodb.delete_item(TableName=TABLE, Key=cloud.key("canary"))
+    assert run(cloud) == {"completed": 0, "onboarded": True}
     assert not marked(cloud)
     assert cloud.history("canary") == []
 
 
 def test_a_record_that_changed_after_it_was_read_is_not_removed(cloud: Cloud) -> None:
-    run()
+    run(cloud)
     record_result(cloud, "COMPLETED")
     seen = cloud.item("canary")
     cloud.put("canary", provisioningStatus={"S": "COMPLETED"})
-    assert not _service().repository.remove(seen)
+    assert not repository(cloud).remove(seen)
     run_anew = {**seen, "provisioningStatus": {"S": "PENDING"}}
-    cloud.dynamodb.put_item(TableName="TenkaCloud-test", Item=run_anew)
-    assert not _service().repository.remove(seen)
+    cloud.dynamodb.put_item(TableName=TABLE, Item=run_anew)
+    assert not repository(cloud).remove(seen)
     assert cloud.item("canary") == run_anew
 
 
 def test_a_record_that_was_written_meanwhile_is_not_overwritten(cloud: Cloud) -> None:
     cloud.put("canary")
     before = cloud.item("canary")
-    assert not _service().repository.add(new_record("2026-01-02T03:04:05.678Z"))
+    assert not repository(cloud).add(new_record(NOW))
     assert cloud.item("canary") == before
 
 
@@ -173,16 +176,16 @@ def test_others_are_not_touched(cloud: Cloud) -> None:
     cloud.put("canary-2", provisioningStatus={"S": "COMPLETED"})
     cloud.s3.put_object(Bucket=DATA_BUCKET, Key="tenants/canary-2/.tenkacloud.json", Body=b"{}")
     before = cloud.item("canary-2")
-    run()
+    run(cloud)
     record_result(cloud, "COMPLETED")
-    run()
+    run(cloud)
     assert cloud.item("canary-2") == before
     assert cloud.s3.list_objects_v2(Bucket=DATA_BUCKET, Prefix="tenants/canary-2/")["KeyCount"] == 1
 
 
 def test_silence_when_aws_fails(cloud: Cloud, logs: LogLines) -> None:
     """No figure is worse than 0: the alarm takes it for a failure."""
-    cloud.dynamodb.delete_table(TableName="TenkaCloud-test")
+    cloud.dynamodb.delete_table(TableName=TABLE)
     with pytest.raises(ClientError), pytest.warns(match="No application metrics"):
-        run()
+        run(cloud)
     assert metrics(logs) == {}

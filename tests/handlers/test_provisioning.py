@@ -1,22 +1,23 @@
-"""DynamoDB stream → TenantOnboarding, PENDING → PROVISIONING."""
+"""DynamoDB stream → onboarding request, PENDING → PROVISIONING."""
 
 import json
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from botocore.exceptions import ClientError
 
-from provisioning.handler import _service, handler
 from provisioning.service import UnlistedError
 from scripts.verification.flow.e2e import DESIGN_ITEM
+from tenkacloud.platform.clients import Clients
 from tests.handlers.conftest import TABLE, Cloud, LogLines
+from tests.handlers.faults import Calls, clients_of, error
 from tests.support import Context, golden
 
 
-def run(*records: dict[str, Any]) -> dict[str, Any]:
-    response: dict[str, Any] = handler({"Records": list(records)}, Context())
+def run(cloud: Cloud, *records: dict[str, Any], clients: Clients | None = None) -> dict[str, Any]:
+    function = cloud.function("provisioning", clients)
+    response: dict[str, Any] = function({"Records": list(records)}, Context())
     return response
 
 
@@ -24,7 +25,7 @@ def test_the_designs_item_onboards(cloud: Cloud) -> None:
     # GIVEN the put-item of the design, word for word, and its stream record
     cloud.dynamodb.put_item(TableName=TABLE, Item=DESIGN_ITEM)
     # WHEN the function takes it
-    response = run(golden("stream_insert"))
+    response = run(cloud, golden("stream_insert"))
     # THEN one event asks for it, and the record says so
     assert response == {"batchItemFailures": []}
     (event,) = cloud.published()
@@ -60,7 +61,7 @@ def test_a_batch_of_100_with_3_bad_ones(cloud: Cloud) -> None:
     for n in range(100):
         cloud.put(f"t{n}", **bad.get(f"t{n}", {}))
     # WHEN they come in one batch
-    response = run(*(cloud.stream_record(f"t{n}", n) for n in range(100)))
+    response = run(cloud, *(cloud.stream_record(f"t{n}", n) for n in range(100)))
     # THEN nothing is to be delivered again: 97 are asked for, 3 have FAILED, each with its reason
     assert response == {"batchItemFailures": []}
     assert len(cloud.published()) == 97
@@ -76,9 +77,9 @@ def test_a_batch_of_100_with_3_bad_ones(cloud: Cloud) -> None:
 @pytest.mark.parametrize("bad_id", ["a/b", "..", "*", "a\nb", "x" * 65])
 def test_a_bad_id_fails_with_a_reason(cloud: Cloud, bad_id: str) -> None:
     cloud.put(bad_id)
-    assert run(cloud.stream_record(bad_id)) == {"batchItemFailures": []}
+    assert run(cloud, cloud.stream_record(bad_id)) == {"batchItemFailures": []}
     assert cloud.status(bad_id) == "FAILED"
-    assert "is no tenant id" in cloud.reason(bad_id)
+    assert "is not a valid tenant id" in cloud.reason(bad_id)
     assert cloud.published() == []
 
 
@@ -99,7 +100,7 @@ def test_a_bad_id_fails_with_a_reason(cloud: Cloud, bad_id: str) -> None:
 def test_a_bad_field_fails_with_a_reason(cloud: Cloud, attributes: dict[str, Any]) -> None:
     cloud.put("a", **attributes)
     record = cloud.stream_record("a")
-    run(json.loads(json.dumps(record, default=lambda value: value.decode())))
+    run(cloud, json.loads(json.dumps(record, default=lambda value: value.decode())))
     assert cloud.status("a") == "FAILED"
     assert cloud.reason("a").startswith(next(iter(attributes)))
     assert cloud.published() == []
@@ -107,14 +108,14 @@ def test_a_bad_field_fails_with_a_reason(cloud: Cloud, attributes: dict[str, Any
 
 def test_upper_case_ids_onboard(cloud: Cloud) -> None:
     cloud.put("Acme")
-    run(cloud.stream_record("Acme"))
+    run(cloud, cloud.stream_record("Acme"))
     assert cloud.status("Acme") == "PROVISIONING"
 
 
 def test_records_that_are_no_tenants_are_left_alone(cloud: Cloud) -> None:
     record = cloud.stream_record("a")
     record["dynamodb"]["Keys"]["SK"] = {"S": "HISTORY"}
-    assert run(record) == {"batchItemFailures": []}
+    assert run(cloud, record) == {"batchItemFailures": []}
     assert cloud.item("a") == {}
     assert cloud.published() == []
 
@@ -122,17 +123,17 @@ def test_records_that_are_no_tenants_are_left_alone(cloud: Cloud) -> None:
 def test_a_record_that_is_not_pending_asks_for_nothing(cloud: Cloud) -> None:
     cloud.put("a", provisioningStatus={"S": "PROVISIONING"}, provisioningAttempt={"N": "1"})
     before = cloud.item("a")
-    assert run(cloud.stream_record("a")) == {"batchItemFailures": []}
+    assert run(cloud, cloud.stream_record("a")) == {"batchItemFailures": []}
     assert cloud.item("a") == before
     assert cloud.published() == []
 
 
 def test_a_failed_tenant_set_to_pending_is_tried_again(cloud: Cloud) -> None:
     cloud.put("a", tier={"S": "GOLD"})
-    run(cloud.stream_record("a"))
+    run(cloud, cloud.stream_record("a"))
     # WHEN an operator mends the record and sets it to PENDING
     cloud.update("a", tier={"S": "FREE"}, provisioningStatus={"S": "PENDING"})
-    run(cloud.stream_record("a", 2, "MODIFY"))
+    run(cloud, cloud.stream_record("a", 2, "MODIFY"))
     # THEN attempt 2 is asked for, and the reason is gone
     (event,) = cloud.published()
     assert event["detail"]["provisioningAttempt"] == 2
@@ -144,10 +145,10 @@ def test_a_failed_tenant_set_to_pending_is_tried_again(cloud: Cloud) -> None:
 def test_ten_deliveries_ask_with_one_attempt_and_change_nothing_more(cloud: Cloud) -> None:
     cloud.put("a")
     record = cloud.stream_record("a")
-    run(record)
+    run(cloud, record)
     after_the_first = cloud.item("a")
     for _ in range(9):
-        assert run(record) == {"batchItemFailures": []}
+        assert run(cloud, record) == {"batchItemFailures": []}
     assert cloud.item("a") == after_the_first
     assert {event["detail"]["provisioningAttempt"] for event in cloud.published()} == {1}
 
@@ -155,9 +156,9 @@ def test_ten_deliveries_ask_with_one_attempt_and_change_nothing_more(cloud: Clou
 def test_a_late_duplicate_does_not_reopen_a_completed_tenant(cloud: Cloud) -> None:
     cloud.put("a")
     record = cloud.stream_record("a")
-    run(record)
+    run(cloud, record)
     cloud.update("a", provisioningStatus={"S": "COMPLETED"})
-    run(record)
+    run(cloud, record)
     assert cloud.status("a") == "COMPLETED"
 
 
@@ -165,7 +166,7 @@ def test_a_record_deleted_meanwhile_is_not_made_again(cloud: Cloud) -> None:
     cloud.put("a")
     record = cloud.stream_record("a")
     cloud.dynamodb.delete_item(TableName=TABLE, Key=cloud.key("a"))
-    assert run(record) == {"batchItemFailures": []}
+    assert run(cloud, record) == {"batchItemFailures": []}
     assert cloud.item("a") == {}
 
 
@@ -175,7 +176,7 @@ def test_a_record_written_anew_before_its_turn_is_asked_for_as_it_is_now(cloud: 
     cloud.put("a", provisioningAttempt={"N": "3"}, tier={"S": tier})
     record = cloud.stream_record("a")
     cloud.put("a")
-    assert run(record) == {"batchItemFailures": []}
+    assert run(cloud, record) == {"batchItemFailures": []}
     assert cloud.status("a") == "PROVISIONING"
     assert cloud.published()[-1]["detail"]["provisioningAttempt"] == 1
 
@@ -212,7 +213,7 @@ def test_whatever_an_attribute_holds_the_tenant_is_asked_for_or_fails_with_a_rea
     tenants = [*ids.values(), "good"]
     batch = [cloud.stream_record(tenant_id, n) for n, tenant_id in enumerate(tenants)]
     # WHEN their batch comes as the stream shows it, binary as text
-    response = run(*json.loads(json.dumps(batch, default=lambda value: value.decode())))
+    response = run(cloud, *json.loads(json.dumps(batch, default=lambda value: value.decode())))
     # THEN nothing is to be delivered again
     assert response == {"batchItemFailures": []}
     assert cloud.status("good") == "PROVISIONING"
@@ -238,7 +239,7 @@ def test_the_mark_takes_back_nothing_that_was_written_since(cloud: Cloud, attrib
     cloud.put("a")
     record = cloud.stream_record("a")
     cloud.update("a", **{attribute: {"S": value}})
-    assert run(record) == {"batchItemFailures": []}
+    assert run(cloud, record) == {"batchItemFailures": []}
     item = cloud.item("a")
     assert (cloud.status("a"), item[attribute]) == ("PROVISIONING", {"S": value})
     assert cloud.keys_in("by-status-tier", "GSI2PK", f"STATUS#{item['status']['S']}#TIER#{item['tier']['S']}")
@@ -250,7 +251,7 @@ def test_a_tenant_that_is_deleted_before_its_turn_is_not_onboarded(cloud: Cloud)
     cloud.put("a")
     record = cloud.stream_record("a")
     cloud.update("a", status={"S": "DELETED"})
-    run(record)
+    run(cloud, record)
     assert (cloud.status("a"), cloud.item("a")["status"]) == ("FAILED", {"S": "DELETED"})
     assert cloud.reason("a") == "status is DELETED: a deleted tenant is not provisioned"
 
@@ -258,36 +259,30 @@ def test_a_tenant_that_is_deleted_before_its_turn_is_not_onboarded(cloud: Cloud)
 def test_a_record_without_room_for_its_mark_fails_with_a_reason(cloud: Cloud) -> None:
     cloud.put("full", ballast={"S": "x" * (405_000 - 82 - 220)})
     cloud.put("good")
-    assert run(cloud.stream_record("full", 1), cloud.stream_record("good", 2)) == {"batchItemFailures": []}
+    assert run(cloud, cloud.stream_record("full", 1), cloud.stream_record("good", 2)) == {
+        "batchItemFailures": []
+    }
     assert (cloud.status("full"), cloud.status("good")) == ("FAILED", "PROVISIONING")
     assert cloud.reason("full").startswith("DynamoDB takes no change of the record TENANT#full as it is")
 
 
-def test_a_refusal_that_can_not_be_written_is_listed_as_in_flight(cloud: Cloud) -> None:
+def test_a_rejection_that_can_not_be_written_is_listed_as_in_flight(cloud: Cloud) -> None:
     cloud.put("a", tier={"S": "GOLD"})
     record = cloud.stream_record("a")
-    store = _service().control_plane.store
-    whole = store._write
-    denied = ClientError({"Error": {"Code": "ThrottlingException"}}, "TransactWriteItems")
-
-    def write(changes: list[Any]) -> None:
-        if any(change.history for change in changes):
-            raise denied
-        whole(changes)
-
-    store._write = write  # type: ignore[method-assign]
+    calls = Calls()
+    calls.reject("TransactWriteItems", "ThrottlingException")
     with pytest.raises(BatchProcessingError):
-        run(record)
+        run(cloud, record, clients=calls.clients(cloud))
     assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#a"]
 
 
-def test_a_refusal_comes_too_late_for_a_mended_record(cloud: Cloud) -> None:
+def test_a_rejection_comes_too_late_for_a_mended_record(cloud: Cloud) -> None:
     cloud.put("a", tier={"S": "GOLD"})
     stale = cloud.stream_record("a")
     cloud.update(
         "a", tier={"S": "FREE"}, provisioningStatus={"S": "PROVISIONING"}, provisioningAttempt={"N": "1"}
     )
-    run(stale)
+    run(cloud, stale)
     assert cloud.status("a") == "PROVISIONING"
 
 
@@ -306,16 +301,12 @@ class Bus:
         return {"FailedEntryCount": len(self.refused), "Entries": entries}
 
 
-def with_bus(bus: Bus) -> None:
-    object.__setattr__(_service().control_plane.bus, "client", bus)
+class Denying:
+    """A DynamoDB that denies each request with a write of one tenant, by an error or a cancellation."""
 
-
-class Refusing:
-    """A DynamoDB that refuses each request with a write of one tenant, by an error or a cancellation."""
-
-    def __init__(self, tenant_id: str, code: str, times: int = 1000) -> None:
+    def __init__(self, client: Any, tenant_id: str, code: str, times: int = 1000) -> None:
         self.key, self.code, self.times = {"S": f"TENANT#{tenant_id}"}, code, times
-        self.client = boto3.client("dynamodb")
+        self.client = client
         self.exceptions = self.client.exceptions
         self.calls = list[int]()
 
@@ -338,17 +329,11 @@ class Refusing:
         return self.client.transact_write_items(TransactItems=TransactItems)
 
 
-def with_table(table: Refusing) -> None:
-    store = _service().control_plane.store
-    store._client = table  # type: ignore[assignment]
-    store._sleep = lambda _: None
-
-
 def test_a_mark_that_others_are_in_the_way_of_is_tried_again(cloud: Cloud) -> None:
     for n in range(10):
         cloud.put(f"t{n}")
-    with_table(Refusing("t3", "TransactionConflict", times=2))
-    response = run(*(cloud.stream_record(f"t{n}", n) for n in range(10)))
+    clients = clients_of(cloud, dynamodb=Denying(cloud.dynamodb, "t3", "TransactionConflict", times=2))
+    response = run(cloud, *(cloud.stream_record(f"t{n}", n) for n in range(10)), clients=clients)
     assert response == {"batchItemFailures": []}
     assert [cloud.status(f"t{n}") for n in range(10)] == ["PROVISIONING"] * 10
 
@@ -356,9 +341,9 @@ def test_a_mark_that_others_are_in_the_way_of_is_tried_again(cloud: Cloud) -> No
 def test_a_mark_that_others_are_in_the_way_of_for_long_holds_up_nobody_else(cloud: Cloud) -> None:
     for n in range(10):
         cloud.put(f"t{n}")
-    with_table(Refusing("t3", "TransactionConflict"))
+    clients = clients_of(cloud, dynamodb=Denying(cloud.dynamodb, "t3", "TransactionConflict"))
     with pytest.raises(UnlistedError):
-        run(*(cloud.stream_record(f"t{n}", n) for n in range(10)))
+        run(cloud, *(cloud.stream_record(f"t{n}", n) for n in range(10)), clients=clients)
     assert [cloud.status(f"t{n}") for n in range(10) if n != 3] == ["PROVISIONING"] * 9
     assert cloud.status("t3") == "PENDING"
 
@@ -366,9 +351,9 @@ def test_a_mark_that_others_are_in_the_way_of_for_long_holds_up_nobody_else(clou
 def test_ten_marks_cost_one_call(cloud: Cloud) -> None:
     for n in range(25):
         cloud.put(f"t{n}")
-    table = Refusing("nobody", "")
-    with_table(table)
-    run(*(cloud.stream_record(f"t{n}", n) for n in range(25)))
+    table = Denying(cloud.dynamodb, "nobody", "")
+    clients = clients_of(cloud, dynamodb=table)
+    run(cloud, *(cloud.stream_record(f"t{n}", n) for n in range(25)), clients=clients)
     assert table.calls == [10, 10, 5]
 
 
@@ -376,8 +361,8 @@ def test_an_entry_that_the_bus_refuses_is_delivered_again_and_not_marked(cloud: 
     for n in range(25):
         cloud.put(f"t{n}")
     bus = Bus("t3", "t17")
-    with_bus(bus)
-    response = run(*(cloud.stream_record(f"t{n}", 100 + n) for n in range(25)))
+    clients = clients_of(cloud, events=bus)
+    response = run(cloud, *(cloud.stream_record(f"t{n}", 100 + n) for n in range(25)), clients=clients)
     assert response == {"batchItemFailures": [{"itemIdentifier": "103"}, {"itemIdentifier": "117"}]}
     assert [cloud.status("t3"), cloud.status("t17"), cloud.status("t4")] == [
         "PENDING",
@@ -392,9 +377,9 @@ def test_a_bus_that_is_down_loses_nobody_and_is_asked_once(cloud: Cloud) -> None
     for n in range(25):
         cloud.put(f"t{n}")
     bus = Bus(error=ClientError({"Error": {"Code": "InternalException"}}, "PutEvents"))
-    with_bus(bus)
+    clients = clients_of(cloud, events=bus)
     with pytest.raises(BatchProcessingError):
-        run(*(cloud.stream_record(f"t{n}", n) for n in range(25)))
+        run(cloud, *(cloud.stream_record(f"t{n}", n) for n in range(25)), clients=clients)
     assert {cloud.status(f"t{n}") for n in range(25)} == {"PENDING"}
     assert len(bus.calls) == 1
 
@@ -402,57 +387,58 @@ def test_a_bus_that_is_down_loses_nobody_and_is_asked_once(cloud: Cloud) -> None
 def test_a_batch_that_runs_out_of_time_reports_its_rest(cloud: Cloud) -> None:
     for n in range(25):
         cloud.put(f"t{n}")
-    context = Context()
-    left = iter([120_000, 69_000, 68_000, 67_000])
-    context.get_remaining_time_in_millis = lambda: next(left)  # type: ignore[method-assign]  # a slow clock
-    response = handler({"Records": [cloud.stream_record(f"t{n}", 100 + n) for n in range(25)]}, context)
+    left = iter([120_000, 69_000, 68_000, 67_000])  # a slow clock
+    records = [cloud.stream_record(f"t{n}", 100 + n) for n in range(25)]
+    response = cloud.run("provisioning", {"Records": records}, Context(remaining=lambda: next(left)))
     assert [failure["itemIdentifier"] for failure in response["batchItemFailures"]] == [
         str(100 + n) for n in range(10, 25)
     ]
     assert [cloud.status(f"t{n}") for n in (0, 9, 10, 24)] == ["PROVISIONING"] * 2 + ["PENDING"] * 2
 
 
-def test_a_tenant_that_could_not_be_asked_for_is_listed_as_in_flight(cloud: Cloud) -> None:
+def test_a_tenant_that_could_not_be_requested_is_listed_as_in_flight(cloud: Cloud) -> None:
     """Should AWS give the record up, the reconciler still finds the tenant."""
     for tenant_id in ("a", "b"):
         cloud.put(tenant_id)
     records = [cloud.stream_record("a", 1), cloud.stream_record("b", 2)]
-    with_bus(Bus("b"))
-    run(*records)
+    clients = clients_of(cloud, events=Bus("b"))
+    run(cloud, *records, clients=clients)
     since = cloud.item("b")["GSI3SK"]
     assert cloud.status("b") == "PENDING"
     assert sorted(cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT")) == ["TENANT#a", "TENANT#b"]
     # A second failure does not make it look younger
     with pytest.raises(BatchProcessingError):
-        run(records[1])
+        run(cloud, records[1], clients=clients)
     assert cloud.item("b")["GSI3SK"] == since
 
 
-def test_a_tenant_that_could_not_even_be_listed_is_left_to_the_stream(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class NoListing:
+    """A DynamoDB that takes no change without an entry of history: the listing of those who failed."""
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.exceptions = client, client.exceptions
+
+    def transact_write_items(self, TransactItems: list[Any]) -> Any:  # noqa: N803 - boto3's name
+        if not any("Put" in item for item in TransactItems):
+            raise error("AccessDeniedException", "TransactWriteItems")
+        return self.client.transact_write_items(TransactItems=TransactItems)
+
+
+def test_a_tenant_that_could_not_even_be_listed_is_left_to_the_stream(cloud: Cloud) -> None:
     for tenant_id in ("a", "b"):
         cloud.put(tenant_id)
     records = [cloud.stream_record("a", 1), cloud.stream_record("b", 2)]
-    with_bus(Bus("b"))
-    store = _service().control_plane.store
-    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
-    whole = store.apply_all
-
-    def apply_all(changes: Any) -> Any:
-        return [denied for _ in changes] if any(not change.history for change in changes) else whole(changes)
-
-    monkeypatch.setattr(store, "apply_all", apply_all)
+    clients = clients_of(cloud, events=Bus("b"), dynamodb=NoListing(cloud.dynamodb))
     # WHEN the whole invocation fails, THEN no engine and no AWS takes the batch for done
     with pytest.raises(UnlistedError):
-        run(*records)
+        run(cloud, *records, clients=clients)
     assert cloud.status("a") == "PROVISIONING"
 
 
 def test_each_transition_leaves_a_line_of_history(cloud: Cloud) -> None:
     cloud.put("a")
     record = cloud.stream_record("a")
-    run(record)
+    run(cloud, record)
     (line,) = cloud.history("a")
     assert line == {
         "EntityType": "HISTORY",
@@ -463,7 +449,7 @@ def test_each_transition_leaves_a_line_of_history(cloud: Cloud) -> None:
         "correlationId": "event-1",
     }
     # A duplicate is no transition
-    run(record)
+    run(cloud, record)
     assert len(cloud.history("a")) == 1
 
 
@@ -473,8 +459,8 @@ def test_a_bad_record_does_not_cancel_the_marks_beside_it(cloud: Cloud) -> None:
         cloud.put(f"t{n}")
     stale = [cloud.stream_record(f"t{n}", n) for n in range(10)]
     cloud.update("t3", provisioningStatus={"S": "COMPLETED"}, provisioningAttempt={"N": "1"})
-    with_table(Refusing("t5", "ValidationException"))
-    response = run(*stale)
+    clients = clients_of(cloud, dynamodb=Denying(cloud.dynamodb, "t5", "ValidationException"))
+    response = run(cloud, *stale, clients=clients)
     assert response == {"batchItemFailures": [{"itemIdentifier": "5"}]}
     assert [cloud.status(f"t{n}") for n in range(10)] == [
         {3: "COMPLETED", 5: "PENDING"}.get(n, "PROVISIONING") for n in range(10)
@@ -484,7 +470,7 @@ def test_a_bad_record_does_not_cancel_the_marks_beside_it(cloud: Cloud) -> None:
 def test_a_uuid_is_logged_whole(cloud: Cloud, logs: LogLines) -> None:
     tenant_id = "550e8400-e29b-41d4-a716-446655440000"
     cloud.put(tenant_id)
-    run(cloud.stream_record(tenant_id))
+    run(cloud, cloud.stream_record(tenant_id))
     assert logs.only("Onboarding requested")["tenant_id"] == tenant_id
 
 
@@ -498,15 +484,15 @@ def test_it_publishes_before_it_marks(cloud: Cloud) -> None:
             seen.append(cloud.status("a"))
             return super().put_events(Entries)
 
-    with_bus(Watching())
-    run(cloud.stream_record("a"))
+    clients = clients_of(cloud, events=Watching())
+    run(cloud, cloud.stream_record("a"), clients=clients)
     assert seen == ["PENDING"]
     assert cloud.status("a") == "PROVISIONING"
 
 
 def test_logs_name_the_tenant_and_hold_no_record(cloud: Cloud, logs: LogLines) -> None:
     cloud.put("a", secret={"S": "do-not-log-me"})
-    run(cloud.stream_record("a"))
+    run(cloud, cloud.stream_record("a"))
     lines = logs.all()
     (said,) = [line for line in lines if line.get("message") == "Onboarding requested"]
     assert (said["tenant_id"], said["correlation_id"], said["attempt"]) == ("a", "event-1", 1)
@@ -518,8 +504,8 @@ def test_logs_name_the_tenant_and_hold_no_record(cloud: Cloud, logs: LogLines) -
 def test_an_error_is_logged_with_its_tenant(cloud: Cloud, logs: LogLines) -> None:
     for tenant_id in ("a", "b"):
         cloud.put(tenant_id)
-    with_bus(Bus("b"))
-    run(cloud.stream_record("a", 1), cloud.stream_record("b", 2))
+    clients = clients_of(cloud, events=Bus("b"))
+    run(cloud, cloud.stream_record("a", 1), cloud.stream_record("b", 2), clients=clients)
     error = logs.only("Record failed")
     assert error["tenant_id"] == "b"
     assert "ThrottlingException" in error["exception"]

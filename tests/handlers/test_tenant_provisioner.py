@@ -2,21 +2,19 @@
 
 import json
 import threading
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from tenant_provisioner.handler import handler
-from tenant_provisioner.side_by_side import one_by_one, side_by_side
 from tenkacloud.isolation.policies import silo_bucket_policy
 from tenkacloud.isolation.resource_names import silo_bucket
+from tenkacloud.platform.clients import Clients, one_by_one
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, ROLE, Cloud, LogLines
+from tests.handlers.faults import Calls
 from tests.support import Context, golden
 
 SILO = silo_bucket("test", Slug("acme-corp"), TenantId("acme"), ACCOUNT, REGION)
@@ -29,8 +27,8 @@ def onboarding(**fields: Any) -> dict[str, Any]:
     return event
 
 
-def run(event: Any) -> None:
-    handler(event, Context())
+def run(cloud: Cloud, event: Any) -> None:
+    cloud.run("tenant-provisioner", event)
 
 
 def only(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def only(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("tier", ["FREE", "PRO"])
 def test_pooled_tiers_get_a_prefix(cloud: Cloud, tier: str) -> None:
-    run(onboarding(tier=tier))
+    run(cloud, onboarding(tier=tier))
     marker = cloud.s3.get_object(Bucket=DATA_BUCKET, Key="tenants/acme/.tenkacloud.json")
     assert json.loads(marker["Body"].read()) == {"tenantId": "acme"}
     detail = only(cloud.published())
@@ -59,7 +57,7 @@ def test_pooled_tiers_get_a_prefix(cloud: Cloud, tier: str) -> None:
 
 
 def test_enterprise_gets_a_hardened_bucket_of_its_own(cloud: Cloud) -> None:
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["resources"] == {"dedicatedBucket": SILO}
     s3 = cloud.s3
     assert s3.get_bucket_location(Bucket=SILO)["LocationConstraint"] == REGION
@@ -75,7 +73,7 @@ def test_enterprise_gets_a_hardened_bucket_of_its_own(cloud: Cloud) -> None:
 @pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
 def test_ten_duplicates_end_in_the_same_state(cloud: Cloud, tier: str) -> None:
     for _ in range(10):
-        run(onboarding(tier=tier))
+        run(cloud, onboarding(tier=tier))
     results = [event["detail"] for event in cloud.published()]
     assert len(results) == 10
     assert len({json.dumps({**result, "timestamp": ""}) for result in results}) == 1
@@ -86,7 +84,7 @@ def test_ten_duplicates_end_in_the_same_state(cloud: Cloud, tier: str) -> None:
 
 def test_the_designs_fields_alone_are_enough(cloud: Cloud) -> None:
     event = golden("tenant_onboarding_design_only")
-    run(event)
+    run(cloud, event)
     detail = only(cloud.published())
     assert detail["status"] == "COMPLETED"
     assert "provisioningAttempt" not in detail
@@ -94,7 +92,7 @@ def test_the_designs_fields_alone_are_enough(cloud: Cloud) -> None:
 
 
 def test_fields_that_it_does_not_know_are_ignored(cloud: Cloud) -> None:
-    run(onboarding(region="eu-west-1", extra={"deep": [1]}))
+    run(cloud, onboarding(region="eu-west-1", extra={"deep": [1]}))
     assert only(cloud.published())["status"] == "COMPLETED"
 
 
@@ -104,13 +102,13 @@ def test_fields_that_it_does_not_know_are_ignored(cloud: Cloud) -> None:
         ({"tier": "GOLD"}, "detail.tier 'GOLD' is unknown: one of FREE, PRO, ENTERPRISE"),
         ({"tier": None}, "detail.tier is missing"),
         ({"slug": None}, "detail.slug is missing"),
-        ({"slug": "../x"}, "detail.slug '../x' is no slug"),
+        ({"slug": "../x"}, "detail.slug '../x' is not a valid slug"),
         ({"tenantName": ""}, "detail.tenantName is empty"),
         ({"timestamp": None}, "detail.timestamp is missing"),
     ],
 )
 def test_an_event_that_breaks_the_contract_fails_its_tenant(cloud: Cloud, fields: Any, reason: str) -> None:
-    run(onboarding(**fields))
+    run(cloud, onboarding(**fields))
     detail = only(cloud.published())
     assert detail["status"] == "FAILED"
     assert detail["provisioningAttempt"] == 1
@@ -121,7 +119,7 @@ def test_an_event_that_breaks_the_contract_fails_its_tenant(cloud: Cloud, fields
 
 @pytest.mark.parametrize("attempt", ["1", 0, 1.5, True])
 def test_a_bad_attempt_fails_its_tenant_too(cloud: Cloud, attempt: Any) -> None:
-    run(onboarding(provisioningAttempt=attempt))
+    run(cloud, onboarding(provisioningAttempt=attempt))
     detail = only(cloud.published())
     assert detail["status"] == "FAILED"
     assert "detail.provisioningAttempt" in detail["failureReason"]
@@ -130,17 +128,17 @@ def test_a_bad_attempt_fails_its_tenant_too(cloud: Cloud, attempt: Any) -> None:
 
 
 @pytest.mark.parametrize("detail", ["text", 1, None, [], {"tenantId": "../x"}, {"tenantId": 7}, {}])
-def test_an_event_of_no_tenant_goes_to_the_dead_letter_queue_with_its_reason(
+def test_an_event_of_no_tenant_goes_to_the_dead_message_queue_with_its_reason(
     cloud: Cloud, detail: Any
 ) -> None:
     event = {**golden("tenant_onboarding"), "detail": detail}
-    run(event)
+    run(cloud, event)
     assert cloud.published() == []
-    (letter,) = cloud.rejected()
-    assert letter["requestPayload"] == event
-    assert letter["requestContext"]["condition"] == "Rejected"
-    assert letter["responsePayload"]["errorType"] == "InvalidFieldError"
-    assert letter["responsePayload"]["errorMessage"].startswith("detail")
+    (message,) = cloud.rejected()
+    assert message["requestPayload"] == event
+    assert message["requestContext"]["condition"] == "Rejected"
+    assert message["responsePayload"]["errorType"] == "InvalidFieldError"
+    assert message["responsePayload"]["errorMessage"].startswith("detail")
 
 
 def test_a_bad_event_as_large_as_events_get_is_kept_too(cloud: Cloud) -> None:
@@ -148,18 +146,20 @@ def test_a_bad_event_as_large_as_events_get_is_kept_too(cloud: Cloud) -> None:
     event = golden("tenant_onboarding")
     event["detail"] = {"tenantId": "../x", "note": ""}
     event["detail"]["note"] = "x" * (256 * 1024 - len(json.dumps(event)))
-    run(event)
-    (letter,) = cloud.rejected()
-    assert letter["responsePayload"]["errorMessage"].startswith("detail.tenantId '../x' is no tenant id")
-    assert letter["requestPayload"]["id"] == event["id"]
-    assert letter["requestPayload"]["time"] == event["time"]
-    assert letter["requestPayload"]["truncated"] is True
+    run(cloud, event)
+    (message,) = cloud.rejected()
+    assert message["responsePayload"]["errorMessage"].startswith(
+        "detail.tenantId '../x' is not a valid tenant id"
+    )
+    assert message["requestPayload"]["id"] == event["id"]
+    assert message["requestPayload"]["time"] == event["time"]
+    assert message["requestPayload"]["truncated"] is True
 
 
 def test_an_event_of_another_kind_is_rejected(cloud: Cloud) -> None:
-    run(golden("tenant_provisioned"))
-    (letter,) = cloud.rejected()
-    assert letter["responsePayload"]["errorMessage"].startswith("source ")
+    run(cloud, golden("tenant_provisioned"))
+    (message,) = cloud.rejected()
+    assert message["responsePayload"]["errorMessage"].startswith("source ")
 
 
 def test_a_bucket_of_another_account_fails_the_tenant(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_a_bucket_of_another_account_fails_the_tenant(cloud: Cloud, monkeypatch:
         other.setenv("MOTO_ACCOUNT_ID", "999999999999")
         s3: Any = boto3.client("s3")
         s3.create_bucket(Bucket=SILO, CreateBucketConfiguration={"LocationConstraint": REGION})
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     detail = only(cloud.published())
     assert detail["status"] == "FAILED"
     assert detail["failureReason"] == f"bucket {SILO} is owned by another AWS account"
@@ -194,7 +194,7 @@ def test_a_bucket_of_somebody_else_in_this_account_is_not_adopted(
     cloud: Cloud, tags: Any, empty: bool
 ) -> None:
     make_bucket(cloud, tags, empty=empty)
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     detail = only(cloud.published())
     assert detail["status"] == "FAILED"
     assert f"bucket {SILO} exists in this AWS account" in detail["failureReason"]
@@ -209,7 +209,7 @@ def test_a_bucket_of_somebody_else_in_this_account_is_not_adopted(
 )
 def test_a_bucket_left_by_a_crash_is_finished(cloud: Cloud, tags: Any, empty: bool) -> None:
     make_bucket(cloud, tags, empty=empty)
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
     assert cloud.s3.get_bucket_versioning(Bucket=SILO)["Status"] == "Enabled"
     assert tags_of(cloud) == {**(tags or {}), "tenantId": "acme"}
@@ -223,7 +223,7 @@ def test_a_bucket_that_lost_its_tag_is_known_by_its_policy(
     make_bucket(cloud, tags, empty=empty)
     policy = silo_bucket_policy(SILO, TenantId("acme"), ROLE)
     cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
     assert tags_of(cloud) == {**tags, "tenantId": "acme"}
     assert cloud.s3.get_bucket_versioning(Bucket=SILO)["Status"] == "Enabled"
@@ -238,7 +238,7 @@ def test_a_policy_shows_nothing_against_a_tag_or_for_another_tenant(
     make_bucket(cloud, tags, empty=False)
     policy = silo_bucket_policy(SILO, TenantId(named), ROLE)
     cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "FAILED"
     assert tags_of(cloud) == tags
     assert json.loads(cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"]) == policy
@@ -246,12 +246,12 @@ def test_a_policy_shows_nothing_against_a_tag_or_for_another_tenant(
 
 def test_the_reason_says_which_tag_shows_whose_a_bucket_is(cloud: Cloud) -> None:
     make_bucket(cloud, {"team": "billing"}, empty=False)
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     reason = only(cloud.published())["failureReason"]
     assert "add the tag tenantId=acme to it, then retry" in reason
     # and that is all there is to do
     make_tags(cloud, {"team": "billing", "tenantId": "acme"})
-    run(onboarding(tier="ENTERPRISE"))
+    run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
 
 
@@ -265,40 +265,23 @@ def tags_of(cloud: Cloud) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in found}
 
 
-@dataclass
-class Calls:
-    """The AWS calls of the functions, some of them answered otherwise than moto would."""
+class Watched(Calls):
+    """The function, with the calls that it makes."""
 
-    names: list[str] = field(default_factory=list)
-    answers: dict[str, list[Any]] = field(default_factory=dict)
-
-    def reject(self, operation: str, *codes: str) -> None:
-        """Answer the next calls of an operation with these errors."""
-        self.answers[operation] = [ClientError({"Error": {"Code": code}}, operation) for code in codes]
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__()
+        self.function = cloud.function("tenant-provisioner", self.clients(cloud))
 
     def of(self, event: Any) -> list[str]:
         """Return the calls that an event causes, by name."""
         self.names.clear()
-        run(event)
+        self.function(event, Context())
         return sorted(self.names)
 
 
 @pytest.fixture
-def calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Calls:
-    calls = Calls()
-    whole = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def make(client: Any, operation: str, arguments: Any) -> Any:
-        calls.names.append(operation)
-        if not calls.answers.get(operation):
-            return whole(client, operation, arguments)
-        answer = calls.answers[operation].pop(0)
-        if isinstance(answer, ClientError):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", make)
-    return calls
+def calls(cloud: Cloud) -> Watched:
+    return Watched(cloud)
 
 
 CLOSED = {
@@ -317,7 +300,7 @@ ENCRYPTED = {
 NEEDED = ["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "PutBucketVersioning", "PutEvents"]
 
 
-def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: Cloud, calls: Calls) -> None:
+def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: Cloud, calls: Watched) -> None:
     # GIVEN an account in which S3 gives new buckets what it has given them since 2023; moto's has not
     calls.answers = {"GetPublicAccessBlock": [CLOSED], "GetBucketEncryption": [ENCRYPTED]}
     looked = calls.of(onboarding(tenantId="first", tier="ENTERPRISE"))
@@ -347,7 +330,7 @@ def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: C
     ],
 )
 def test_a_weaker_default_is_no_default(
-    cloud: Cloud, calls: Calls, read: str, default: Any, write: str
+    cloud: Cloud, calls: Watched, read: str, default: Any, write: str
 ) -> None:
     calls.answers = {read: [default, default]}
     for tenant_id in ("first", "second"):
@@ -357,7 +340,7 @@ def test_a_weaker_default_is_no_default(
 
 @pytest.mark.parametrize("operation", ["PutBucketPolicy", "PutPublicAccessBlock", "PutBucketTagging"])
 def test_settings_that_are_in_each_others_way_are_made_one_by_one(
-    cloud: Cloud, calls: Calls, operation: str
+    cloud: Cloud, calls: Watched, operation: str
 ) -> None:
     calls.reject(operation, "OperationAborted")
     assert calls.of(onboarding(tier="ENTERPRISE")).count(operation) == 2
@@ -370,16 +353,16 @@ def test_settings_that_are_in_each_others_way_are_made_one_by_one(
 
 
 @pytest.mark.parametrize("codes", [("OperationAborted", "OperationAborted"), ("SlowDown",)])
-def test_a_setting_that_fails_leaves_the_tenant_to_a_retry(cloud: Cloud, calls: Calls, codes: Any) -> None:
+def test_a_setting_that_fails_leaves_the_tenant_to_a_retry(cloud: Cloud, calls: Watched, codes: Any) -> None:
     calls.reject("PutBucketPolicy", *codes)
     with pytest.raises(ClientError, match=codes[-1]):
-        run(onboarding(tier="ENTERPRISE"))
+        calls.of(onboarding(tier="ENTERPRISE"))
     assert cloud.published() == []
-    run(onboarding(tier="ENTERPRISE"))
+    calls.of(onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
 
 
-def test_calls_side_by_side_are_under_way_at_the_same_time_and_have_all_ended() -> None:
+def test_calls_made_together_are_under_way_at_the_same_time_and_have_all_ended() -> None:
     before = threading.active_count()
     meeting = threading.Barrier(3)
     ended = []
@@ -390,7 +373,7 @@ def test_calls_side_by_side_are_under_way_at_the_same_time_and_have_all_ended() 
         if number:
             raise ValueError(number)
 
-    errors = side_by_side([partial(call, number) for number in range(3)])
+    errors = Clients().together([partial(call, number) for number in range(3)])
     assert [str(error) for error in errors] == ["None", "1", "2"]
     assert sorted(ended) == [0, 1, 2]
     assert threading.active_count() == before
@@ -437,7 +420,7 @@ def test_a_replay_builds_nothing_that_no_record_asks_for(
 ) -> None:
     if record is not None:
         cloud.put("acme", **{"tier": {"S": tier}, **record})
-    run(replayed(tier=tier))
+    run(cloud, replayed(tier=tier))
     assert nothing_was_made(cloud)
     assert cloud.published() == []
     assert cloud.rejected() == []
@@ -458,7 +441,7 @@ def test_a_replay_builds_nothing_that_no_record_asks_for(
 )
 def test_a_replay_builds_what_is_missing(cloud: Cloud, tier: str, record: dict[str, Any]) -> None:
     cloud.put("acme", tier={"S": tier}, **record)
-    run(replayed(tier=tier))
+    run(cloud, replayed(tier=tier))
     assert only(cloud.published())["status"] == "COMPLETED"
     assert not nothing_was_made(cloud)
 
@@ -469,19 +452,19 @@ def test_a_replay_reports_a_bad_event_only_if_there_is_somebody_to_report_on(
 ) -> None:
     if exists:
         cloud.put("acme")
-    run(replayed(tier="GOLD"))
+    run(cloud, replayed(tier="GOLD"))
     assert [event["detail"]["status"] for event in cloud.published()] == ["FAILED"] * exists
     assert cloud.rejected() == []
 
 
-def test_a_replay_is_tried_again_if_the_record_cannot_be_read(cloud: Cloud, calls: Calls) -> None:
+def test_a_replay_is_tried_again_if_the_record_cannot_be_read(cloud: Cloud, calls: Watched) -> None:
     calls.reject("GetItem", "ProvisionedThroughputExceededException")
     with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
-        run(replayed())
+        calls.of(replayed())
     assert nothing_was_made(cloud)
 
 
-def test_only_a_replay_looks_at_the_record(cloud: Cloud, calls: Calls) -> None:
+def test_only_a_replay_looks_at_the_record(cloud: Cloud, calls: Watched) -> None:
     assert calls.of(onboarding()) == ["PutEvents", "PutObject"]
     cloud.put("acme")
     assert calls.of(replayed()) == ["GetItem", "PutEvents", "PutObject"]
@@ -490,13 +473,13 @@ def test_only_a_replay_looks_at_the_record(cloud: Cloud, calls: Calls) -> None:
 def test_a_transient_error_is_raised_so_that_aws_retries(cloud: Cloud) -> None:
     cloud.s3.delete_bucket(Bucket=DATA_BUCKET)
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        run(onboarding())
+        run(cloud, onboarding())
     assert cloud.published() == []
     assert cloud.rejected() == []
 
 
 def test_logs_carry_the_tenant_and_the_correlation_id(cloud: Cloud, logs: LogLines) -> None:
-    run(onboarding(secret="do-not-log-me"))
+    run(cloud, onboarding(secret="do-not-log-me"))
     lines = logs.all()
     (said,) = [line for line in lines if line.get("message") == "Tenant provisioned"]
     assert said["tenant_id"] == "acme"

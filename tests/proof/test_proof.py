@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.tooling.project import ROOT
+from scripts.tooling.reports import LINES_MAX
 from scripts.verification.proof import declared, evaluator, properties
+from scripts.verification.proof import prove as prove_command
 from scripts.verification.proof.plan import read
 from scripts.verification.proof.policy import UnreadableError
 from scripts.verification.proof.properties import Result, prove
@@ -36,6 +39,23 @@ def test_isolation_is_proved_from_the_plan(plan: Plan) -> None:
         *("B3", "B4", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "E ", "F1", "F2"),
         *("G1", "G2", "G3", "G4", "G5", "G6", "G7", "H "),
     }
+
+
+def test_the_summary_is_short_and_begins_with_the_verdict() -> None:
+    proved = [Result(f"property {number}", 10.0 * number) for number in range(40)]
+    lines = prove_command.summary(proved, [Path("proof.txt")]).lines()
+    assert len(lines) <= LINES_MAX
+    assert lines[0] == "✓ passed: 40 of 40 properties proved for all tenants t ≠ u"
+    assert any("0.4 s: property 39" in line for line in lines)
+
+
+def test_the_summary_says_what_is_not_proved_and_where_the_rest_is() -> None:
+    results = [Result("A1", 10.0), *(Result(f"B{number}", 10.0, "a reason") for number in range(40))]
+    lines = prove_command.summary(results, [Path("proof.txt")]).lines()
+    assert len(lines) == LINES_MAX
+    assert lines[0] == "✗ failed: 1 of 41 properties proved for all tenants t ≠ u"
+    assert lines[1] == "✗ B0: a reason"
+    assert lines[-1] == "  report: proof.txt"
 
 
 # --- changing a plan ----------------------------------------------------------------------------------------

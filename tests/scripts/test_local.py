@@ -127,7 +127,7 @@ def test_no_engine_is_started_elsewhere() -> None:
 @pytest.mark.parametrize("url", ["localhost:4566", "ftp://localhost", "http://", "http://localhost:port"])
 def test_an_endpoint_that_is_no_url_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    with pytest.raises(CommandError, match="is no http"):
+    with pytest.raises(CommandError, match="is not a valid http"):
         Endpoint.configured()
 
 

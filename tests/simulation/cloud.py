@@ -39,11 +39,13 @@ class State:
         table = self._table
         table.items.clear()
         table.stream_shard.items.clear()
-        buckets = s3_backends[ACCOUNT]["aws"].buckets
-        for name in [name for name in buckets if name != DATA_BUCKET]:
-            del buckets[name]
+        backend = s3_backends[ACCOUNT]["aws"]
+        for name in self.buckets():
+            # moto keeps the tags apart, and gives them to the next bucket of the name.
+            backend.tagger.delete_all_tags_for_resource(backend.buckets[name].arn)
+            del backend.buckets[name]
             s3_backends.bucket_accounts.pop(name, None)
-        buckets[DATA_BUCKET].keys.clear()
+        backend.buckets[DATA_BUCKET].keys.clear()
 
     def stream(self, start: int) -> list[dict[str, Any]]:
         """Return the stream's records from a position."""
@@ -114,13 +116,13 @@ def simulated_aws() -> Iterator[State]:
 
 def _client(service: Any, **options: Any) -> Any:
     # Whatever endpoint the environment names: calls must come to moto.
-    config = Config(parameter_validation=False, ignore_configured_endpoint_urls=True, **options)
+    settings: Any = {"parameter_validation": False, "ignore_configured_endpoint_urls": True, **options}
     return boto3.client(
         service,
         region_name=REGION,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        config=config,
+        config=Config(**settings),
     )
 
 
@@ -134,13 +136,14 @@ class _TenantTable(Table):
     @classmethod
     def of(cls, table: Table) -> "_TenantTable":
         """Return a table that takes the place of one of moto's."""
-        twin = cls.__new__(cls)
+        twin = object.__new__(cls)
         vars(twin).update(vars(table))
-        twin.stream_shard.table = twin
+        shard: Any = twin.stream_shard
+        shard.table = twin
         return twin
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "_TenantTable":
-        twin = copy.copy(self)
+        twin: Any = copy.copy(self)
         twin.items = type(self.items)(dict)
         for partition, rows in self.items.items():
             # Lines of history are never changed, so they can be shared.
@@ -149,5 +152,5 @@ class _TenantTable(Table):
             }
         twin.stream_shard = copy.copy(self.stream_shard)
         twin.stream_shard.table = twin
-        twin.stream_shard.items = list(self.stream_shard.items)
-        return twin
+        twin.stream_shard.items = list(twin.stream_shard.items)
+        return twin  # type: ignore[no-any-return]

@@ -20,9 +20,8 @@ from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.tenants.record import AUTOMATIC_RETRIES, read, resource_mismatch
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.settings import ACCOUNT, AUTOMATIC_RETRIES_MAX, ENVIRONMENT, REGION, STUCK_AFTER
-from tests.simulation.simulator import OPERATOR, Changed
+from tests.simulation.simulator import OPERATOR, Changed, event_for
 from tests.simulation.workload import Tenant, Workload
-from tests.support import consumed_event
 
 Check = Callable[[Workload], Iterator[str]]
 
@@ -194,7 +193,7 @@ def a_success_wins_over_failed(workload: Workload) -> Iterator[str]:
 
 def _was_published(workload: Workload, change: Changed, consumer: str, status: str | None = None) -> bool:
     """Whether a service was sent an event of the attempt that a change is of."""
-    detail_type = consumed_event(consumer).DETAIL_TYPE
+    detail_type = event_for(consumer).DETAIL_TYPE
     return any(
         event.detail_type == detail_type
         and event.step <= change.step

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from scripts.tooling.project import ROOT
 from tests.simulation.cloud import State, simulated_aws
@@ -51,7 +51,114 @@ class Mutant:
 
 
 _SHARED: Final = "shared/src/tenkacloud"
-MUTANTS: Final = ()
+_CONTROL_PLANE: Final = "services/control-plane"
+MUTANTS: Final = (
+    Mutant(
+        "mark_before_publish",
+        "A crash between the two leaves a tenant that was never requested.",
+        f"{_SHARED}/tenants/onboarding_requester.py",
+        old="""        errors = self.bus.put([request.event for request in requests])
+        published = [request for request, error in zip(requests, errors, strict=True) if not error]
+        marks = iter(self.repository.apply_all([request.mark for request in published]))
+""",
+        new="""        marks = iter(self.repository.apply_all([request.mark for request in requests]))
+        errors = self.bus.put([request.event for request in requests])
+""",
+    ),
+    Mutant(
+        "swallow_a_record_error",
+        "A record that failed is taken for done.",
+        f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
+        old="next(rest).outcome = outcome\n",
+        new="next(rest).outcome = NotApplied(None) if isinstance(outcome, Exception) else outcome\n",
+    ),
+    Mutant(
+        "drop_the_condition",
+        "Writes go through whatever the record says.",
+        f"{_SHARED}/tenants/repository.py",
+        old='"ConditionExpression": " OR ".join(condition(*state) for',
+        new='"ConditionExpression": "attribute_exists(PK) OR " + " OR ".join(condition(*state) for',
+    ),
+    Mutant(
+        "ignore_failed_entry_count",
+        "PutEvents answered, so everything is taken.",
+        f"{_SHARED}/events/bus.py",
+        old='return [entry.get("ErrorCode") for entry in response["Entries"]]',
+        new='return [None for _ in response["Entries"]]',
+    ),
+    Mutant(
+        "trust_a_stale_attempt",
+        "A result is recorded whatever attempt it is of.",
+        f"{_SHARED}/tenants/transitions/results.py",
+        old="requires = {**_answered(result), **attempt}",
+        new="requires = _answered(result)",
+    ),
+    Mutant(
+        "random_bucket_name",
+        "Each delivery makes a bucket of its own.",
+        f"{_SHARED}/isolation/resource_names.py",
+        old="digest = hashlib.sha256(identity.encode())",
+        new="digest = hashlib.sha256(identity.encode() + __import__('os').urandom(8))",
+    ),
+    Mutant(
+        "history_in_a_call_of_its_own",
+        "The entry of history is written after the change, where a crash can come between.",
+        f"{_SHARED}/tenants/repository.py",
+        old="""            writes += [
+                {"Put": {"TableName": self._table_name, "Item": item}}
+                for item in history_of(transition, self._writer)
+            ]
+        self._client.transact_write_items(TransactItems=writes)
+""",
+        new="""        self._client.transact_write_items(TransactItems=writes)
+        for transition in transitions:
+            for item in history_of(transition, self._writer):
+                self._client.put_item(TableName=self._table_name, Item=item)
+""",
+    ),
+    Mutant(
+        "retry_without_waiting",
+        "Every tenant in flight is taken for stuck.",
+        f"{_CONTROL_PLANE}/reconciler/src/reconciler/decisions.py",
+        old="return self.now - patience * self.stuck_after",
+        new="return self.now - patience * timedelta(0)",
+    ),
+    Mutant(
+        "forget_who_could_not_be_requested",
+        "A tenant whose record the stream delivers no more is listed nowhere.",
+        f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
+        old="if each.failed and not isinstance(each.plan, Ignore)",
+        new="if False",
+    ),
+    Mutant(
+        "drop_what_breaks_the_contract",
+        "A rejected event is logged, and kept nowhere.",
+        f"{_SHARED}/events/dead_letters.py",
+        old="self.client().send_message(QueueUrl=self.queue_url, MessageBody=body)",
+        new="_ = body",
+    ),
+    Mutant(
+        "mark_what_was_not_read",
+        "A change requires the status and the attempt only, and writes what was read of the rest.",
+        f"{_SHARED}/tenants/transitions/transition.py",
+        old="for name in DECISIVE_ATTRIBUTES}",
+        new='for name in ("provisioningStatus", "provisioningAttempt")}',
+    ),
+    Mutant(
+        "take_any_result_for_an_answer",
+        "A result is recorded whatever was requested when it was made.",
+        f"{_SHARED}/tenants/transitions/results.py",
+        old="requires = {**_answered(result), **attempt}",
+        new="requires = attempt",
+    ),
+    Mutant(
+        "be_impatient_with_a_backlog",
+        "Each automatic retry waits no longer than the first attempt did.",
+        f"{_CONTROL_PLANE}/reconciler/src/reconciler/decisions.py",
+        old="PATIENCE_MAX: Final = 8",
+        new="PATIENCE_MAX: Final = 1",
+    ),
+)
 
 
 def main() -> int:
@@ -69,7 +176,7 @@ def find(mutants: tuple[Mutant, ...]) -> dict[str, int | None]:
     """
     context = get_context("fork")  # so that what is loaded here is there in each
     waiting = list(mutants)
-    running: dict[int, tuple[Mutant, Connection]] = {}
+    running: dict[Any, tuple[Mutant, Connection]] = {}
     found: dict[str, int | None] = {}
     with tempfile.TemporaryDirectory() as folder, simulated_aws() as state:
         while waiting or running:
@@ -81,7 +188,7 @@ def find(mutants: tuple[Mutant, ...]) -> dict[str, int | None]:
                 sender.close()
                 running[process.sentinel] = mutant, receiver
             for sentinel in wait(list(running)):
-                mutant, receiver = running.pop(int(sentinel))  # type: ignore[call-overload]
+                mutant, receiver = running.pop(sentinel)
                 try:
                     found[mutant.name] = receiver.recv()
                 except EOFError:

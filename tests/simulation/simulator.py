@@ -26,6 +26,7 @@ from typing import Any, Final
 from scripts.tooling.deployment import COMPLETION, PROVISIONING
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow import reconciling
+from tenkacloud.events.contract import Event
 from tenkacloud.platform.clients import Call, Clients, one_by_one
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import IN_FLIGHT, METADATA, PARTITION, SORT, TENANT_PREFIX
@@ -433,6 +434,18 @@ class SimulatedClients(Clients):
         state = self._simulator.state
         real = {"dynamodb": state.dynamodb, "s3": state.s3}
         return Client(service, real.get(service), self._simulator)
+
+
+def event_for(service: str) -> type[Event]:
+    """Return the event that a service consumes.
+
+    Raises:
+        LookupError: it consumes none.
+    """
+    event = consumed_event(service)
+    if event is None:
+        raise LookupError(f"{service} consumes no event")
+    return event
 
 
 @cache

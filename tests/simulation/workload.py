@@ -14,8 +14,7 @@ from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions.retry import request_again
 from tenkacloud.tenants.validation import TenantId
 from tests.settings import STUCK_AFTER, TABLE
-from tests.simulation.simulator import OPERATOR, Simulator
-from tests.support import consumed_event
+from tests.simulation.simulator import OPERATOR, Simulator, event_for
 
 TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
 #: Ids chosen to overlap.
@@ -135,7 +134,7 @@ class Workload:
             self._change_its_mind(tenant)
         if rng.random() < 0.2:
             service, detail = rng.choice(_STRAY)
-            event = consumed_event(service)
+            event = event_for(service)
             named = {**detail, "tenantId": self.tenants[0].id} if detail.get("tenantId") == "?" else detail
             stray = partial(simulator.accept, event.SOURCE, event.DETAIL_TYPE, named)
             simulator.later(rng.uniform(0, 20), "a stray event", stray)

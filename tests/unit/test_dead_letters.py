@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tenkacloud.events.dead_letters import BODY_MAX, message_body
 
 #: What SQS takes in a message.
 ALLOWED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+NOW = datetime(2026, 1, 31, 9, 0, 1, tzinfo=UTC)
 EVENT_MAX = 1_000_000  # four times what EventBridge takes
 ENVELOPE = {
     "id": "3b9b-1",
@@ -31,7 +33,7 @@ def _joined(text: str) -> str:
 
 def message(event: Any, reason: str = "detail.tier is missing") -> dict[str, Any]:
     """Return a message as an operator's tool reads it, after checking that SQS takes it."""
-    body = message_body(event, InvalidFieldError("", reason), request_id="r", function_arn="arn:f", now="now")
+    body = message_body(event, InvalidFieldError("", reason), request_id="r", function_arn="arn:f", now=NOW)
     assert len(body.encode()) <= BODY_MAX
     assert ALLOWED.fullmatch(body)
     content: dict[str, Any] = json.loads(body)

@@ -1,16 +1,18 @@
 """What the completion function makes of a result that did not fit the record."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from provisioning_completion.decisions import Ignore, Retry, WithMark, decide
-from tenkacloud.events import TenantProvisioned
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.validation import TenantId
 
-NOW = "2026-01-02T03:04:05.678Z"
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
 
 
 def item(status: str, attempt: int | None) -> dict[str, Any]:
@@ -18,8 +20,8 @@ def item(status: str, attempt: int | None) -> dict[str, Any]:
     return bare if attempt is None else {**bare, "provisioningAttempt": Decimal(attempt)}
 
 
-def result(attempt: int | None) -> TenantProvisioned:
-    return TenantProvisioned(TenantId("acme"), {"s3Prefix": "tenants/acme/"}, NOW, attempt=attempt)
+def result(attempt: int | None) -> ProvisioningResult:
+    return ProvisioningResult(TenantId("acme"), {"s3Prefix": "tenants/acme/"}, rfc3339(NOW), attempt=attempt)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ def result(attempt: int | None) -> TenantProvisioned:
         (item("PENDING", 0), 1, WithMark),
         (item("PENDING", 3), 4, WithMark),
         (item("PENDING", None), None, WithMark),
-        # or the mark of a resumption
+        # or the mark of an automatic retry
         (item("PROVISIONING", 2), 3, WithMark),
         # Stale: of the attempt before the retry, or of a record written anew
         (item("PENDING", 3), 3, Ignore),

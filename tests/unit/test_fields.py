@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.validation import (
-    SHOWN_MAX,
+    REPR_MAX,
     SLUG_PATTERN,
     TENANT_ID_PATTERN,
     TenantId,
@@ -93,7 +93,7 @@ def test_a_reason_repeats_only_the_start_of_a_value_and_no_control_characters() 
     reason = str(raised.value)
     assert reason.startswith("tier 'G\\nOLD")
     assert reason.endswith("is unknown: one of FREE, PRO, ENTERPRISE")
-    assert len(reason) < SHOWN_MAX + 60
+    assert len(reason) < REPR_MAX + 60
     assert reason.isprintable()
 
 

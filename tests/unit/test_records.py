@@ -1,38 +1,43 @@
 """The tenant record: how it is read, and the changes made to it."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.events import TenantProvisioned
-from tenkacloud.tenants import record as records
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.conditions import Absent, AtLeast, Is, OfType, OneOf, StartsWith
-from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus, allowed_from
+from tenkacloud.tenants.keys import Key
+from tenkacloud.tenants.lifecycle import FINAL, IN_FLIGHT, TRANSITIONS, ProvisioningStatus, allowed_from
 from tenkacloud.tenants.record import (
     DECISIVE_ATTRIBUTES,
-    REASON_MAX,
-    HistoryEntry,
-    Key,
-    Precondition,
-    Transition,
+    in_flight_since,
+    parse_key,
+    parse_tenant,
+    resource_mismatch,
 )
+from tenkacloud.tenants.transitions.onboarding import begin_attempt, reject
+from tenkacloud.tenants.transitions.results import record_result
+from tenkacloud.tenants.transitions.retry import request_again
+from tenkacloud.tenants.transitions.transition import REASON_MAX, HistoryEntry, Precondition, Transition
 from tenkacloud.tenants.validation import NULL, Opaque, Slug, TenantId, Tier
 
-NOW = "2026-01-02T03:04:05.678Z"
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+AT = "2026-01-02T03:04:05.678Z"
 KEY = Key.of(TenantId("acme"))
 ITEM: dict[str, Any] = {"id": "acme", "name": "Acme Corp.", "tier": "PRO", "provisioningStatus": "PENDING"}
-RESULT = TenantProvisioned(TenantId("acme"), {"s3Prefix": "tenants/acme/"}, NOW, attempt=2)
+RESULT = ProvisioningResult(TenantId("acme"), {"s3Prefix": "tenants/acme/"}, AT, attempt=2)
 FAILURE = replace(RESULT, resources={}, failure_reason="no room")
 ECHO = replace(RESULT, tier=Tier.PRO, slug=Slug("acme-corp"))
 ECHO_OF_FAILURE = replace(ECHO, resources={}, failure_reason="no room")
 
 
 def test_the_bare_record_of_the_design_is_a_tenant() -> None:
-    tenant = records.parse_tenant(KEY, ITEM)
+    tenant = parse_tenant(KEY, ITEM)
     assert (tenant.slug, tenant.status, tenant.attempt, tenant.next_attempt) == (
         "acme-corp",
         "ACTIVE",
@@ -54,7 +59,7 @@ def test_the_bare_record_of_the_design_is_a_tenant() -> None:
         ({"name": None}, "name is missing"),
         ({"name": ""}, "name is empty"),
         ({"name": "x" * 10_000}, "name has 10000 characters; at most 256 are allowed"),
-        ({"slug": "Not A Slug"}, "slug 'Not A Slug' is no slug"),
+        ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not a valid slug"),
         ({"slug": Decimal(1)}, "slug must be a string, not Decimal"),
         ({"status": "GONE"}, "status 'GONE' is unknown: one of ACTIVE, SUSPENDED, DELETED"),
         ({"status": "DELETED"}, "status is DELETED: a deleted tenant is not provisioned"),
@@ -63,24 +68,24 @@ def test_the_bare_record_of_the_design_is_a_tenant() -> None:
 )
 def test_a_bad_field_is_told(change: dict[str, object], reason: str) -> None:
     with pytest.raises(InvalidFieldError) as raised:
-        records.parse_tenant(KEY, {**ITEM, **change})
+        parse_tenant(KEY, {**ITEM, **change})
     assert str(raised.value).startswith(reason)
 
 
 @pytest.mark.parametrize("tenant_id", ["a/b", "..", "*", "a\n", "x" * 65])
 def test_a_bad_id_is_told_even_if_it_agrees_with_its_key(tenant_id: str) -> None:
-    with pytest.raises(InvalidFieldError, match=r"^id .* is no tenant id"):
-        records.parse_tenant(Key(f"TENANT#{tenant_id}"), {**ITEM, "id": tenant_id})
+    with pytest.raises(InvalidFieldError, match=r"^id .* is not a valid tenant id"):
+        parse_tenant(Key(f"TENANT#{tenant_id}"), {**ITEM, "id": tenant_id})
 
 
 @pytest.mark.parametrize(("pk", "sk"), [("USER#a", "METADATA"), ("TENANT#a", "HISTORY"), (None, "METADATA")])
 def test_other_records_are_no_tenants(pk: object, sk: object) -> None:
     with pytest.raises(InvalidFieldError, match="key is not TENANT#<id> / METADATA"):
-        records.parse_key(pk, sk)
+        parse_key(pk, sk)
 
 
 def test_the_first_change_writes_what_a_bare_record_lacks() -> None:
-    change = records.begin_attempt(records.parse_tenant(KEY, ITEM), NOW)
+    change = begin_attempt(parse_tenant(KEY, ITEM), NOW)
     (expected,) = change.expected
     assert expected.status is ProvisioningStatus.PENDING
     assert expected.requires == {
@@ -97,15 +102,15 @@ def test_the_first_change_writes_what_a_bare_record_lacks() -> None:
         "provisioningAttempt": 1,
         "slug": "acme-corp",
         "status": "ACTIVE",
-        "createdAt": NOW,
-        "updatedAt": NOW,
+        "createdAt": AT,
+        "updatedAt": AT,
         "EntityType": "TENANT",
         "GSI1PK": "SLUG#acme-corp",
-        "GSI1SK": NOW,
+        "GSI1SK": AT,
         "GSI2PK": "STATUS#ACTIVE#TIER#PRO",
-        "GSI2SK": NOW,
+        "GSI2SK": AT,
         "GSI3PK": "IN_FLIGHT",
-        "GSI3SK": NOW,
+        "GSI3SK": AT,
     }
 
 
@@ -118,7 +123,7 @@ def test_a_retry_keeps_the_record_and_counts_on() -> None:
         "provisioningAttempt": Decimal(3),
         "createdAt": created,
     }
-    change = records.begin_attempt(records.parse_tenant(KEY, item), NOW)
+    change = begin_attempt(parse_tenant(KEY, item), NOW)
     assert change.expected[0].requires["provisioningAttempt"] == Is(3)
     assert change.expected[0].requires["status"] == Is("SUSPENDED")
     assert change.sets["provisioningAttempt"] == 4
@@ -142,11 +147,11 @@ def test_a_retry_keeps_the_record_and_counts_on() -> None:
         ("x" * 5000, StartsWith("x" * 1024), 1),
     ],
 )
-def test_a_refusal_counts_as_an_attempt_of_the_record_as_it_was_read(
+def test_a_rejection_counts_as_an_attempt_of_the_record_as_it_was_read(
     attempt: object, expected: object, written: int
 ) -> None:
     item = {"provisioningStatus": "PENDING", "provisioningAttempt": attempt}
-    change = records.reject(KEY, item, "x" * 5000, NOW)
+    change = reject(KEY, item, "x" * 5000, NOW)
     assert change.to == "FAILED"
     assert change.expected[0].requires["provisioningAttempt"] == expected
     assert set(change.expected[0].requires) == set(DECISIVE_ATTRIBUTES)
@@ -165,12 +170,12 @@ def test_a_refusal_counts_as_an_attempt_of_the_record_as_it_was_read(
     ],
 )
 def test_whoever_is_rejected_is_in_the_index_by_status_and_tier(item: Any, partition: str) -> None:
-    change = records.reject(KEY, {"provisioningStatus": "PENDING", **item}, "bad", NOW)
-    assert (change.sets["GSI2PK"], change.sets["GSI2SK"]) == (partition, NOW)
+    change = reject(KEY, {"provisioningStatus": "PENDING", **item}, "bad", NOW)
+    assert (change.sets["GSI2PK"], change.sets["GSI2SK"]) == (partition, AT)
 
 
 def test_a_success_also_wins_over_failed_of_its_own_attempt() -> None:
-    change = records.record_result(RESULT, NOW)
+    change = record_result(RESULT, NOW)
     assert [state.status for state in change.expected] == ["PROVISIONING", "FAILED"]
     assert {state.requires["provisioningAttempt"] for state in change.expected} == {Is(2)}
     assert change.sets["resources"] == {"s3Prefix": "tenants/acme/"}
@@ -178,29 +183,29 @@ def test_a_success_also_wins_over_failed_of_its_own_attempt() -> None:
 
 
 def test_a_failure_needs_the_attempt_in_flight_and_leaves_a_reason() -> None:
-    (expected,) = records.record_result(ECHO_OF_FAILURE, NOW).expected
+    (expected,) = record_result(ECHO_OF_FAILURE, NOW).expected
     assert expected.status is ProvisioningStatus.PROVISIONING
     assert expected.requires["provisioningAttempt"] == Is(2)
-    change = records.record_result(FAILURE, NOW)
+    change = record_result(FAILURE, NOW)
     assert change.sets["failureReason"] == "no room"
     assert "resources" not in change.sets
 
 
 def test_a_result_without_an_attempt_is_of_the_current_one() -> None:
-    change = records.record_result(replace(RESULT, attempt=None), NOW)
+    change = record_result(replace(RESULT, attempt=None), NOW)
     assert all("provisioningAttempt" not in state.requires for state in change.expected)
 
 
 def test_a_success_that_says_what_it_answers_counts_for_any_later_attempt() -> None:
-    for state in records.record_result(ECHO, NOW).expected:
+    for state in record_result(ECHO, NOW).expected:
         assert state.requires["provisioningAttempt"] == AtLeast(2)
         assert (state.requires["tier"], state.requires["slug"]) == (Is("PRO"), Is("acme-corp"))
 
 
 def test_a_success_that_does_not_say_so_is_held_to_the_tiers_kind_of_resource() -> None:
     pooled, siloed = RESULT, replace(RESULT, resources={"dedicatedBucket": "b"})
-    assert records.record_result(pooled, NOW).expected[0].requires["tier"] == OneOf(("FREE", "PRO"))
-    assert records.record_result(siloed, NOW).expected[0].requires["tier"] == OneOf(("ENTERPRISE",))
+    assert record_result(pooled, NOW).expected[0].requires["tier"] == OneOf(("FREE", "PRO"))
+    assert record_result(siloed, NOW).expected[0].requires["tier"] == OneOf(("ENTERPRISE",))
 
 
 @pytest.mark.parametrize(
@@ -220,16 +225,16 @@ def test_a_success_that_does_not_say_so_is_held_to_the_tiers_kind_of_resource() 
         ({"tier": "ENTERPRISE", "status": "DELETED"}, None),
     ],
 )
-def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | None) -> None:
+def test_resources_that_do_not_fit_the_tier_are_told(change: dict[str, object], wrong: str | None) -> None:
     done = {**ITEM, "provisioningStatus": "COMPLETED", "resources": {"s3Prefix": "tenants/acme/"}, **change}
-    told = records.misplaced(done)
+    told = resource_mismatch(done)
     assert told is None if wrong is None else told is not None and wrong in told
     if told:
-        again = records.request_again(KEY, done, told, NOW)
+        again = request_again(KEY, done, told, NOW)
         assert (again.to, again.sets["GSI3PK"]) == ("PENDING", "IN_FLIGHT")
     elif done["provisioningStatus"] == "COMPLETED":
         with pytest.raises(InvalidFieldError, match="nothing to be mended"):
-            records.request_again(KEY, done, "why not", NOW)
+            request_again(KEY, done, "why not", NOW)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +251,7 @@ def test_misplaced_resources_are_told(change: dict[str, object], wrong: str | No
     ],
 )
 def test_an_index_key_that_is_no_time_or_still_to_come_is_long_ago(key: object, since: str) -> None:
-    assert records.in_flight_since(key, datetime.fromisoformat(NOW)) == since
+    assert rfc3339(in_flight_since(key, NOW)) == since
 
 
 @pytest.mark.parametrize("source", ProvisioningStatus)
@@ -263,3 +268,17 @@ def test_no_change_leaves_the_transition_table(
     else:
         with pytest.raises(ValueError, match=f"no transition from {source} to {target}"):
             change()
+
+
+def test_every_status_is_in_flight_or_final() -> None:
+    assert set(ProvisioningStatus) == IN_FLIGHT | FINAL
+    assert not IN_FLIGHT & FINAL
+    # What is in flight comes to an end by a result or a rejection
+    for status in IN_FLIGHT:
+        assert TRANSITIONS[status] & FINAL
+
+
+def test_a_long_reason_is_cut_in_the_history_too() -> None:
+    entry = HistoryEntry(ProvisioningStatus.FAILED, NOW, 1, "x" * 5000)
+    assert entry.attributes("me")["reason"] == "x" * REASON_MAX
+    assert entry.sort_key == f"HISTORY#{AT}#000001#2FAILED"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenkacloud.errors import NotVerifiedError
-from tenkacloud.events import TenantOnboarding
+from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.isolation.context import from_jwt_authorizer, from_onboarding
 from tenkacloud.tenants.validation import TENANT_ID_PATTERN
 from tests.support import golden
@@ -143,7 +143,7 @@ def everything_but(jwt: object) -> dict[str, Any]:
         ({"claims": {CLAIM: ""}, **NAMED}, "the token names no tenant: claim custom:tenantId is empty"),
         (
             {"claims": {CLAIM: "a/b"}, **NAMED},
-            "the token names no tenant: claim custom:tenantId 'a/b' is no tenant",
+            "the token names no tenant: claim custom:tenantId 'a/b' is not a valid tenant",
         ),
     ],
 )

@@ -293,7 +293,7 @@ def check_tags(asked: Assumption, caller: Caller) -> None:
     """Check the tags of a request (API_Tag, id_session-tags).
 
     Raises:
-        DeniedError: one is not valid, or overrides one that the caller hands on; a transitive key is no tag.
+        DeniedError: one is not valid, or overrides one that the caller hands on; a transitive key has no tag.
     """
     for key, value in asked.tags.items():
         if not 1 <= len(key) <= _TAG_KEY_MAX or len(value) > _TAG_VALUE_MAX:
@@ -305,7 +305,9 @@ def check_tags(asked: Assumption, caller: Caller) -> None:
     keys = {key.lower() for key in asked.tags}
     if missing := [key for key in asked.transitive if key.lower() not in keys]:
         raise DeniedError(
-            400, "InvalidParameterValue", f"the transitive tag keys {escape(ascii(missing))} are no tags"
+            400,
+            "InvalidParameterValue",
+            f"there are no tags for the transitive keys {escape(ascii(missing))}",
         )
     if overridden := [key for key in caller.transitive_tags if key.lower() in keys]:
         raise DeniedError(

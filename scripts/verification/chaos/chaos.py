@@ -32,6 +32,7 @@ from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import key_of, new_item, resources_on, status_of, write_all
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
+from tenkacloud.tenants.keys import IN_FLIGHT
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import TenantId, Tier
 
@@ -118,7 +119,7 @@ def run(
     outcome.lost = [
         tenant_id
         for tenant_id, record in records.items()
-        if status_of(record) not in FINAL and "GSI3PK" not in record
+        if status_of(record) not in FINAL and IN_FLIGHT.partition not in record
     ]
     failed = [record for record in records.values() if status_of(record) == ProvisioningStatus.FAILED]
     outcome.unexplained = [

@@ -32,7 +32,7 @@ from scripts.verification.flow.tenants import Tenant, new_item, remove, resource
 from scripts.verification.isolation import matrix
 from tenkacloud.events.registry import EVENTS
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
-from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.events.tenant_provisioned import ProvisioningResult, ResultStatus
 from tenkacloud.isolation.resource_names import pool_marker
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
@@ -55,7 +55,7 @@ HOPS: Final = {
     TenantOnboarding.DETAIL_TYPE: PROVISIONING,
     "resources made": PROVISIONER,
     ProvisioningResult.DETAIL_TYPE: PROVISIONER,
-    "COMPLETED": COMPLETION,
+    ProvisioningStatus.COMPLETED: COMPLETION,
 }
 
 
@@ -172,12 +172,11 @@ class Report:
 
     def summary(self, files: list[Path]) -> reports.Summary:
         """Return the summary; `files` hold the rest."""
-        completed = sum("COMPLETED" in tenant.timeline for tenant in self.tenants)
-        seconds = {tenant: _since_written(tenant).get("COMPLETED") for tenant in self.tenants}
+        completed = sum(ProvisioningStatus.COMPLETED in tenant.timeline for tenant in self.tenants)
         figures = {
             f"{tenant.id}, {tenant.tier}": f"{taken:.0f} ms from the record written to COMPLETED"
-            for tenant, taken in seconds.items()
-            if taken is not None
+            for tenant in self.tenants
+            if (taken := _since_written(tenant).get(ProvisioningStatus.COMPLETED)) is not None
         }
         if self.isolation is not None:
             figures["isolation"] = self.isolation.summary().removeprefix("isolation: ")
@@ -335,9 +334,10 @@ def _watch(
 
 def _note_event(tenant: TimedTenant, event: dict[str, Any], arrived: float) -> None:
     detail = event["detail"]
-    if event["detail-type"] == TenantOnboarding.DETAIL_TYPE:
+    kind = event["detail-type"]
+    if kind == TenantOnboarding.DETAIL_TYPE:
         tenant.timeline.setdefault(TenantOnboarding.DETAIL_TYPE, _seconds(detail["timestamp"]))
-    elif event["detail-type"] == ProvisioningResult.DETAIL_TYPE and detail["status"] == "COMPLETED":
+    elif kind == ProvisioningResult.DETAIL_TYPE and detail["status"] == ResultStatus.COMPLETED:
         # Its timestamp is taken when the resources stand, right before it is published.
         tenant.timeline.setdefault("resources made", _seconds(detail["timestamp"]))
         tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, arrived)
@@ -347,7 +347,7 @@ def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) 
     item = tenant.record(deployment, clients)
     if status_of(item) == ProvisioningStatus.COMPLETED:
         completed = _seconds(item["updatedAt"]["S"])
-        tenant.timeline["COMPLETED"] = completed
+        tenant.timeline[ProvisioningStatus.COMPLETED] = completed
         if (copied := tenant.timeline.get(ProvisioningResult.DETAIL_TYPE)) is not None:
             # Our copy of an event can arrive after the record has been written on its account.
             tenant.timeline[ProvisioningResult.DETAIL_TYPE] = min(copied, completed)

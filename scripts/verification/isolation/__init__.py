@@ -1,4 +1,4 @@
-"""Tenant isolation, shown: real sessions try every action on their own data and on everybody else's.
+"""Tenant isolation, tried live: real sessions try every action on their own data and on everybody else's.
 
 - `probe`: sessions of the tenant access role, started as the trusted function starts them.
 - `datasets`: what each tenant has, and whether it is still so afterwards.

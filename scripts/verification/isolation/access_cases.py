@@ -21,6 +21,8 @@ from scripts.tooling.deployment import PROBLEM_DATA, PROVISIONER, Deployment
 from scripts.verification.isolation.datasets import OWN, SEED_ITEM, SEED_KEY, Dataset
 from scripts.verification.isolation.probe import Probe
 from tenkacloud.isolation import policies
+from tenkacloud.tenants import keys
+from tenkacloud.tenants.validation import Slug, TenantStatus, Tier
 
 #: AWS's codes for "you may not", by no service other than these. HEAD has no body, hence the number.
 DENIED_CODES: Final = frozenset(
@@ -450,20 +452,19 @@ def _batch_statement(me: Actor, at: Dataset) -> object:
 
 
 def _record_of(at: Dataset) -> dict[str, Any]:
-    return at.item_key("METADATA")
+    return at.item_key(keys.METADATA)
 
 
-def _index(name: str, partition: Callable[[Dataset], str]) -> Try:
+def _index(index: keys.Index, partition: Callable[[Dataset], str]) -> Try:
     return lambda me, at: me.dynamodb.query(
         TableName=me.deployment.table_name,
-        IndexName=name,
+        IndexName=index.name,
         KeyConditionExpression="#pk = :pk",
-        ExpressionAttributeNames={"#pk": f"{_INDEX_KEYS[name]}PK"},
+        ExpressionAttributeNames={"#pk": index.partition},
         ExpressionAttributeValues={":pk": {"S": partition(at)}},
     )
 
 
-_INDEX_KEYS: Final = {"by-slug": "GSI1", "by-status-tier": "GSI2", "in-flight": "GSI3", "failed": "GSI4"}
 _PARTIQL_WHERE: Final = "WHERE PK = '{pk}' AND SK = '{sk}'"
 
 
@@ -639,18 +640,31 @@ _RECORDS: Final = (
         "record",
         "Query of by-slug",
         Expect.NOBODY,
-        _index("by-slug", lambda at: f"SLUG#{at.record['slug']['S']}"),
+        _index(keys.BY_SLUG, lambda at: keys.slug_partition(Slug(at.record["slug"]["S"]))),
     ),
     AccessCase(
         "record",
         "Query of by-status-tier",
         Expect.NOBODY,
-        _index("by-status-tier", lambda at: f"STATUS#ACTIVE#TIER#{at.record['tier']['S']}"),
+        _index(
+            keys.BY_STATUS_TIER,
+            lambda at: keys.status_tier_partition(TenantStatus.ACTIVE, Tier(at.record["tier"]["S"])),
+        ),
     ),
     AccessCase(
-        "record", "Query of in-flight", Expect.NOBODY, _index("in-flight", lambda _: "IN_FLIGHT"), alone=True
+        "record",
+        "Query of in-flight",
+        Expect.NOBODY,
+        _index(keys.IN_FLIGHT, lambda _: keys.IN_FLIGHT_PARTITION),
+        alone=True,
     ),
-    AccessCase("record", "Query of failed", Expect.NOBODY, _index("failed", lambda _: "FAILED"), alone=True),
+    AccessCase(
+        "record",
+        "Query of failed",
+        Expect.NOBODY,
+        _index(keys.FAILED, lambda _: keys.FAILED_PARTITION),
+        alone=True,
+    ),
     AccessCase(
         "record",
         "Scan",

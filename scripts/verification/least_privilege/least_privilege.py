@@ -38,6 +38,7 @@ from scripts.verification.flow.tenant_api import TenantApi, user_of
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove, status_of
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
 #: Statements that the local engine does not ask for (`docs/local-engine.md`).
@@ -160,7 +161,7 @@ def _onboarding_and_replay(deployment: Deployment, clients: Clients, service: st
     (tenant,) = _new("FREE")
     try:
         # On the record as COMPLETED, so that nobody else takes it up.
-        tenant.item["provisioningStatus"] = {"S": "COMPLETED"}
+        tenant.item["provisioningStatus"] = {"S": ProvisioningStatus.COMPLETED}
         tenant.write(deployment, clients)
         detail = {
             "tenantId": tenant.id,
@@ -189,10 +190,10 @@ def _automatic_retry(deployment: Deployment, clients: Clients, _service: str) ->
     """Have a stuck tenant resumed; return what went wrong, nothing if nothing did."""
     (tenant,) = _new("FREE")
     tenant.item |= {
-        "provisioningStatus": {"S": "PROVISIONING"},
+        "provisioningStatus": {"S": ProvisioningStatus.PROVISIONING},
         "provisioningAttempt": {"N": "1"},
-        "GSI3PK": {"S": "IN_FLIGHT"},
-        "GSI3SK": {"S": "2026-01-01T00:00:00.000Z"},
+        IN_FLIGHT.partition: {"S": IN_FLIGHT_PARTITION},
+        IN_FLIGHT.sort: {"S": "2026-01-01T00:00:00.000Z"},
     }
     try:
         tenant.write(deployment, clients)

@@ -114,9 +114,9 @@ def parse_policy(name: str, document: object, *, with_principals: bool = False) 
         try:
             content = json.loads(document)
         except ValueError:
-            raise UnreadableError(f"{name} is no JSON") from None
+            raise UnreadableError(f"{name} is not valid JSON") from None
     if not isinstance(content, Mapping):
-        raise UnreadableError(f"{name} is no policy document")
+        raise UnreadableError(f"{name} is not a valid policy document")
     if unknown := set(content) - {"Version", "Id", "Statement"}:
         raise UnreadableError(f"{name} holds {', '.join(sorted(unknown))}")
     if content.get("Version") != VERSION:
@@ -157,7 +157,7 @@ def _texts(where: str, statement: Mapping[str, Any], element: str) -> tuple[str,
     value = statement[element]
     values = (value,) if isinstance(value, str) else tuple(value)
     if not values or not all(isinstance(each, str) for each in values):
-        raise UnreadableError(f"{where}: {element} is no text, nor a list of texts")
+        raise UnreadableError(f"{where}: {element} is neither a text nor a list of texts")
     return tuple(sorted(values))  # the order means nothing, and z3 takes its time by it
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.clock import Clock, SystemClock
 from tenkacloud.platform.settings import Dataclass, read
-from tenkacloud.platform.telemetry import log_versions, logger, metrics
+from tenkacloud.platform.telemetry import log_versions, logger, metrics, runtime_versions
 
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 _S = TypeVar("_S", bound=Dataclass)
@@ -25,7 +25,7 @@ def lambda_handler(settings: type[_S], bootstrap: Callable[[_S, Clients, Clock],
 
     @cache
     def service() -> Handler:
-        log_versions()
+        log_versions(runtime_versions())
         return bootstrap(read(settings, os.environ), Clients(), SystemClock())
 
     def handle(event: dict[str, Any], context: LambdaContext) -> Any:

@@ -1,6 +1,7 @@
 """Logs and metrics, one of each for all functions, and which versions a function runs on."""
 
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import boto3
@@ -15,17 +16,21 @@ logger: Final = Logger(serialize_stacktrace=False)
 metrics: Final = Metrics(namespace=METRICS_NAMESPACE)
 
 
-def log_versions() -> None:
-    """Log what the runtime brought: once per cold start.
-
-    A warning, if it is older than `BOTO3_FLOOR`: some calls will fail before they are sent.
-    """
-    versions = {
+def runtime_versions() -> dict[str, str]:
+    """Return the versions of what the runtime brought."""
+    return {
         "python": sys.version.split()[0],
         "boto3": boto3.__version__,
         "botocore": botocore.__version__,
     }
-    if _older(boto3.__version__, BOTO3_FLOOR) or _older(botocore.__version__, BOTO3_FLOOR):
+
+
+def log_versions(versions: Mapping[str, str]) -> None:
+    """Log what the runtime brought (`runtime_versions`): once per cold start.
+
+    A warning, if it is older than `BOTO3_FLOOR`: some calls will fail before they are sent.
+    """
+    if _older(versions["boto3"], BOTO3_FLOOR) or _older(versions["botocore"], BOTO3_FLOOR):
         logger.warning("The runtime's boto3 is too old", extra={**versions, "floor": BOTO3_FLOOR})
     else:
         logger.info("Cold start", extra=versions)

@@ -88,10 +88,14 @@ class Provisioning:
         deliveries = [Delivery.of(record, now) for record in DynamoDBStreamEvent(event).records]
         self._execute(deliveries, context, now)
         unlisted = self._list_failed(deliveries, now)
-        answers = iter(deliveries)
+        answered = iter(deliveries)
+
+        def answer(record: DynamoDBRecord) -> None:  # noqa: ARG001 - Powertools names the argument
+            _answer(next(answered))
+
         response = process_partial_response(
             event=event,
-            record_handler=lambda _record: _answer(next(answers)),
+            record_handler=answer,
             processor=BatchProcessor(event_type=EventType.DynamoDBStreams),
             context=context,
         )
