@@ -307,7 +307,7 @@ def check_tags(asked: Assumption, caller: Caller) -> None:
         raise DeniedError(
             400,
             "InvalidParameterValue",
-            f"there are no tags for the transitive keys {escape(ascii(missing))}",
+            f"no tags for the transitive keys {escape(ascii(missing))}",
         )
     if overridden := [key for key in caller.transitive_tags if key.lower() in keys]:
         raise DeniedError(

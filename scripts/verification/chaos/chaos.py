@@ -6,7 +6,6 @@ work, and every tenant has to be COMPLETED, once.
 """
 
 import argparse
-import json
 import random
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from scripts.operator import tenants as operating
 from scripts.operator.environment import Environment
-from scripts.tooling import project
+from scripts.tooling import project, reports
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 from scripts.tooling.project import LOCAL, ZIPS, CommandError, exclusively
@@ -60,7 +60,14 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether nobody was lost, and everybody ended COMPLETED, once."""
-        return not (self.lost or self.unexplained or self.twice or self.not_completed)
+        return not any(self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong, a line for each tenant."""
+        yield from (f"{each}: neither COMPLETED, FAILED nor listed in flight" for each in self.lost)
+        yield from (f"{each}: FAILED without a reason" for each in self.unexplained)
+        yield from (f"{each}: provisioned more than once" for each in self.twice)
+        yield from (f"{each}: not COMPLETED at the end" for each in self.not_completed)
 
 
 def main(arguments: list[str]) -> int:
@@ -74,8 +81,24 @@ def main(arguments: list[str]) -> int:
     clients = Clients(LOCAL, deployment.region)
     with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
         outcome = run(deployment, clients, options.tenants, options.seconds, options.seed, True)
-    print(json.dumps(vars(outcome), indent=2))
+    summary = summary_of(outcome, reports.write("chaos", vars(outcome), list(outcome.problems())))
+    summary.print(Console(highlight=False))
     return 0 if outcome.ok else 1
+
+
+def summary_of(outcome: Outcome, files: list[Path]) -> reports.Summary:
+    """Return the summary; `files` hold all ids."""
+    completed = outcome.tenants - len(outcome.not_completed)
+    return reports.Summary(
+        passed=outcome.ok,
+        verdict=f"{completed} of {outcome.tenants} tenants COMPLETED through {outcome.faults} faults",
+        exceptions=list(outcome.problems()),
+        figures={
+            "time": f"{outcome.seconds:.0f} s until nobody was in flight",
+            "retried": f"{outcome.resumed} times by a sweep, {outcome.retried} times by an operator",
+        },
+        files=files,
+    )
 
 
 def run(
