@@ -320,7 +320,7 @@ def _told(output: str | None) -> str:
     errors = [line.strip("│ ") for line in (output or "").splitlines() if "Error: " in line]
     said = errors[0] if errors else "it said nothing"
     return (
-        f"{said} (all of it: {log}). Is there a network? Without one, see Behind an air gap in README.md; "
+        f"{said} (all of it: {log}). Is there a network? Without one, see docs/configuration.md (air gap); "
         "then run the same command again"
     )
 
