@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients, Endpoint
-from scripts.tooling.deployment import RECONCILER, Deployment
+from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import LOCAL, CommandError, UsageError
 from scripts.tooling.terraform import Terraform
+from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.platform.clock import Clock, SystemClock
 from tenkacloud.tenants.keys import (
@@ -90,7 +91,7 @@ class Environment:
     @property
     def stuck_after_seconds(self) -> int | None:
         """After how long in flight the reconciler takes a tenant for stuck; None: the outputs do not say."""
-        found = self.deployment.settings.get(RECONCILER, {}).get("stuck_after_seconds")
+        found = self.deployment.settings.get(reconciling.SERVICE, {}).get("stuck_after_seconds")
         return None if found is None else int(found)
 
     def repository(self, writer: str = "operator", clock: Clock | None = None) -> TenantRepository:

@@ -1,8 +1,7 @@
 """Do a tenant's record, its resources and their policies agree? And putting right what does not."""
 
-import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,16 +13,16 @@ from scripts.operator.environment import Environment, Record, tenant_id_in
 from scripts.operator.tenants import misfit, named_resources, seconds_in_flight
 from scripts.verification import resources
 from scripts.verification.flow import reconciling
-from scripts.verification.resources import Problem
+from scripts.verification.resources import Problem, told
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.isolation import hardening, policies
+from tenkacloud.isolation import policies
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.platform.clock import Clock
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.record import Tenant
-from tenkacloud.tenants.validation import TenantId, Tier, parse_tenant_id
+from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
 WORKERS: Final = 8
 WINDOW: Final = 4 * WORKERS  # tenants taken ahead of the one whose finding is next
@@ -199,7 +198,7 @@ def _mended(problem: Problem) -> str:
     """Say what was done about a problem that is no longer there."""
     if problem.wanted is None or problem.text:
         return f"{problem.what} put right"
-    return f"{problem.what}: {_told(problem.actual)} → {_told(problem.wanted)}"
+    return f"{problem.what}: {told(problem.actual)} → {told(problem.wanted)}"
 
 
 def orphans(environment: Environment) -> Iterator[Finding]:

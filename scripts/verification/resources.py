@@ -67,14 +67,15 @@ class Problem:
         """Return it for people, in one line."""
         if self.text:
             return f"{self.what}: {self.text}"
-        return f"{self.what}: is {_told(self.actual)}, wanted {_told(self.wanted)}"
+        return f"{self.what}: is {told(self.actual)}, wanted {told(self.wanted)}"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {"what": self.what, "actual": self.actual, "wanted": self.wanted, "message": str(self)}
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
+    """Return a value of a setting as people read it; None: it is not there."""
     if value is None:
         return "absent"
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

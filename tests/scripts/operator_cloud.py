@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from scripts.operator.environment import Environment
 from scripts.operator.session import Session
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER, Deployment
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
+from scripts.verification.flow import reconciling
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.tenants.keys import FAILED, FAILED_PARTITION, table_definition
 from tenkacloud.tenants.validation import TenantId
@@ -112,7 +113,7 @@ class Cloud:
         self.lambda_ = self.lambda_once = Lambda()
         self.streams, self.events = Streams(), Events()
         self.clock = FakeClock()
-        self.settings: dict[str, Any] = {RECONCILER: {"stuck_after_seconds": 900}}
+        self.settings: dict[str, Any] = {reconciling.SERVICE: {"stuck_after_seconds": 900}}
         self.queues = {
             service: self.sqs.create_queue(QueueName=service)["QueueUrl"]
             for service in (PROVISIONING, PROVISIONER, COMPLETION)
@@ -133,7 +134,7 @@ class Cloud:
             data_bucket_name=BUCKET,
             tenant_access_role_arn=f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access",
             lambda_function_names={
-                name: name for name in (PROVISIONING, PROVISIONER, COMPLETION, RECONCILER)
+                name: name for name in (PROVISIONING, PROVISIONER, COMPLETION, reconciling.SERVICE)
             },
             function_role_names={},
             log_group_names={},

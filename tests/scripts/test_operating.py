@@ -18,7 +18,7 @@ from scripts.operator.app import main
 from scripts.operator.session import Bounds, Session
 from scripts.tooling import aws
 from scripts.tooling.aws import Clients
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.tooling.project import CommandError, UsageError
 from scripts.verification.flow import reconciling
 from tenkacloud.isolation import resource_names as names
@@ -442,7 +442,7 @@ def test_a_long_run_is_invoked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         clients = Clients("local", REGION)
-        named: Any = type("Named", (), {"lambda_function_names": {RECONCILER: "reconciler"}})()
+        named: Any = type("Named", (), {"lambda_function_names": {reconciling.SERVICE: "reconciler"}})()
         with pytest.raises(CommandError, match="gave no answer in time"):
             reconciling.sweep(named, clients)
         server.shutdown(socket.SHUT_RDWR)
@@ -1001,7 +1001,7 @@ def test_what_is_stuck_goes_by_the_deployment(cloud: Cloud, operate: Operate) ->
     (problem,) = found["items"][0]["problems"]
     assert (code, problem["actual"], problem["wanted"]) == (1, 600, 540)
     assert problem["message"] == "stuck: in flight for 600 s, wanted at most 540 s"
-    cloud.settings[RECONCILER]["stuck_after_seconds"] = 300
+    cloud.settings[reconciling.SERVICE]["stuck_after_seconds"] = 300
     code, _, _ = operate("tenants verify", "x")
     assert code == 1
     cloud.settings.clear()

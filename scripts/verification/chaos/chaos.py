@@ -29,7 +29,7 @@ from scripts.tooling.project import LOCAL, ZIPS, CommandError, exclusively
 from scripts.tooling.terraform import Terraform
 from scripts.tooling.waiting import is_reached
 from scripts.verification.flow import reconciling
-from scripts.verification.flow.tenants import key_of, new_item, resources_on, status_of, write_all
+from scripts.verification.flow.tenants import new_item, resources_on, status_of, write_all
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.isolation.resource_names import pool_marker
 from tenkacloud.platform.clock import SystemClock
