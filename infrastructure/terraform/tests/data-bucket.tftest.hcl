@@ -12,7 +12,6 @@ variables {
   context = {
     partition        = "aws"
     data_bucket_name = "tenkacloud-data-dev-123456789012"
-    on_aws           = true
   }
   force_destroy = false
 }
@@ -59,10 +58,10 @@ run "hardened" {
 
   assert {
     condition = (
-      length(aws_s3_bucket_lifecycle_configuration.this[0].rule) == 2
-      && alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this[0].rule : rule.status == "Enabled"])
-      && aws_s3_bucket_lifecycle_configuration.this[0].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
-      && aws_s3_bucket_lifecycle_configuration.this[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
+      length(aws_s3_bucket_lifecycle_configuration.this.rule) == 2
+      && alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.status == "Enabled"])
+      && aws_s3_bucket_lifecycle_configuration.this.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
+      && aws_s3_bucket_lifecycle_configuration.this.rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
     )
     error_message = "Unfinished uploads must end after 7 days and old versions after 90, and nothing else may expire."
   }
@@ -102,32 +101,6 @@ run "disposable" {
   assert {
     condition     = aws_s3_bucket.this.force_destroy
     error_message = "A disposable bucket must go with its data."
-  }
-}
-
-run "on_an_engine" {
-  command = plan
-
-  module {
-    source = "../modules/data-bucket"
-  }
-
-  variables {
-    context = {
-      partition        = "aws"
-      data_bucket_name = "tenkacloud-data-local"
-      on_aws           = false
-    }
-  }
-
-  assert {
-    condition = (
-      length(aws_s3_bucket_lifecycle_configuration.this) == 0
-      && aws_s3_bucket.this.bucket == "tenkacloud-data-local"
-      && aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
-      && jsondecode(aws_s3_bucket_policy.this.policy) == jsondecode(output.policy_json)
-    )
-    error_message = "On an engine only what expires objects may be left out."
   }
 }
 

@@ -17,7 +17,7 @@ variable "profile" {
   # protected   the data survives a deletion by mistake, alarms watch the stack, the canary runs
   # disposable  the same, but it can be destroyed together with its tenants' data
   # local       disposable, on an engine that stands for AWS: its bucket names are not global, it evaluates
-  #             no alarms, and nobody would hear the canary; invoked, that runs. It expires no objects either
+  #             no alarms, and nobody would hear the canary; invoked, that runs
   validation {
     condition     = contains(["protected", "disposable", "local"], var.profile)
     error_message = "profile must be protected, disposable or local."

@@ -37,10 +37,7 @@ resource "aws_s3_bucket_versioning" "this" {
   }
 }
 
-# Not on an engine: that expires nothing, and Terraform would wait a minute for the configuration to settle.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  count = var.context.on_aws ? 1 : 0
-
   bucket = aws_s3_bucket.this.bucket
 
   rule {

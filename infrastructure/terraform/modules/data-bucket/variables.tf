@@ -1,6 +1,6 @@
 variable "context" {
   description = "The output of modules/context."
-  type        = object({ partition = string, data_bucket_name = string, on_aws = bool })
+  type        = object({ partition = string, data_bucket_name = string })
 }
 
 variable "force_destroy" {
