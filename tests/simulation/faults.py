@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+
 
 class Crash(BaseException):
     """The function's process is gone. No `except Exception` of the code sees it."""
@@ -68,16 +70,16 @@ class Faults:
 
 
 _CALLS: Final = (
-    ("provisioning", "transact_write_items"),
-    ("provisioning", "put_events"),
-    ("tenant-provisioner", "put_object"),
-    ("tenant-provisioner", "create_bucket"),
-    ("tenant-provisioner", "put_bucket_policy"),
-    ("tenant-provisioner", "put_events"),
-    ("provisioning-completion", "transact_write_items"),
-    ("reconciler", "query"),
-    ("reconciler", "transact_write_items"),
-    ("reconciler", "put_events"),
+    (PROVISIONING, "transact_write_items"),
+    (PROVISIONING, "put_events"),
+    (PROVISIONER, "put_object"),
+    (PROVISIONER, "create_bucket"),
+    (PROVISIONER, "put_bucket_policy"),
+    (PROVISIONER, "put_events"),
+    (COMPLETION, "transact_write_items"),
+    (RECONCILER, "query"),
+    (RECONCILER, "transact_write_items"),
+    (RECONCILER, "put_events"),
 )
 
 

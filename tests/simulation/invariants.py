@@ -271,7 +271,7 @@ def _is_retry(change: Changed) -> bool:
 
 
 def a_running_attempt_is_left_alone(workload: Workload) -> Iterator[str]:
-    """The reconciler waits for the deadline, and does not go on for ever."""
+    """Automatic retries wait for the deadline, and do not go on for ever."""
     for change in _records(workload):
         if change.writer != reconciling.SERVICE or change.old is None or change.new is None:
             continue

@@ -15,7 +15,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.tooling.deployment import PROVISIONING, RECONCILER
 from scripts.tooling.project import ROOT
+from scripts.tooling.services import SERVICES
 from tests.simulation.cloud import State, simulated_aws
 
 BACKEND: Final = ROOT / "backend"
@@ -51,7 +53,14 @@ class Mutant:
 
 
 _SHARED: Final = "shared/src/tenkacloud"
-_CONTROL_PLANE: Final = "services/control-plane"
+
+
+def _of(service: str, module: str) -> str:
+    """Return the path of a module of a service."""
+    found = SERVICES[service]
+    return str((found.source / found.package / module).relative_to(BACKEND))
+
+
 MUTANTS: Final = (
     Mutant(
         "mark_before_publish",
@@ -68,7 +77,7 @@ MUTANTS: Final = (
     Mutant(
         "swallow_a_record_error",
         "A record that failed is taken for done.",
-        f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
+        _of(PROVISIONING, "service.py"),
         old="""            for delivery, outcome in zip(chunk, outcomes, strict=True):
                 delivery.outcome = outcome
 """,
@@ -123,14 +132,14 @@ MUTANTS: Final = (
     Mutant(
         "retry_without_waiting",
         "Every tenant in flight is taken for stuck.",
-        f"{_CONTROL_PLANE}/reconciler/src/reconciler/decisions.py",
+        _of(RECONCILER, "decisions.py"),
         old="return self.now - patience * self.stuck_after",
         new="return self.now - patience * timedelta(0)",
     ),
     Mutant(
         "forget_who_could_not_be_requested",
         "A tenant whose record the stream delivers no more is listed nowhere.",
-        f"{_CONTROL_PLANE}/provisioning/src/provisioning/service.py",
+        _of(PROVISIONING, "service.py"),
         old="if each.failed and not isinstance(each.plan, Ignore)",
         new="if False",
     ),
@@ -158,7 +167,7 @@ MUTANTS: Final = (
     Mutant(
         "be_impatient_with_a_backlog",
         "Each automatic retry waits no longer than the first attempt did.",
-        f"{_CONTROL_PLANE}/reconciler/src/reconciler/decisions.py",
+        _of(RECONCILER, "decisions.py"),
         old="PATIENCE_MAX: Final = 8",
         new="PATIENCE_MAX: Final = 1",
     ),

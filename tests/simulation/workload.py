@@ -166,7 +166,7 @@ class Workload:
             simulator.later(at, f"change {tenant.id}", partial(self.change, tenant))
 
     def come_to_rest(self) -> None:
-        """Let everything happen that is to happen, with the reconciler at work."""
+        """Let everything happen that is to happen, with sweeps in between."""
         simulator = self.simulator
         for _ in range(_SWEEPS_MAX):
             while not simulator.idle:
@@ -178,7 +178,7 @@ class Workload:
             self.sweep()
 
     def sweep(self) -> None:
-        """Run the reconciler, as its schedule does."""
+        """Have those in flight looked at, as the schedule does."""
         self.simulator.invoke(reconciling.SERVICE, {"detail-type": "Scheduled Event"})
 
     def put(self, tenant: Tenant) -> None:
