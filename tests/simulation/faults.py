@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, RECONCILER
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
+from scripts.verification.flow import reconciling
 
 
 class Crash(BaseException):
@@ -77,9 +78,9 @@ _CALLS: Final = (
     (PROVISIONER, "put_bucket_policy"),
     (PROVISIONER, "put_events"),
     (COMPLETION, "transact_write_items"),
-    (RECONCILER, "query"),
-    (RECONCILER, "transact_write_items"),
-    (RECONCILER, "put_events"),
+    (reconciling.SERVICE, "query"),
+    (reconciling.SERVICE, "transact_write_items"),
+    (reconciling.SERVICE, "put_events"),
 )
 
 

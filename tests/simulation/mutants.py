@@ -15,9 +15,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.tooling.deployment import PROVISIONING, RECONCILER
+from scripts.tooling.deployment import PROVISIONING
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
+from scripts.verification.flow import reconciling
 from tests.simulation.cloud import State, simulated_aws
 
 BACKEND: Final = ROOT / "backend"
@@ -132,7 +133,7 @@ MUTANTS: Final = (
     Mutant(
         "retry_without_waiting",
         "Every tenant in flight is taken for stuck.",
-        _of(RECONCILER, "decisions.py"),
+        _of(reconciling.SERVICE, "decisions.py"),
         old="return self.now - patience * self.stuck_after",
         new="return self.now - patience * timedelta(0)",
     ),
@@ -167,7 +168,7 @@ MUTANTS: Final = (
     Mutant(
         "be_impatient_with_a_backlog",
         "Each automatic retry waits no longer than the first attempt did.",
-        _of(RECONCILER, "decisions.py"),
+        _of(reconciling.SERVICE, "decisions.py"),
         old="PATIENCE_MAX: Final = 8",
         new="PATIENCE_MAX: Final = 1",
     ),
