@@ -44,7 +44,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Return xdist's own scheduler, with its workers in order: by itself, whichever is ready first goes first."""
+    """Return xdist's scheduler with the workers in order; by itself, whoever is ready first goes first."""
     # Not there where these tests run without workers: with the oldest boto3, for example.
     from xdist.scheduler import LoadGroupScheduling
 

@@ -91,7 +91,8 @@ def test_what_pythonpath_names_comes_first(checkout: Path, tmp_path: Path) -> No
 
 
 def test_pytest_finds_it(checkout: Path) -> None:
-    done = run(checkout, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "tests/unit")
+    without_ours = ("-p", "no:cacheprovider", "-o", "addopts=")
+    done = run(checkout, "-m", "pytest", "-q", *without_ours, "tests/unit")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
