@@ -7,7 +7,6 @@ at a time, or a test at a time where a folder's tests share nothing, slow folder
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,6 +18,8 @@ FIRST_WORKER: Final = "gw0"
 _STACK: Final = "stack"
 #: The folders that take longest, the longest first. Any order works; this one ends sooner.
 _SLOW: Final = ("terraform", "proof", "engine", "scripts", "packaging", "handlers", "simulation")
+#: The folders of the tests that need the stack.
+_WITH_STACK: Final = ("e2e", "contract")
 #: The folders whose tests share nothing that is made once for a file.
 _ONE_BY_ONE: Final = ("unit", "handlers")
 
@@ -31,42 +32,48 @@ def worker() -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let the first worker go first."""
     config.addinivalue_line("markers", "stack: needs the deployed stack (each test with that fixture)")
-    config.addinivalue_line("markers", "xdist_group(name): as pytest-xdist has it, be it there or not")
     if worker() not in (None, FIRST_WORKER):
         os.nice(5)
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many workers there are: `auto` means one more than cores, since the first mostly waits."""
     return (os.cpu_count() or 1) + int(config.option.numprocesses == "auto")
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Return xdist's scheduler with the workers in order; by itself, whoever is ready first goes first."""
+    """Return what gives out the tests, by their ids: a group each time, to the workers in their order."""
     # Not there where these tests run without workers: with the oldest boto3, for example.
-    from xdist.scheduler import LoadGroupScheduling
+    from xdist.scheduler import LoadScopeScheduling
 
-    class InOrder(LoadGroupScheduling):
+    class InOrder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
         def schedule(self) -> None:
+            # By themselves, whoever is ready first goes first.
             ready = self.assigned_work
             self.assigned_work = {
                 node: ready[node] for node in sorted(ready, key=lambda node: int(node.gateway.id[2:]))
             }
             super().schedule()
 
-    return InOrder(config, log) if config.getoption("dist") == "loadgroup" else None
+    return InOrder(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say what must be on one worker."""
+    """Mark what needs the stack.
+
+    Raises:
+        pytest.UsageError: it is in a folder of which other workers may have a part.
+    """
     if "stack" in getattr(item, "fixturenames", ()):
         item.add_marker("stack")
-    group = _group(item)
-    if group.partition("/")[0] not in _ONE_BY_ONE:
-        item.add_marker(pytest.mark.xdist_group(group))
+        if group_of(item.nodeid) != _STACK:
+            raise pytest.UsageError(f"{item.nodeid} needs the stack, so it belongs into {_WITH_STACK}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,16 +84,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         items.sort(key=_place)
 
 
-def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("stack") or item.name in background.PROGRAMS:
+def group_of(nodeid: str) -> str:
+    """Return the group of a test, by its id: the tests of a group are on one worker, one after another."""
+    path, _, name = nodeid.partition("::")
+    folder = path.split("/")[1]
+    if folder in _WITH_STACK or name in background.PROGRAMS:
         return _STACK
-    return item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+    return nodeid if folder in _ONE_BY_ONE else path
 
 
 def _place(item: pytest.Item) -> tuple[int, bool, str]:
-    group = _group(item)
-    folders = (_STACK, *_SLOW)
-    folder = group.partition("/")[0]
-    place = folders.index(folder) if folder in folders else len(folders)
+    group = group_of(item.nodeid)
+    order = (_STACK, *_SLOW)
+    first = group if group == _STACK else group.split("/")[1]
+    place = order.index(first) if first in order else len(order)
     # What only waits for a program comes when the stack's tests are through.
-    return place, item.name in background.PROGRAMS, "" if group == _STACK else group
+    waits = item.name in background.PROGRAMS
+    return place, waits, "" if group == _STACK or first in _ONE_BY_ONE else group

@@ -151,7 +151,7 @@ _DEAD_LETTERS: Final = _tool(
 )
 
 #: How the tests are shared out, and in which order: tests/conftest.py.
-_SIDE_BY_SIDE: Final = ("--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder")
+_SIDE_BY_SIDE: Final = ("--numprocesses=auto", "--dist=loadscope", "--no-loadscope-reorder")
 _QUICK: Final = (
     "--numprocesses=logical",
     *_SIDE_BY_SIDE[1:],
