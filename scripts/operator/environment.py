@@ -90,7 +90,7 @@ class Environment:
 
     @property
     def stuck_after_seconds(self) -> int | None:
-        """After how long in flight the reconciler takes a tenant for stuck; None: the outputs do not say."""
+        """After how long in flight a tenant counts as stuck; None: the outputs do not say."""
         found = self.deployment.settings.get(reconciling.SERVICE, {}).get("stuck_after_seconds")
         return None if found is None else int(found)
 

@@ -33,7 +33,7 @@ NOT_REPAIRED: Final = "not repaired"
 REPAIR_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.5
 _POOL: Final = names.pool_prefix(TenantId("")).removesuffix("//")  # where the prefixes of tenants are
-_REQUESTED: Final = ("asked", "requested")  # the reconciler's answers where a repair was begun
+_REQUESTED: Final = ("asked", "requested")  # the answers where a repair was begun
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _verified(environment: Environment, item: Record, stuck_after: float | None,
 
 
 def repairable(findings: Sequence[Finding]) -> list[Finding]:
-    """Return those that the reconciler can put right."""
+    """Return those that a repair can put right."""
     return [finding for finding in findings if _why_not_repairable(finding) is None]
 
 
@@ -129,7 +129,7 @@ def repair(
     the repairs were requested, and for each tenant when it is known what became of it.
 
     Raises:
-        CommandError: the reconciler can't be called.
+        CommandError: the function that repairs can't be called.
     """
     outcomes: dict[str, tuple[str, str]] = {}
 
@@ -143,7 +143,7 @@ def repair(
     before = {finding.tenant_id: finding for finding in findings}
     for finding in findings:
         answer = _why_not_repairable(finding) or answers.get(
-            finding.tenant_id, "the reconciler did not answer"
+            finding.tenant_id, "the function that repairs did not answer"
         )
         if answer in _REQUESTED:
             under_way[finding.tenant_id] = finding

@@ -24,7 +24,8 @@ MAIN: Final = ROOT / ".venv"
 ENGINE: Final = REQUIREMENTS / "engine.txt"
 #: Pins uv itself.
 UV: Final = REQUIREMENTS / "uv.txt"
-_PIP: Final = ("install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r")
+_HASHED: Final = ("--require-hashes", "-r")
+_PIP: Final = ("install", "--quiet", "--disable-pip-version-check", *_HASHED)
 
 
 def main(arguments: list[str]) -> None:
@@ -63,7 +64,8 @@ def make(folder: Path, requirements: Path, *, sources: bool, installer: Path | N
         pip = [str(tools / "python"), "-m", "pip", *(["--python", python] if installer else [])]
         if installer is None and not _succeeds([*pip, *_PIP, str(UV)], output):
             raise CommandError(f"pip could not install {UV.relative_to(ROOT)}: {last_error(log)}")
-        uv = [str(tools / "uv"), "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r"]
+        # As pip does: where a proxy looks into TLS, the system knows its certificate.
+        uv = [str(tools / "uv"), "pip", "install", "--quiet", "--system-certs", "--python", python, *_HASHED]
         if not _succeeds([*uv, str(requirements)], output):
             say("uv could not install the packages: trying with pip, which takes longer")
             if not _succeeds([*pip, *_PIP, str(requirements)], output):

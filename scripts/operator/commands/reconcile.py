@@ -26,7 +26,7 @@ def reconcile(
         typer.Option(
             parser=duration,
             metavar="DURATION",
-            help="Take attempts of this age for stuck; else the reconciler's own deadline.",
+            help="Take attempts of this age for stuck; else the deployment's own deadline.",
         ),
     ] = None,
     dry_run: DryRun = False,

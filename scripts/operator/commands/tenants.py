@@ -310,7 +310,7 @@ StuckAfter = Annotated[
         "--stuck-after",
         parser=duration,
         metavar="DURATION",
-        help="In flight for longer is a problem; else as the deployment's reconciler has it.",
+        help="In flight for longer is a problem; else as the deployment has it.",
     ),
 ]
 

@@ -23,7 +23,7 @@ locals {
       dimensions  = [for service in keys(local.queues) : { FunctionName = local.functions[service] }]
     }
     async-events-dropped = {
-      description = "Lambda dropped events that a function did not handle: make letters, else make replay"
+      description = "Lambda dropped events that a function did not handle: make dead-letters, else make replay"
       namespace   = "AWS/Lambda"
       metric      = "AsyncEventsDropped"
       dimensions  = [for service in keys(local.queues) : { FunctionName = local.functions[service] }]
@@ -40,7 +40,7 @@ locals {
   common_alarms = merge(
     {
       for service, queue in local.queues : "${service}-dead-letters" => {
-        description = "Something lies in ${queue}: make letters, then make redrive"
+        description = "Something lies in ${queue}: make dead-letters, then make redrive"
         namespace   = "AWS/SQS"
         metric      = "ApproximateNumberOfMessagesVisible"
         dimensions  = { QueueName = queue }
