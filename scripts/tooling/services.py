@@ -55,8 +55,8 @@ def find_services(folder: Path) -> Mapping[str, Service]:
     found: dict[str, Service] = {}
     packages: dict[str, Service] = {}
     for path in sorted(folder.glob("*/*/"), key=lambda path: path.name):
-        if not (path / "src").exists() and not any(path.rglob("*.py")):
-            continue  # what Python or an editor left of a service that is gone
+        if not any(each.is_file() and each.suffix != ".pyc" for each in path.rglob("*")):
+            continue  # what Python left of a service that is gone, on another branch for example
         service = _service(path)
         for known in (found.get(service.name), packages.get(service.package)):
             if known:

@@ -39,11 +39,6 @@ def test_a_new_folder_is_a_service(tmp_path: Path) -> None:
     assert service.source == tmp_path / "control-plane" / "b-service" / "src"
 
 
-def test_what_python_left_of_a_service_is_none(tmp_path: Path) -> None:
-    (tmp_path / "control-plane" / "gone" / "__pycache__").mkdir(parents=True)
-    assert find_services(tmp_path) == {}
-
-
 @pytest.mark.parametrize(
     ("files", "missing"),
     [
@@ -59,6 +54,13 @@ def test_a_service_that_is_not_whole_is_an_error(tmp_path: Path, files: dict[str
         find_services(tmp_path)
 
 
+def test_what_python_left_of_a_service_is_none(tmp_path: Path) -> None:
+    left = tmp_path / "control-plane" / "a-service" / "src" / "a_service" / "__pycache__"
+    left.mkdir(parents=True)
+    (left / "handler.cpython-311.pyc").touch()
+    assert find_services(tmp_path) == {}
+
+
 def test_a_service_is_one_package(tmp_path: Path) -> None:
     write(tmp_path, "control-plane/a-service", "one")
     write(tmp_path, "control-plane/a-service", "two")
@@ -68,6 +70,7 @@ def test_a_service_is_one_package(tmp_path: Path) -> None:
 
 def test_a_service_without_a_package_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "control-plane" / "a-service" / "src").mkdir(parents=True)
+    (tmp_path / "control-plane" / "a-service" / "src" / "handler.py").touch()
     with pytest.raises(CommandError, match="must hold one package; it holds none"):
         find_services(tmp_path)
 
