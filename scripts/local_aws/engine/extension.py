@@ -10,6 +10,7 @@ What is left open is told in `docs/local-engine.md`.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
 - `sessions`: transitive tags, source identity and role chaining.
 - `objects`: keys exactly as they are, versions in a batch of deletions, expected bucket owners.
+- `logs`: all that a function prints is logged with the invocation that printed it.
 - `queues`: Lambda's queue of asynchronous invocations.
 - `responses`: head and body in one write.
 - `retries`: a call that Terraform sends again has one effect and one answer.
@@ -25,7 +26,16 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from scripts.local_aws.engine import leading_keys, objects, policies, queues, responses, retries, sessions
+from scripts.local_aws.engine import (
+    leading_keys,
+    logs,
+    objects,
+    policies,
+    queues,
+    responses,
+    retries,
+    sessions,
+)
 
 VERSION = "1.5.33"
 #: What is patched: the engine, and the HTTP server that it runs on.
@@ -51,7 +61,7 @@ def install() -> None:
             )
     replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
     replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)
-    for part in (policies, leading_keys, objects, sessions, queues, responses, retries):
+    for part in (policies, leading_keys, logs, objects, sessions, queues, responses, retries):
         part.install(replace)
 
 
