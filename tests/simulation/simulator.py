@@ -33,7 +33,7 @@ from tenkacloud.tenants.keys import IN_FLIGHT, METADATA, PARTITION, SORT, TENANT
 from tenkacloud.tenants.record import read
 from tests.simulation.cloud import State
 from tests.simulation.faults import Crash, Fault, Faults, error_of
-from tests.support import Context, Function, bootstrap, consumed_event
+from tests.support import Context, Function, bootstrap, consumed_events
 
 OPERATOR: Final = "operator"
 
@@ -437,15 +437,15 @@ class SimulatedClients(Clients):
 
 
 def event_for(service: str) -> type[Event]:
-    """Return the event that a service consumes.
+    """Return the event that a service consumes, of several the first.
 
     Raises:
         LookupError: it consumes none.
     """
-    event = consumed_event(service)
-    if event is None:
+    events = consumed_events(service)
+    if not events:
         raise LookupError(f"{service} consumes no event")
-    return event
+    return events[0]
 
 
 @cache
@@ -453,6 +453,6 @@ def _consumers() -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Return the services that take an event, by its source and detail type, as their consumers say it."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for name in SERVICES:
-        if event := consumed_event(name):
+        for event in consumed_events(name):
             found[event.SOURCE, event.DETAIL_TYPE] = (*found.get((event.SOURCE, event.DETAIL_TYPE), ()), name)
     return found
