@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 from scripts.tooling.services import SERVICES
 from scripts.tooling.waiting import DeadlineError, wait_until
-from tenkacloud.events.consumer import EventConsumer, EventRouter
 from tenkacloud.events.contract import Event
 from tenkacloud.events.registry import EVENTS
 from tenkacloud.platform import settings
@@ -44,14 +43,10 @@ class _NoClients(Clients):
 
 @cache
 def consumed_events(service: str) -> tuple[type[Event], ...]:
-    """Return the events that a service consumes, as its consumers say it."""
+    """Return the events that a service consumes, as its consumer says it; none, if it consumes none."""
     function = bootstrap(service, _NoClients(), SystemClock())
-    match getattr(function, "__self__", function):
-        case EventConsumer(event=event):
-            return (event,)
-        case EventRouter(consumers=consumers):
-            return tuple(consumer.event for consumer in consumers)
-    return ()
+    consumer = getattr(function, "__self__", function)
+    return tuple(getattr(consumer, "events", ()))
 
 
 @dataclass

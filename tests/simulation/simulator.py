@@ -437,15 +437,14 @@ class SimulatedClients(Clients):
 
 
 def event_for(service: str) -> type[Event]:
-    """Return the event that a service consumes, of several the first.
+    """Return the event that a service consumes.
 
     Raises:
         LookupError: it consumes none.
     """
-    events = consumed_events(service)
-    if not events:
-        raise LookupError(f"{service} consumes no event")
-    return events[0]
+    for event in consumed_events(service):
+        return event
+    raise LookupError(f"{service} consumes no event")
 
 
 @cache

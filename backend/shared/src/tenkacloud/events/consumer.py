@@ -39,6 +39,11 @@ class EventConsumer(Generic[_E]):
     answer_invalid: Callable[[Correlation, InvalidFieldError], None] | None = None
     is_wanted: Callable[[_E | Correlation], bool] = lambda _message: True
 
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """The events that it takes."""
+        return (self.event,)
+
     def consume(self, event: dict[str, Any], context: LambdaContext) -> None:
         """Handle one event as EventBridge delivers it.
 
@@ -87,6 +92,11 @@ class EventRouter:
     dead_letters: DeadLetters
     clock: Clock
 
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """The events that it takes."""
+        return tuple(consumer.event for consumer in self.consumers)
+
     def consume(self, event: dict[str, Any], context: LambdaContext) -> None:
         """Handle one event as EventBridge delivers it. One of another kind goes to the dead-letter queue.
 
@@ -108,14 +118,13 @@ class EventRouter:
         """
         fields = parse_object("event", event)
         source, detail_type = fields.get("source"), fields.get("detail-type")
-        kinds = [consumer.event for consumer in self.consumers]
         for consumer in self.consumers:
             if (source, detail_type) == (consumer.event.SOURCE, consumer.event.DETAIL_TYPE):
                 return consumer
-        if source not in [kind.SOURCE for kind in kinds]:
-            wrong, value, allowed = "source", source, [kind.SOURCE for kind in kinds]
+        if source not in [event.SOURCE for event in self.events]:
+            wrong, value, allowed = "source", source, [event.SOURCE for event in self.events]
         else:
-            wrong, value, allowed = "detail-type", detail_type, [kind.DETAIL_TYPE for kind in kinds]
+            wrong, value, allowed = "detail-type", detail_type, [event.DETAIL_TYPE for event in self.events]
         expected = ", ".join(dict.fromkeys(allowed))
         raise InvalidFieldError(wrong, f"{truncated_repr(value)} is not one of {expected}")
 
