@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.isolation.maintenance import PLACES_MAX
+from tenkacloud.isolation.maintenance import EXPORTED_PLACES_MAX, PLACES_MAX
 from tenkacloud.isolation.places import pool_place, silo_place
 from tenkacloud.isolation.policies import (
     MaintenanceScope,
@@ -106,10 +106,10 @@ def test_a_session_policy_fits(siloed: bool) -> None:
     assert size(session_policy(TENANT, scope)) <= SESSION_MAX
 
 
-@pytest.mark.parametrize("exports", [False, True])
-def test_a_session_policy_for_maintenance_fits(exports: bool) -> None:
+@pytest.mark.parametrize(("exports", "count"), [(False, PLACES_MAX), (True, EXPORTED_PLACES_MAX)])
+def test_a_session_policy_for_maintenance_fits(exports: bool, count: int) -> None:
     own = silo_bucket()
-    silos = [silo_place(f"{own[:-1]}{number}") for number in range(PLACES_MAX)]
+    silos = [silo_place(f"{own[:-1]}{number}") for number in range(count)]
     for places in (silos, [pool_place(TENANT), *silos[1:]]):
         scope = MaintenanceScope(
             partition="aws-us-gov",
