@@ -1,8 +1,4 @@
-"""What a record's outbox requests: the event to publish, and the mark to write. Pure.
-
-A fact goes first: where there is a phase to be published as well, the mark of the fact leaves that in the
-outbox, and the stream shows it once more. So each request is one event and one mark.
-"""
+"""Requesting a phase, and telling of a status: the events to publish, and the mark to write. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,84 +6,100 @@ from typing import Any
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.contract import Event
-from tenkacloud.events.operation import OperationEvent
 from tenkacloud.events.tenant_exporting import TenantExporting
 from tenkacloud.events.tenant_offboarding import TenantOffboarding
 from tenkacloud.events.tenant_status import TenantReactivated, TenantSuspended
 from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants.operations import OPERATION, OUTBOX, Operation, Outbox, Phase, PhaseState
-from tenkacloud.tenants.record import Tenant
-from tenkacloud.tenants.transitions.operation import mark_published, mark_told, place_of
+from tenkacloud.tenants.operations import (
+    OPERATION,
+    OUTBOX,
+    Operation,
+    OperationKind,
+    Outbox,
+    Phase,
+    PhaseState,
+)
+from tenkacloud.tenants.record import Item, Tenant
+from tenkacloud.tenants.transitions.operation import mark_published, place_of
 from tenkacloud.tenants.transitions.transition import Transition
-from tenkacloud.tenants.validation import TenantStatus, parse_text
+from tenkacloud.tenants.validation import TenantStatus
 
 
 @dataclass(frozen=True)
 class OutboxRequest:
-    """A phase to be requested or a fact to be told: publish `event`, then write `mark`."""
+    """What a record requests to be published: publish `events`, then write `mark`."""
 
     tenant: Tenant
-    event: Event
+    events: tuple[Event, ...]
     mark: Transition
 
 
-def request_outbox(tenant: Tenant, correlation_id: str, now: datetime) -> OutboxRequest | None:
-    """Return what a record has in its outbox, None if that is nothing.
+def has_outbox(item: Item) -> bool:
+    """Tell whether a record requests something to be published, besides its onboarding."""
+    return item.get(OUTBOX) is not None
+
+
+def request_outbox(
+    tenant: Tenant, correlation_id: str, now: datetime, *, automatic_retry: bool = False
+) -> OutboxRequest:
+    """Return what publishes all that a record requests. `automatic_retry`: its phase is stuck.
 
     Raises:
-        InvalidFieldError: it can't be published as the record is.
+        InvalidFieldError: the operation lacks what its event needs.
     """
+    events: list[Event] = []
     outbox = tenant.item.get(OUTBOX)
     if outbox in (Outbox.STATUS, Outbox.BOTH):
-        return OutboxRequest(tenant, _fact(tenant, correlation_id, now), mark_told(tenant, now))
+        events += _status_fact(tenant, correlation_id, now)
     operation = tenant.operation
-    if outbox == Outbox.OPERATION and operation is not None and operation.state is PhaseState.REQUESTED:
-        return request_phase(tenant, operation, correlation_id, now)
-    return None
+    requested = operation is not None and operation.state is PhaseState.REQUESTED
+    if operation is not None and (requested or (automatic_retry and operation.is_under_way)):
+        events.append(operation_event(tenant, operation, operation.next_attempt, correlation_id, now))
+    return OutboxRequest(
+        tenant, tuple(events), mark_published(tenant, now, correlation_id, automatic_retry=automatic_retry)
+    )
 
 
-def request_phase(
-    tenant: Tenant,
-    operation: Operation,
-    correlation_id: str,
-    now: datetime,
-    *,
-    automatic_retry: bool = False,
-) -> OutboxRequest:
-    """Return what requests the next attempt of a phase. `automatic_retry`: it is stuck.
+def _status_fact(tenant: Tenant, correlation_id: str, now: datetime) -> list[Event]:
+    kinds = {TenantStatus.SUSPENDED: TenantSuspended, TenantStatus.ACTIVE: TenantReactivated}
+    if tenant.status not in kinds:
+        return []
+    reason = tenant.item.get("statusReason")
+    return [
+        kinds[tenant.status](
+            tenant_id=tenant.id,
+            timestamp=rfc3339(now),
+            reason=reason if isinstance(reason, str) and reason else None,
+            correlation_id=correlation_id or None,
+        )
+    ]
+
+
+def operation_event(
+    tenant: Tenant, operation: Operation, attempt: int, correlation_id: str, now: datetime
+) -> Event:
+    """Return the event that requests one attempt of an operation's phase.
 
     Raises:
-        InvalidFieldError: it can't be published as the record is.
-    """
-    mark = mark_published(tenant, now, correlation_id, automatic_retry=automatic_retry)
-    return OutboxRequest(tenant, phase_event(tenant, operation, correlation_id, now), mark)
-
-
-def phase_event(
-    tenant: Tenant, operation: Operation, correlation_id: str, now: datetime
-) -> OperationEvent:
-    """Return the event that requests the next attempt of an operation's phase.
-
-    Raises:
-        InvalidFieldError: the record lacks what the event has to say, or nobody does such a phase.
+        InvalidFieldError: the operation lacks what the event needs, or its phase requests nothing.
     """
     common: dict[str, Any] = {
         "tenant_id": tenant.id,
         "operation_id": operation.id,
         "phase": operation.phase,
-        "attempt": operation.next_attempt,
+        "attempt": attempt,
         "timestamp": rfc3339(now),
         "correlation_id": correlation_id or None,
     }
-    match operation.phase:
-        case Phase.COPY | Phase.CUTOVER | Phase.ROLLBACK | Phase.RETIRE:
-            if operation.from_ is None or operation.from_tier is None or operation.to_tier is None:
-                raise InvalidFieldError(OPERATION, "does not say from where to where the tenant moves")
+    match operation.kind, operation.phase:
+        case OperationKind.CHANGE_TIER, _:
+            if operation.from_tier is None or operation.to_tier is None or operation.from_ is None:
+                raise InvalidFieldError(OPERATION, "does not say from where to where")
             return TenantTierChanging(
                 **common,
-                slug=tenant.slug,
                 tenant_name=tenant.name,
+                slug=tenant.slug,
                 from_tier=operation.from_tier,
                 to_tier=operation.to_tier,
                 from_=operation.from_,
@@ -95,28 +107,21 @@ def phase_event(
                 not_before=operation.not_before,
                 digest=operation.digest,
             )
-        case Phase.EXPORT:
+        case _, Phase.EXPORT:
+            if operation.export_id is None or operation.expires_at is None:
+                raise InvalidFieldError(OPERATION, "does not say which export it is")
             return TenantExporting(
                 **common,
                 place=place_of(tenant.item),
-                export_id=parse_text("operation.exportId", operation.export_id),
-                expires_at=parse_text("operation.expiresAt", operation.expires_at),
+                export_id=operation.export_id,
+                expires_at=operation.expires_at,
             )
-        case Phase.PURGE | Phase.VERIFY:
+        case _, Phase.PURGE | Phase.VERIFY:
             return TenantOffboarding(
-                **common, tier=tenant.tier, slug=tenant.slug, places=operation.places
+                **common,
+                places=operation.places,
+                tier=tenant.tier,
+                # A tombstone has none any more.
+                slug=None if tenant.status is TenantStatus.DELETED else tenant.slug,
             )
-    raise InvalidFieldError(f"{OPERATION}.phase", f"{operation.phase} is done by nobody")
-
-
-def _fact(tenant: Tenant, correlation_id: str, now: datetime) -> Event:
-    """Return what is so of a tenant now: of one that is being offboarded, that it is not in use."""
-    common: dict[str, Any] = {
-        "tenant_id": tenant.id,
-        "timestamp": rfc3339(now),
-        "correlation_id": correlation_id or None,
-    }
-    if tenant.status is TenantStatus.ACTIVE:
-        return TenantReactivated(**common)
-    reason = tenant.item.get("statusReason")
-    return TenantSuspended(**common, reason=reason if isinstance(reason, str) and reason else None)
+    raise InvalidFieldError(OPERATION, f"in phase {operation.phase} requests nothing")

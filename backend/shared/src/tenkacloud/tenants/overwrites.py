@@ -6,40 +6,20 @@ still to be moved or deleted, or let a deleted tenant live again: the stream's o
 any other the tenant is onboarded anew, and the places that only the old image names become leftovers.
 """
 
-from base64 import b64decode
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation.places import Place
-from tenkacloud.tenants.conditions import Requirements, same
-from tenkacloud.tenants.keys import Key
+from tenkacloud.tenants.keys import DUE, DUE_PARTITION
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.operations import LEFTOVERS, OPERATION, Leftover, parse_leftovers
-from tenkacloud.tenants.record import DECISIVE_ATTRIBUTES, REVISION, Item, revision, status_and_tier
-from tenkacloud.tenants.transitions.transition import HistoryEntry, Transition
-from tenkacloud.tenants.validation import TenantStatus
-
-#: A record in DynamoDB's JSON, as the stream shows it: binary as text.
-Image = Mapping[str, Any]
+from tenkacloud.tenants.operations import LEFTOVERS, Leftover, parse_leftovers
+from tenkacloud.tenants.record import Item, revision, status_and_tier
+from tenkacloud.tenants.transitions.offboarding import is_protected
+from tenkacloud.tenants.transitions.operation import due_at
+from tenkacloud.tenants.transitions.transition import Transition
 
 KEPT: Final = "a put-item over the record lost it, so nobody knows whether it is still wanted"
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """Put `image` (DynamoDB's JSON) in the place of the record, if that is still what `requires` says."""
-
-    key: Key
-    image: Image
-    requires: Requirements
-    history: tuple[HistoryEntry, ...] = ()
-
-
-def may_be_overwritten(old: Item) -> bool:
-    """Tell whether a record may be put anew: no operation is under way, and the tenant is not to go or gone."""
-    return OPERATION not in old and old.get("status") not in (TenantStatus.OFFBOARDING, TenantStatus.DELETED)
 
 
 def is_overwritten(old: Item, new: Item) -> bool:
@@ -47,15 +27,9 @@ def is_overwritten(old: Item, new: Item) -> bool:
 
     No writer of ours sets such a record to PENDING, and each of them makes its revision greater.
     """
-    if may_be_overwritten(old):
+    if not is_protected(old):
         return False
     return new.get("provisioningStatus") == ProvisioningStatus.PENDING or revision(new) < revision(old)
-
-
-def restoration(key: Key, image: Image, overwriting: Item) -> Restoration:
-    """Return what writes an old image back over the record that was put over it, as that was read."""
-    names = (*DECISIVE_ATTRIBUTES, OPERATION, REVISION)
-    return Restoration(key, _as_written(image), {name: same(overwriting.get(name)) for name in names})
 
 
 def lost_places(old: Item, new: Item, operation_id: str) -> tuple[Leftover, ...]:
@@ -76,7 +50,15 @@ def carrying(change: Transition, item: Item, lost: tuple[Leftover, ...]) -> Tran
     named = _leftovers(item)
     known = {leftover.place for leftover in named}
     leftovers = (*named, *(each for each in lost if each.place not in known))
-    return replace(change, sets={**change.sets, LEFTOVERS: [each.attributes() for each in leftovers]})
+    due = due_at(None, leftovers)
+    return replace(
+        change,
+        sets={
+            **change.sets,
+            LEFTOVERS: [each.attributes() for each in leftovers],
+            **({} if due is None else DUE.entry(DUE_PARTITION, due)),
+        },
+    )
 
 
 def _place(item: Item) -> tuple[Place, ...]:
@@ -91,26 +73,3 @@ def _leftovers(item: Item) -> tuple[Leftover, ...]:
         return parse_leftovers(item)
     except InvalidFieldError:
         return ()
-
-
-def _as_written(image: Image) -> dict[str, Any]:
-    """Return an image of the stream as DynamoDB's client takes it: text of a binary as bytes."""
-    return {name: _attribute(value) for name, value in image.items()}
-
-
-def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
-    ((kind, content),) = value.items()
-    match kind:
-        case "B":
-            return {kind: _bytes(content)}
-        case "BS":
-            return {kind: [_bytes(each) for each in content]}
-        case "M":
-            return {kind: _as_written(content)}
-        case "L":
-            return {kind: [_attribute(each) for each in content]}
-    return {kind: content}
-
-
-def _bytes(content: object) -> object:
-    return b64decode(content) if isinstance(content, str) else content
