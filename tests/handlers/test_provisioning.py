@@ -196,7 +196,10 @@ VALUES: dict[str, Any] = {
     "BOOL": {"BOOL": True},
 }
 #: The keys of an index take strings only: DynamoDB takes no other put.
-ATTRIBUTES = ("id", "name", "slug", "tier", "status", "provisioningAttempt", "resumptions", "resources")
+ATTRIBUTES = (
+    *("id", "name", "slug", "tier", "status", "provisioningAttempt", "resumptions", "resources"),
+    *("revision", "operation", "leftovers", "outbox"),
+)
 OTHER_ATTRIBUTES = ("failureReason", "createdAt", "updatedAt", "EntityType", "elsewhere")
 
 
