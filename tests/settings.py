@@ -10,6 +10,7 @@ DATA_TABLE: Final = "TenkaCloud-test-tenant-data"
 BUS: Final = "tenkacloud-test-tenant-events"
 DATA_BUCKET: Final = "tenkacloud-data-test"
 ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
+MAINTENANCE_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-maintenance"
 STUCK_AFTER: Final = 900
 AUTOMATIC_RETRIES_MAX: Final = 5
 FUNCTION_NAME: Final = "tenkacloud-test-function"
@@ -27,6 +28,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "STUCK_AFTER_SECONDS": str(STUCK_AFTER),
     "TABLE_NAME": TABLE,
     "TENANT_ACCESS_ROLE_ARN": ROLE,
+    "TENANT_MAINTENANCE_ROLE_ARN": MAINTENANCE_ROLE,
     "TENANT_CLAIM": "custom:tenantId",
     "TENKACLOUD_ENVIRONMENT": "test",
 }
