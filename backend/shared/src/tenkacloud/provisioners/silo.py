@@ -187,10 +187,13 @@ class SiloBucket(Provisioner):
         )
 
     def _policy(self, tenant: TenantSpec, bucket: str) -> Policy:
-        policy = policies.silo_bucket_policy(bucket, tenant.tenant_id, self.settings.tenant_access_role_arn)
-        if not tenant.open_to_tenant:
-            policy["Statement"] = [each for each in policy["Statement"] if each["Effect"] == "Deny"]
-        return policy
+        return policies.silo_bucket_policy(
+            bucket,
+            tenant.tenant_id,
+            self.settings.tenant_access_role_arn,
+            self.settings.tenant_maintenance_role_arn,
+            open_to_tenant=tenant.open_to_tenant,
+        )
 
     def _create(self, bucket: str) -> bool:
         """Create the bucket; return whether it is certainly new."""
