@@ -17,9 +17,11 @@ from tenkacloud.platform.clients import Clients, one_by_one
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, ROLE, Cloud, LogLines
 from tests.handlers.faults import Calls
+from tests.settings import MAINTENANCE_ROLE
 from tests.support import Context, golden
 
 SILO = silo_bucket("test", Slug("acme-corp"), TenantId("acme"), ACCOUNT, REGION)
+LOG_GROUP = "/tenkacloud/test/tenants/acme"
 
 
 def onboarding(**fields: Any) -> dict[str, Any]:
@@ -61,11 +63,11 @@ def test_pooled_tiers_get_a_prefix(cloud: Cloud, tier: str) -> None:
 
 def test_enterprise_gets_a_hardened_bucket_of_its_own(cloud: Cloud) -> None:
     run(cloud, onboarding(tier="ENTERPRISE"))
-    assert only(cloud.published())["resources"] == {"dedicatedBucket": SILO}
+    assert only(cloud.published())["resources"] == {"dedicatedBucket": SILO, "logGroup": LOG_GROUP}
     s3 = cloud.s3
     assert s3.get_bucket_location(Bucket=SILO)["LocationConstraint"] == REGION
     assert s3.get_bucket_tagging(Bucket=SILO)["TagSet"] == [{"Key": "tenantId", "Value": "acme"}]
-    assert list(problems_of_silo_bucket(s3, SILO, ACCOUNT, TenantId("acme"), ROLE)) == []
+    assert list(problems_of_silo_bucket(s3, SILO, ACCOUNT, TenantId("acme"), ROLE, MAINTENANCE_ROLE)) == []
 
 
 @pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
@@ -219,7 +221,7 @@ def test_a_bucket_that_lost_its_tag_is_known_by_its_policy(
     cloud: Cloud, tags: dict[str, str], empty: bool
 ) -> None:
     make_bucket(cloud, tags, empty=empty)
-    policy = silo_bucket_policy(SILO, TenantId("acme"), ROLE)
+    policy = silo_bucket_policy(SILO, TenantId("acme"), ROLE, MAINTENANCE_ROLE)
     cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
     run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
@@ -234,7 +236,7 @@ def test_a_policy_shows_nothing_against_a_tag_or_for_another_tenant(
     cloud: Cloud, tags: dict[str, str], named: str
 ) -> None:
     make_bucket(cloud, tags, empty=False)
-    policy = silo_bucket_policy(SILO, TenantId(named), ROLE)
+    policy = silo_bucket_policy(SILO, TenantId(named), ROLE, MAINTENANCE_ROLE)
     cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
     run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "FAILED"
@@ -295,7 +297,15 @@ ENCRYPTED = {
         "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
     }
 }
-NEEDED = ["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "PutBucketVersioning", "PutEvents"]
+NEEDED = [
+    "CreateBucket",
+    "CreateLogGroup",
+    "PutBucketPolicy",
+    "PutBucketTagging",
+    "PutBucketVersioning",
+    "PutEvents",
+    "PutRetentionPolicy",
+]
 
 
 def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: Cloud, calls: Watched) -> None:
@@ -346,7 +356,7 @@ def test_settings_that_are_in_each_others_way_are_made_one_by_one(
     assert tags_of(cloud) == {"tenantId": "acme"}
     assert all(cloud.s3.get_public_access_block(Bucket=SILO)["PublicAccessBlockConfiguration"].values())
     assert json.loads(cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"]) == silo_bucket_policy(
-        SILO, TenantId("acme"), ROLE
+        SILO, TenantId("acme"), ROLE, MAINTENANCE_ROLE
     )
 
 

@@ -4,10 +4,12 @@ TenkaCloudError
 ├── InvalidFieldError          a field of a record or an event breaks its rule; no retry can mend it
 │   └── InvalidEventError      the same, of an event that can be answered (`events.contract`)
 ├── PermanentError             AWS said no, and would say it again; becomes FAILED with a reason
+├── NotEmptyError              a store of a tenant that goes was written to after its purge; purge it again
 ├── PublishError               EventBridge did not take an event; AWS retries
 ├── NotReadyError              the record is not in the state that this message needs; AWS retries
 ├── NotVerifiedError           a request names no tenant that somebody has vouched for
-└── TenantDeniedError          the tenant may not be acted for: unknown, not ACTIVE, or without resources
+├── TenantDeniedError          the tenant may not be acted for: unknown, not ACTIVE, or without resources
+└── TenantReadOnlyError        its objects can't be written now: they are being moved; worth a retry soon
 """
 
 
@@ -30,6 +32,10 @@ class PermanentError(TenkaCloudError):
     """An effect can't succeed however often it is tried. `str(error)` is the `failureReason`."""
 
 
+class NotEmptyError(TenkaCloudError):
+    """A store can't be removed: something was put into it since it was purged. Worth another purge."""
+
+
 class PublishError(TenkaCloudError):
     """EventBridge did not accept an event: the call failed, or its entry did (`FailedEntryCount`)."""
 
@@ -44,3 +50,7 @@ class NotVerifiedError(TenkaCloudError):
 
 class TenantDeniedError(TenkaCloudError):
     """Nobody acts for this tenant now. `str(error)` says which tenant, and why."""
+
+
+class TenantReadOnlyError(TenkaCloudError):
+    """The tenant's objects can be read only, while a move of them ends. `str(error)` says which tenant."""
