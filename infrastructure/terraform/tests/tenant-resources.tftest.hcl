@@ -61,7 +61,7 @@ run "each_step_by_phase" {
       {
         Sid      = "TenantLogGroup"
         Effect   = "Allow"
-        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:CreateLogGroup"]
+        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource", "logs:CreateLogGroup"]
         Resource = "arn:aws:logs:ap-northeast-1:123456789012:log-group:/tenkacloud/dev/tenants/*"
       },
     ]
@@ -71,16 +71,23 @@ run "each_step_by_phase" {
   assert {
     condition = jsondecode(output.remove_policy_json).Statement == [
       {
-        Sid       = "DeleteSiloBucket"
-        Effect    = "Allow"
-        Action    = ["s3:GetBucketTagging", "s3:DeleteBucket"]
+        Sid    = "DeleteSiloBucket"
+        Effect = "Allow"
+        Action = [
+          "s3:PutBucketTagging",
+          "s3:PutBucketPolicy",
+          "s3:ListBucket",
+          "s3:GetBucketTagging",
+          "s3:GetBucketPolicy",
+          "s3:DeleteBucket",
+        ]
         Resource  = "arn:aws:s3:::tenkacloud-dev-silo-*"
         Condition = { StringEquals = { "aws:ResourceAccount" = "123456789012" } }
       },
       {
         Sid      = "TenantLogGroup"
         Effect   = "Allow"
-        Action   = "logs:DeleteLogGroup"
+        Action   = ["logs:ListTagsForResource", "logs:DeleteLogGroup"]
         Resource = "arn:aws:logs:ap-northeast-1:123456789012:log-group:/tenkacloud/dev/tenants/*"
       },
     ]
@@ -96,9 +103,16 @@ run "each_step_by_phase" {
         Resource = "arn:aws:s3:::tenkacloud-dev-silo-*"
       },
       {
-        Sid       = "DeleteSiloBucket"
-        Effect    = "Allow"
-        Action    = ["s3:GetBucketTagging", "s3:DeleteBucket"]
+        Sid    = "DeleteSiloBucket"
+        Effect = "Allow"
+        Action = [
+          "s3:PutBucketTagging",
+          "s3:PutBucketPolicy",
+          "s3:ListBucket",
+          "s3:GetBucketTagging",
+          "s3:GetBucketPolicy",
+          "s3:DeleteBucket",
+        ]
         Resource  = "arn:aws:s3:::tenkacloud-dev-silo-*"
         Condition = { StringEquals = { "aws:ResourceAccount" = "123456789012" } }
       },
@@ -129,7 +143,7 @@ run "each_step_by_phase" {
       {
         Sid      = "TenantLogGroup"
         Effect   = "Allow"
-        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:DeleteLogGroup", "logs:CreateLogGroup"]
+        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource", "logs:DeleteLogGroup", "logs:CreateLogGroup"]
         Resource = "arn:aws:logs:ap-northeast-1:123456789012:log-group:/tenkacloud/dev/tenants/*"
       },
     ]

@@ -39,13 +39,20 @@ locals {
     DeleteSiloBucket = {
       resources       = [local.silo_bucket_arn]
       of_this_account = true
-      remove          = ["s3:DeleteBucket", "s3:GetBucketTagging"]
+      remove = [
+        "s3:DeleteBucket",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketTagging",
+        "s3:ListBucket",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketTagging",
+      ]
     }
 
     TenantLogGroup = {
       resources = ["arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/tenkacloud/${var.context.environment}/tenants/*"]
-      ensure    = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"]
-      remove    = ["logs:DeleteLogGroup"]
+      ensure    = ["logs:CreateLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource"]
+      remove    = ["logs:DeleteLogGroup", "logs:ListTagsForResource"]
     }
   }
 
