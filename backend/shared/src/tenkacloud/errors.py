@@ -4,6 +4,7 @@ TenkaCloudError
 ├── InvalidFieldError          a field of a record or an event breaks its rule; no retry can mend it
 │   └── InvalidEventError      the same, of an event that can be answered (`events.contract`)
 ├── PermanentError             AWS said no, and would say it again; becomes FAILED with a reason
+├── NotEmptyError              a store of a tenant that goes was written to after its purge; purge it again
 ├── PublishError               EventBridge did not take an event; AWS retries
 ├── NotReadyError              the record is not in the state that this message needs; AWS retries
 ├── NotVerifiedError           a request names no tenant that somebody has vouched for
@@ -29,6 +30,10 @@ class InvalidFieldError(TenkaCloudError):
 
 class PermanentError(TenkaCloudError):
     """An effect can't succeed however often it is tried. `str(error)` is the `failureReason`."""
+
+
+class NotEmptyError(TenkaCloudError):
+    """A store can't be removed: something was put into it since it was purged. Worth another purge."""
 
 
 class PublishError(TenkaCloudError):
