@@ -6,7 +6,7 @@ AWS: S3 API Reference and Service Authorization Reference of Amazon S3.
 import base64
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -285,7 +285,7 @@ def test_to_give_tags_needs_a_permission(cloud: Cloud) -> None:
 
 
 #: Calls that move, export and purge, with the one action that each needs.
-ACTIONS = {
+ACTIONS: dict[str, Callable[[Any, str], Any]] = {
     "s3:GetObjectVersion": lambda s3, version: s3.get_object(Bucket=SOURCE, Key="one", VersionId=version),
     "s3:GetObject": lambda s3, _: s3.head_object(Bucket=SOURCE, Key="one"),
     "s3:GetObjectTagging": lambda s3, _: s3.get_object_tagging(Bucket=SOURCE, Key="one"),
