@@ -158,8 +158,8 @@ _REMOVE: Final = (
         ("<tenant-log-group>",),
     ),
 )
-#: The names of what nobody finished to upload to the pool. AWS does not tell IAM the prefix of this listing, so
-#: a session of one tenant can't have it; what it shows is aborted with one.
+#: The names of what nobody finished to upload to the pool. AWS does not tell IAM the prefix of this listing,
+#: so a session of one tenant can't have it; what it shows is aborted with one.
 _LIST_UPLOADS: Final = Grant(("s3:ListBucketMultipartUploads",), ("<data-bucket>",))
 #: Of the functions that carry out operations: the data by sessions alone, and whether the operation is still
 #: the one that the record names.
