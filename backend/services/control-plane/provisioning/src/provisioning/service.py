@@ -11,16 +11,29 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.decisions import Ignore, Plan, Reject, is_pending, mark_in_flight, plan, plan_again
+from provisioning.decisions import (
+    Carry,
+    Change,
+    Ignore,
+    Onboard,
+    Plan,
+    Publish,
+    Reject,
+    Undo,
+    mark_in_flight,
+    plan,
+    plan_again,
+)
 from tenkacloud.errors import NotReadyError, PermanentError, PublishError
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import TENANT_PREFIX
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
-from tenkacloud.tenants.onboarding_requester import OnboardingRequester, chunks
+from tenkacloud.tenants.operation_request import OutboxRequest
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.repository import TenantRepository
-from tenkacloud.tenants.transitions.transition import NotApplied, Outcome
+from tenkacloud.tenants.requester import Requester, chunks
+from tenkacloud.tenants.transitions.transition import Image, NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
 #: What one chunk can take when AWS does not answer, with the listing of those who failed: the tries of three
@@ -44,11 +57,22 @@ class Delivery:
     outcome: Outcome | Exception | None = None
 
     @classmethod
-    def of(cls, record: DynamoDBRecord, now: datetime) -> "Delivery":
-        """Return the delivery of a stream record, planned."""
-        # Not Powertools' new_image: it reads every attribute, and binary ones as strings.
-        image = read(record["dynamodb"].get("NewImage", {}))
-        return cls(record, plan(_keys(record), image, record.event_id or "", now))
+    def of(cls, record: DynamoDBRecord, earlier: "Delivery | None", now: datetime) -> "Delivery":
+        """Return the delivery of a stream record, planned.
+
+        `earlier` is that of the last one before it of the same record in the batch.
+        """
+        # Not Powertools' images: they read every attribute, and binary ones as strings.
+        images = record["dynamodb"]
+        old = images.get("OldImage")
+        change = Change(
+            keys=_keys(record),
+            new=read(images.get("NewImage", {})),
+            correlation_id=record.event_id or "",
+            old_image=Image(old) if old else None,
+            earlier=earlier.plan if earlier and earlier.record["dynamodb"].get("NewImage") == old else None,
+        )
+        return cls(record, plan(change, now))
 
     @property
     def tenant_id(self) -> str:
@@ -71,10 +95,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Provisioning:
-    """Requests every tenant that entered PENDING of the application plane."""
+    """Publishes what the records request: every tenant that entered PENDING, each phase, each fact."""
 
     repository: TenantRepository
-    requester: OnboardingRequester
+    requester: Requester
     clock: Clock
 
     def handle(self, event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -85,7 +109,7 @@ class Provisioning:
             UnlistedError: a record failed, and its tenant could not even be listed as in flight.
         """
         now = self.clock.now()
-        deliveries = [Delivery.of(record, now) for record in DynamoDBStreamEvent(event).records]
+        deliveries = _deliveries(event, now)
         self._execute(deliveries, context, now)
         unlisted = self._list_failed(deliveries, now)
         answered = iter(deliveries)
@@ -109,20 +133,21 @@ class Provisioning:
         """Do what is planned, and where it was overtaken what is then planned, a bounded number of times."""
         due = list(deliveries)
         for _ in range(_ROUNDS):
-            self._request([each for each in due if isinstance(each.plan, OnboardingRequest)], context)
-            self._reject([each for each in due if isinstance(each.plan, Reject)], context)
+            self._write([each for each in due if isinstance(each.plan, Undo)], context)
+            self._request([each for each in due if isinstance(each.plan, Onboard | Publish)], context)
+            self._write([each for each in due if isinstance(each.plan, Reject | Carry)], context)
             due = [each for each in due if each.plan_again(now)]
             if not due:
                 return
         for delivery in due:
-            if isinstance(delivery.outcome, NotApplied) and is_pending(delivery.outcome.item):
+            if isinstance(delivery.outcome, NotApplied):
                 delivery.outcome = NotReadyError("the record is written again and again")
 
     def _request(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
         """Publish and mark, in chunks; the rest fails as soon as there is no bus, or no time."""
         down: Exception | None = None
-        for chunk in chunks(deliveries):
-            requests = [each.plan for each in chunk if isinstance(each.plan, OnboardingRequest)]
+        for chunk in chunks(deliveries, _events):
+            requests = [request for each in chunk for request in _requests(each)]
             down = down or _out_of_time(context)
             outcomes: Sequence[Outcome | Exception]
             try:
@@ -134,8 +159,11 @@ class Provisioning:
             for delivery, outcome in zip(chunk, outcomes, strict=True):
                 delivery.outcome = outcome
 
-    def _reject(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
-        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject)]
+    def _write(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
+        """Write what is to be published to nobody."""
+        if not deliveries:
+            return
+        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject | Undo | Carry)]
         no_time = _out_of_time(context)
         outcomes = [no_time] * len(changes) if no_time else self.repository.apply_all(changes)
         for delivery, outcome in zip(deliveries, outcomes, strict=True):
@@ -144,19 +172,38 @@ class Provisioning:
     def _list_failed(self, deliveries: Sequence[Delivery], now: datetime) -> int:
         """List tenants that were neither requested nor rejected as in flight; return how many could not be.
 
-        AWS delivers their records again, a bounded number of times. After that the sweep finds them.
+        AWS delivers their records again, a bounded number of times. After that the sweep finds them. Only
+        the stream knows what a record was before it was put anew, so one that is to be undone is not listed.
         """
-        outcomes = self.repository.apply_all(
-            [
-                mark_in_flight(each.plan, now)
-                for each in deliveries
-                if each.failed and not isinstance(each.plan, Ignore)
-            ]
-        )
+        failed = [each for each in deliveries if each.failed and not isinstance(each.plan, Ignore)]
+        marks = [mark_in_flight(each.plan, now) for each in failed if not isinstance(each.plan, Ignore)]
+        outcomes = [
+            *self.repository.apply_all([mark for mark in marks if mark]),
+            *(each.outcome for each in failed if isinstance(each.plan, Undo | Carry)),
+        ]
         # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
         return sum(
             isinstance(outcome, Exception) and not isinstance(outcome, PermanentError) for outcome in outcomes
         )
+
+
+def _requests(delivery: Delivery) -> Sequence[OnboardingRequest | OutboxRequest]:
+    """Return the request that is planned, if one is."""
+    return [delivery.plan.request] if isinstance(delivery.plan, Onboard | Publish) else []
+
+
+def _events(delivery: Delivery) -> int:
+    return sum(len(request.events) for request in _requests(delivery))
+
+
+def _deliveries(event: dict[str, Any], now: datetime) -> list[Delivery]:
+    deliveries: list[Delivery] = []
+    last: dict[tuple[object, ...], Delivery] = {}
+    for record in DynamoDBStreamEvent(event).records:
+        key = tuple(_keys(record).values())
+        last[key] = Delivery.of(record, last.get(key), now)
+        deliveries.append(last[key])
+    return deliveries
 
 
 def _answer(delivery: Delivery) -> None:
@@ -172,6 +219,9 @@ def _answer(delivery: Delivery) -> None:
 
 
 def _log(delivery: Delivery) -> None:
+    if isinstance(delivery.plan, Carry | Publish | Undo):
+        _log_operations(delivery.plan, delivery.outcome)
+        return
     match delivery.plan, delivery.outcome:
         case Ignore(reason), _:
             logger.warning("Record ignored", reason=reason)
@@ -182,12 +232,33 @@ def _log(delivery: Delivery) -> None:
         case Reject(_, _, reason, _), _:
             metrics.add_metric("TenantRejected", MetricUnit.Count, 1)
             logger.warning("Tenant rejected: FAILED", reason=reason)
-        case OnboardingRequest(), NotApplied() as outcome:
+        case Onboard(), NotApplied() as outcome:
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested again", reason=why_not_marked(outcome))
-        case OnboardingRequest(_, event, _), _:
+        case Onboard(request), _:
+            event = request.event
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
+
+
+def _log_operations(step: Carry | Publish | Undo, outcome: Outcome | Exception | None) -> None:
+    match step, outcome:
+        case Carry(_, _, lost), _:
+            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
+            logger.warning("Places kept that a put-item lost", places=[each.place.name for each in lost])
+        case Undo(), NotApplied() as outcome:
+            logger.info("Overwritten record not restored", reason=why_not_marked(outcome))
+            metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
+        case Undo(), _:
+            metrics.add_metric("OverwriteUndone", MetricUnit.Count, 1)
+            logger.error("Record restored: it was put anew, which its tenant's state forbids")
+        case Publish(request), outcome:
+            events = [event.DETAIL_TYPE for event in request.events]
+            metrics.add_metric("OutboxPublished", MetricUnit.Count, len(events))
+            if isinstance(outcome, NotApplied):
+                logger.info("Outbox published again", events=events, reason=why_not_marked(outcome))
+            else:
+                logger.info("Outbox published", events=events)
 
 
 def _out_of_time(context: LambdaContext) -> NotReadyError | None:

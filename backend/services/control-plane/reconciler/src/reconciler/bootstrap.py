@@ -11,8 +11,8 @@ from reconciler.service import Reconciler
 from tenkacloud.events.bus import EventBus
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.clock import Clock
-from tenkacloud.tenants.onboarding_requester import OnboardingRequester
 from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.requester import Requester
 
 _WRITER: Final = "reconciler"
 
@@ -25,6 +25,7 @@ class Settings:
     event_bus_name: str
     stuck_after_seconds: int
     automatic_retries_max: int
+    export_retention_days: int
 
 
 def bootstrap(
@@ -35,9 +36,10 @@ def bootstrap(
     bus = EventBus(clients.events, settings.event_bus_name)
     return Reconciler(
         repository=repository,
-        requester=OnboardingRequester(repository, bus),
+        requester=Requester(repository, bus),
         bus=bus,
         stuck_after=timedelta(seconds=settings.stuck_after_seconds),
         automatic_retries_max=settings.automatic_retries_max,
+        export_retention=timedelta(days=settings.export_retention_days),
         clock=clock,
     ).handle
