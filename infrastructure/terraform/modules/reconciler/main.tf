@@ -23,6 +23,15 @@ locals {
       threshold   = 0
       periods     = 1
     }
+    # Somebody is left over at times: what waits for an operation of the same tenant. Not in every sweep.
+    overdue = {
+      description    = "Something is due and is not begun: a retention that is over, a second verification, a place that was left"
+      metric         = "DueLeft"
+      statistic      = "Minimum"
+      threshold      = 0
+      periods        = 1
+      period_minutes = max(60, var.period_minutes)
+    }
     # Nothing to say is an alarm here: without the reconciler, nobody resumes the stuck.
     reconciler-silent = {
       description    = "The reconciler has not run for ${var.period_minutes == 1 ? "five" : 5 * var.period_minutes} minutes: see its rule and its log group"
@@ -41,11 +50,11 @@ locals {
 }
 
 data "aws_iam_policy_document" "this" {
-  # The sparse index and nothing else: the table can't be listed with this.
+  # The sparse indexes and nothing else: the table can't be listed with this.
   statement {
     sid       = "FindStuckTenants"
     actions   = ["dynamodb:Query"]
-    resources = ["${local.table_arn}/index/in-flight"]
+    resources = ["${local.table_arn}/index/due", "${local.table_arn}/index/in-flight"]
   }
 
   statement {
@@ -106,6 +115,7 @@ module "consumer" {
       EVENT_BUS_NAME        = var.context.event_bus_name
       STUCK_AFTER_SECONDS   = tostring(var.stuck_after_seconds)
       AUTOMATIC_RETRIES_MAX = tostring(var.automatic_retries_max)
+      EXPORT_RETENTION_DAYS = tostring(var.export_retention_days)
     }
   }
 }
