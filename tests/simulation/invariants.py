@@ -20,7 +20,8 @@ from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.tenants.record import AUTOMATIC_RETRIES, read, resource_mismatch
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.settings import ACCOUNT, AUTOMATIC_RETRIES_MAX, ENVIRONMENT, REGION, STUCK_AFTER
-from tests.simulation.simulator import OPERATOR, Changed, event_for
+from tests.simulation.delivery import event_for
+from tests.simulation.simulator import OPERATOR, Changed
 from tests.simulation.workload import Tenant, Workload
 
 Check = Callable[[Workload], Iterator[str]]
@@ -97,17 +98,12 @@ def _bucket_problems(workload: Workload, name: str, tenant_id: str) -> Iterator[
     if bucket is None:
         yield f"the bucket {name} is missing"
         return
-    if workload.simulator.state.tags(name) != {"tenantId": tenant_id}:
-        yield f"the bucket's tags are {workload.simulator.state.tags(name)}"
+    if bucket.tags != {"tenantId": tenant_id}:
+        yield f"the bucket's tags are {bucket.tags}"
     closed = bucket.public_access_block
-    if not closed or not (
-        closed.block_public_acls
-        and closed.ignore_public_acls
-        and closed.block_public_policy
-        and closed.restrict_public_buckets
-    ):
+    if not closed or not all(closed.values()):
         yield "the bucket is not closed to the public"
-    if bucket.versioning_status != "Enabled" or not bucket.encryption:
+    if bucket.versioning != "Enabled" or not bucket.encryption:
         yield "the bucket has no versions, or no encryption"
     if tenant_id not in str(bucket.policy) or "DenyOtherTenants" not in str(bucket.policy):
         yield "the bucket's policy is another"

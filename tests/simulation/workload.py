@@ -14,7 +14,8 @@ from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions.retry import request_again
 from tenkacloud.tenants.validation import TenantId
 from tests.settings import STUCK_AFTER, TABLE
-from tests.simulation.simulator import OPERATOR, Simulator, event_for
+from tests.simulation.delivery import event_for, redrive
+from tests.simulation.simulator import OPERATOR, Simulator
 
 TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
 #: Ids chosen to overlap.
@@ -146,7 +147,7 @@ class Workload:
         self.listed = self._listed()
         self.lost = [tenant.id for tenant in self.tenants if not self._is_accounted_for(tenant)]
         simulator.say("--- the queues are redriven ---")
-        simulator.redrive()
+        redrive(simulator)
         self.come_to_rest()
         simulator.say("--- who FAILED is retried ---")
         for tenant in self.good:
