@@ -51,6 +51,11 @@ class Version:
         return base64.b64encode(hashlib.sha256(self.body or b"").digest()).decode()
 
     @property
+    def named(self) -> dict[str, str]:
+        """Its id, as answers hold it: of a bucket without versions none does."""
+        return {} if self.id == _UNVERSIONED else {"VersionId": self.id}
+
+    @property
     def described(self) -> dict[str, Any]:
         """What HeadObject and GetObject answer."""
         return {
@@ -59,7 +64,7 @@ class Version:
             "ETag": self.etag,
             "LastModified": self.modified,
             "Metadata": dict(self.metadata),
-            "VersionId": self.id,
+            **self.named,
             **self.headers,
             **({"TagCount": len(self.tags)} if self.tags else {}),
         }
@@ -252,7 +257,7 @@ class S3:
         version = replace(self._made_with(bucket, arguments), body=content, etag=_etag(content))
         bucket.add(version)
         checksum = {"ChecksumSHA256": version.sha256} if _wants_sha256(arguments) else {}
-        return {"ETag": version.etag, **self._id_of(bucket, version), **checksum}
+        return {"ETag": version.etag, **version.named, **checksum}
 
     def get_object(self, **arguments: Any) -> dict[str, Any]:
         """GetObject, with `VersionId` and `Range`."""
@@ -274,6 +279,9 @@ class S3:
         source = self._source("CopyObject", arguments)
         bucket = self._bucket("CopyObject", arguments)
         made = self._made_with(bucket, arguments)
+        same = copy_source(arguments["CopySource"]) == {"Bucket": bucket.name, "Key": made.key}
+        if same and "MetadataDirective" not in arguments:
+            raise error("InvalidRequest", "CopyObject", "nothing of the object is changed")
         if arguments.get("MetadataDirective", "COPY") == "COPY":
             made = replace(made, headers=source.headers, metadata=source.metadata)
         if arguments.get("TaggingDirective", "COPY") == "COPY":
@@ -285,8 +293,7 @@ class S3:
             result["ChecksumSHA256"] = version.sha256
         return {
             "CopyObjectResult": result,
-            "CopySourceVersionId": source.id,
-            **self._id_of(bucket, version),
+            **version.named,
         }
 
     def delete_object(self, **arguments: Any) -> dict[str, Any]:
@@ -309,7 +316,7 @@ class S3:
     def get_object_tagging(self, **arguments: Any) -> dict[str, Any]:
         """GetObjectTagging."""
         version = self._version("GetObjectTagging", arguments)
-        return {"TagSet": _tag_set(version.tags), "VersionId": version.id}
+        return {"TagSet": _tag_set(version.tags), **version.named}
 
     def put_object_tagging(self, **arguments: Any) -> dict[str, Any]:
         """PutObjectTagging."""
@@ -317,7 +324,7 @@ class S3:
         tags = {tag["Key"]: tag["Value"] for tag in arguments["Tagging"]["TagSet"]}
         versions = self.buckets[arguments["Bucket"]].versions[version.key]
         versions[versions.index(version)] = replace(version, tags=tags)
-        return {"VersionId": version.id}
+        return version.named
 
     def _version(self, operation: str, arguments: Mapping[str, Any]) -> Version:
         bucket, key = self._bucket(operation, arguments), arguments["Key"]
@@ -367,9 +374,6 @@ class S3:
         marker_id = self._number("v")
         bucket.add(Version(key, marker_id, self._time, None))
         return {"DeleteMarker": True, "VersionId": marker_id}
-
-    def _id_of(self, bucket: Bucket, version: Version) -> dict[str, str]:
-        return {"VersionId": version.id} if bucket.versioning else {}
 
     # --- listings ---------------------------------------------------------------------------------------------
 
@@ -469,7 +473,7 @@ class S3:
         bucket = self._bucket("CreateMultipartUpload", arguments)
         upload = Upload(self._number("u"), self._made_with(bucket, arguments))
         bucket.uploads[upload.id] = upload
-        return {"UploadId": upload.id}
+        return {"Bucket": bucket.name, "Key": upload.version.key, "UploadId": upload.id}
 
     def upload_part(self, **arguments: Any) -> dict[str, Any]:
         """UploadPart."""
@@ -498,7 +502,7 @@ class S3:
         version = replace(upload.version, body=b"".join(parts), etag=etag, modified=self._time)
         bucket.add(version)
         del bucket.uploads[upload.id]
-        return {"ETag": etag, **self._id_of(bucket, version)}
+        return {"ETag": etag, **version.named}
 
     def abort_multipart_upload(self, **arguments: Any) -> dict[str, Any]:
         """AbortMultipartUpload."""
