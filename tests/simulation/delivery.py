@@ -28,7 +28,7 @@ from scripts.tooling.services import SERVICES
 from tenkacloud.events.consumer import REPLAY_NAME
 from tenkacloud.events.contract import Event
 from tenkacloud.tenants.keys import IN_FLIGHT
-from tests.support import consumed_event
+from tests.support import consumed_events
 
 if TYPE_CHECKING:
     from tests.simulation.simulator import Simulator
@@ -289,7 +289,7 @@ def consumers() -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Return the services that take an event, by its source and detail type, as their consumers say it."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for name in SERVICES:
-        if event := consumed_event(name):
+        for event in consumed_events(name):
             found[event.SOURCE, event.DETAIL_TYPE] = (*found.get((event.SOURCE, event.DETAIL_TYPE), ()), name)
     return found
 
@@ -306,7 +306,6 @@ def event_for(service: str) -> type[Event]:
     Raises:
         LookupError: it consumes none.
     """
-    event = consumed_event(service)
-    if event is None:
-        raise LookupError(f"{service} consumes no event")
-    return event
+    for event in consumed_events(service):
+        return event
+    raise LookupError(f"{service} consumes no event")
