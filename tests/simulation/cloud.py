@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tests.settings import DATA_BUCKET, DATA_TABLE, TABLE
+from tests.settings import DATA_BUCKET, DATA_TABLE, EXPORTS_BUCKET, TABLE
 from tests.simulation.aws.dynamodb import DynamoDB, Table
 from tests.simulation.aws.iam import Sts
 from tests.simulation.aws.logs import Logs
 from tests.simulation.aws.s3 import S3, Bucket, new_bucket
 
-EXPORTS_BUCKET: Final = "tenkacloud-exports-test"
 #: The buckets of the environment: all others are tenants'.
 SHARED_BUCKETS: Final = (DATA_BUCKET, EXPORTS_BUCKET)
 

@@ -171,11 +171,13 @@ class Bus:
             for target in consumers()[source, detail_type]:
                 self.hand_over(target, event, delay)
 
-    def replay(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
-        """Deliver an event of the archive once more, as a replay does."""
-        event = {**self._envelope(source, detail_type, detail), REPLAY_NAME: "replay"}
+    def deliver_again(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
+        """Deliver an event once more: as a replay of the archive does, or as if it came out of a queue."""
+        rng = self.simulator.rng
+        replay = {REPLAY_NAME: "replay"} if rng.random() < 0.5 else {}
+        event = {**self._envelope(source, detail_type, detail), **replay}
         for target in consumers()[source, detail_type]:
-            self.hand_over(target, event, self.simulator.rng.uniform(0.01, 0.3))
+            self.hand_over(target, event, rng.uniform(0.01, 2))
 
     def _envelope(self, source: str, detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:
         self.taken += 1

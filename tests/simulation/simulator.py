@@ -287,6 +287,10 @@ class Simulator:
 
     # --- functions ----------------------------------------------------------------------------------------
 
+    def sweep(self) -> None:
+        """Have those in flight, and what is due, looked at, as the schedule does."""
+        self.invoke(reconciling.SERVICE, {"detail-type": "Scheduled Event"})
+
     def invoke(self, function: str, event: Any) -> tuple[bool, Any]:
         """Run a function; return whether it succeeded, and its response."""
         deadline = self.seconds + _LIMITS[function]

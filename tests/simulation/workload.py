@@ -7,17 +7,20 @@ from typing import Any, Final
 from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.tenants.keys import IN_FLIGHT, METADATA, Key
+from tenkacloud.tenants.keys import DUE, IN_FLIGHT, METADATA, Index, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.record import parse_tenant, read
 from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.transitions.offboarding import TOMBSTONE
 from tenkacloud.tenants.transitions.retry import request_again
 from tenkacloud.tenants.validation import TenantId
 from tests.settings import STUCK_AFTER, TABLE
 from tests.simulation.delivery import event_for, redrive
+from tests.simulation.life import TIERS, Life
+from tests.simulation.operating import Operating
 from tests.simulation.simulator import OPERATOR, Simulator
+from tests.simulation.traffic import Traffic
 
-TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
 #: Ids chosen to overlap.
 IDS: Final = ("a", "ab", "a-b", "A")
 _BAD: Final[tuple[tuple[dict[str, Any], str], ...]] = (
@@ -46,6 +49,7 @@ _STRAY: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ),
 )
 _SWEEPS_MAX: Final = 60
+_RETRIES: Final = 2
 
 
 @dataclass
@@ -110,13 +114,26 @@ class Workload:
                 tenant.overrides, tenant.reason = rng.choice(_BAD)
         self.dynamodb = simulator.clients.dynamodb
         self.operator = TenantRepository(self.dynamodb, TABLE, OPERATOR, simulator)
+        #: Of some tenants more is told than how they are onboarded.
+        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.7}
 
     @property
     def good(self) -> list[Tenant]:
         return [tenant for tenant in self.tenants if tenant.reason is None]
 
+    def _life_of(self, tenant: Tenant) -> Life:
+        simulator = self.simulator
+        return Life(
+            simulator,
+            tenant.id,
+            Operating(simulator, self.operator, tenant.id),
+            Traffic(simulator, tenant.id),
+            partial(self.record, tenant),
+            partial(self.put, tenant),
+        )
+
     def play(self) -> None:
-        """Play it to its end: everything redriven, retried and repaired."""
+        """Play it to its end: everything redriven, retried, repaired and replayed."""
         simulator, rng = self.simulator, self.simulator.rng
         together = rng.random() < 0.3
         for tenant in self.tenants:
@@ -132,7 +149,11 @@ class Workload:
                 )
             if simulator.no_retries and rng.random() < 0.05:
                 simulator.silenced.add(tenant.id)
-            self._change_its_mind(tenant)
+            if tenant.id in self.lives:
+                begin = self.lives[tenant.id].begin
+                simulator.later(rng.uniform(1, 60), f"the life of {tenant.id} begins", begin)
+            else:
+                self._change_its_mind(tenant)
         if rng.random() < 0.2:
             service, detail = rng.choice(_STRAY)
             event = event_for(service)
@@ -140,11 +161,11 @@ class Workload:
             stray = partial(simulator.accept, event.SOURCE, event.DETAIL_TYPE, named)
             simulator.later(rng.uniform(0, 20), "a stray event", stray)
         for _ in range(rng.choice((0, 1, 2, 8))):
-            simulator.later(rng.uniform(0, simulator.faults.until), "sweep", self.sweep)
+            simulator.later(rng.uniform(0, simulator.faults.until), "sweep", simulator.sweep)
         simulator.run(until=simulator.faults.until)
         simulator.say("--- nothing goes wrong any more ---")
         self.come_to_rest()
-        self.listed = self._listed()
+        self.listed = self._listed(IN_FLIGHT)
         self.lost = [tenant.id for tenant in self.tenants if not self._is_accounted_for(tenant)]
         simulator.say("--- the queues are redriven ---")
         redrive(simulator)
@@ -153,11 +174,35 @@ class Workload:
         for tenant in self.good:
             self.retry(tenant)
         self.come_to_rest()
+        for _ in range(_RETRIES):
+            for life in self.lives.values():
+                life.operating.retry()
+            self.come_to_rest()
         simulator.say("--- who was changed by hand is repaired ---")
         for tenant in self.good:
             if tenant.touched:
                 simulator.invoke(reconciling.SERVICE, {"action": "repair", "tenantIds": [tenant.id]})
         self.come_to_rest()
+        if any(self._is_gone(tenant) for tenant in self.tenants):
+            simulator.say("--- everything is replayed ---")
+            self.replay()
+            self.come_to_rest()
+
+    def replay(self) -> None:
+        """Deliver every event once more, as a replay or as a dead letter does; write over tombstones."""
+        simulator, rng = self.simulator, self.simulator.rng
+        known = {tenant.id for tenant in self.tenants}
+        for event in list(simulator.published):
+            if event.detail.get("tenantId") in known:
+                simulator.bus.deliver_again(event.source, event.detail_type, event.detail)
+        for tenant in self.tenants:
+            if self._is_gone(tenant):
+                if rng.random() < 0.3:
+                    simulator.later(rng.uniform(0, 1), f"put {tenant.id} again", partial(self.put, tenant))
+                simulator.later(rng.uniform(0, 5), "request", self.lives[tenant.id].traffic.send_some)
+
+    def _is_gone(self, tenant: Tenant) -> bool:
+        return self.record(tenant).get("EntityType") == {"S": TOMBSTONE}
 
     def _change_its_mind(self, tenant: Tenant) -> None:
         """Let the tenant be changed, mostly soon: before its turn, or with the first attempt under way."""
@@ -172,15 +217,11 @@ class Workload:
         for _ in range(_SWEEPS_MAX):
             while not simulator.idle:
                 simulator.run(simulator.next_at())
-            if not self._listed():
+            if not self._listed(IN_FLIGHT, DUE):
                 return
             simulator.sleep(STUCK_AFTER + 60.0)
             simulator.say("sweep")
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Have those in flight looked at, as the schedule does."""
-        self.simulator.invoke(reconciling.SERVICE, {"detail-type": "Scheduled Event"})
+            simulator.sweep()
 
     def put(self, tenant: Tenant) -> None:
         """Write the tenant's record, whatever is there."""
@@ -244,11 +285,11 @@ class Workload:
         """Return the record as it is; no call of the run."""
         return self.simulator.state.record(tenant.key["PK"]["S"])
 
-    def _listed(self) -> set[str]:
+    def _listed(self, *indexes: Index) -> set[str]:
         return {
             item["id"]["S"]
             for item in self.simulator.state.items()
-            if item["SK"] == {"S": METADATA} and IN_FLIGHT.partition in item and "id" in item
+            if item["SK"] == {"S": METADATA} and any(index.partition in item for index in indexes) and "id" in item
         }
 
     def _is_accounted_for(self, tenant: Tenant) -> bool:

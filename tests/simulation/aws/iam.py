@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from scripts.verification.proof import evaluator
 from scripts.verification.proof.policy import Policy, parse_policy
-from tests.settings import ACCOUNT, DATA_BUCKET, REGION
+from tests.settings import ACCOUNT, DATA_BUCKET, EXPORTS_BUCKET, REGION
 from tests.simulation.aws.errors import error
 from tests.simulation.aws.s3 import Bucket, copy_source
 
 #: What the roles' own policies reach, besides what a bucket's policy lets in.
-_OF_THE_ROLES: Final = (DATA_BUCKET, "tenkacloud-exports-")
+_OF_THE_ROLES: Final = (DATA_BUCKET, EXPORTS_BUCKET)
 _READ: Final = "s3:GetObject"
 
 #: By operation of S3: the permission on the bucket, or on the object.
@@ -160,7 +160,7 @@ def _allows(session: Session, need: _Need, bucket_policy: str | None) -> bool:
     )
     if evaluator.matching([resource_policy], request, allow=False):
         return False
-    return need.bucket.startswith(_OF_THE_ROLES) or bool(
+    return need.bucket in _OF_THE_ROLES or bool(
         evaluator.matching([resource_policy], request, allow=True)
     )
 
