@@ -59,6 +59,7 @@ READ_ATTRIBUTES: Final = (
     AUTOMATIC_RETRIES,
     "resources",
     "createdAt",
+    "deletedAt",
     REVISION,
     OPERATION,
     LEFTOVERS,
@@ -258,6 +259,12 @@ def created_at(item: Item) -> str | None:
     """Return when a record was created (RFC 3339, as it has it), None if it does not validly say so."""
     value = item.get("createdAt")
     return value if isinstance(value, str) and _RFC3339.fullmatch(value) else None
+
+
+def revision(item: Item) -> int:
+    """Return how often a record was changed, 0 where it does not validly say so."""
+    value = item.get(REVISION)
+    return int(value) if isinstance(value, Decimal) and value >= 0 else 0
 
 
 def attempts_begun(item: Item) -> int:
