@@ -23,13 +23,16 @@ def _long_ago() -> datetime:
 class State:
     """The clients of the simulated AWS. Calls through these are never disturbed."""
 
-    clock: Callable[[], datetime] = _long_ago
+    clock: Callable[[], datetime] = _long_ago  # another in each run
     dynamodb: DynamoDB = field(default_factory=DynamoDB)
     logs: Logs = field(default_factory=Logs)
 
     def __post_init__(self) -> None:
-        self.s3 = S3(lambda: self.clock())
-        self.sts = Sts(lambda: self.clock())
+        self.s3 = S3(self._now)
+        self.sts = Sts(self._now)
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def create_tables(self, definition: dict[str, Any]) -> None:
         """Create the tenant table as its layout defines it, and the table of the tenants' data."""
@@ -59,6 +62,17 @@ class State:
     def data_items(self, pk: str) -> dict[str, dict[str, Any]]:
         """Return a tenant's own items, by their sort keys."""
         return self.dynamodb.tables[DATA_TABLE].items.get(pk, {})
+
+    def data_of(self, pk: str) -> list[str]:
+        """Return what there is of a tenant's data: versions, markers and items, but for our own markers."""
+        tenant_id = pk.partition("#")[2]
+        found = [key for key in self.data.versions if key.startswith(f"tenants/{tenant_id}/")]
+        for name in self.buckets():
+            if self.s3.buckets[name].tags.get("tenantId") == tenant_id:
+                found += self.s3.buckets[name].versions
+        return [key for key in found if not key.rpartition("/")[2].startswith(".")] + sorted(
+            self.data_items(pk)
+        )
 
     def buckets(self) -> list[str]:
         """Return the names of the silo buckets."""

@@ -9,8 +9,8 @@ Rules and where they are from:
   dead-letter queue of the target.
 - Asynchronous invocations: two retries, after one and two minutes; on-failure destination.
 - Queues: at least once, no order, delays, a message that was not handled is visible again after a while, and
-  after five receipts it goes to the dead-letter queue. SQS developer guide, "Visibility timeout", "Dead-letter
-  queues".
+  after five receipts it goes to the dead-letter queue. SQS developer guide, "Visibility timeout",
+  "Dead-letter queues".
 - `no_retries`: a reported record is dropped, a batch that raises comes again for ever, events are handed over
   once and no error is retried (`docs/local-engine.md`). Queues are the same.
 """

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.verification.flow import reconciling
-from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
+from tenkacloud.isolation.resource_names import pool_marker
 from tenkacloud.tenants.keys import (
     BY_SLUG,
     BY_STATUS_TIER,
@@ -18,11 +18,12 @@ from tenkacloud.tenants.keys import (
 )
 from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.tenants.record import AUTOMATIC_RETRIES, read, resource_mismatch
-from tenkacloud.tenants.validation import Slug, TenantId
-from tests.settings import ACCOUNT, AUTOMATIC_RETRIES_MAX, ENVIRONMENT, REGION, STUCK_AFTER
+from tenkacloud.tenants.validation import TenantId
+from tests.settings import AUTOMATIC_RETRIES_MAX, STUCK_AFTER
 from tests.simulation.delivery import event_for
+from tests.simulation.life_invariants import LIFE_CHECKS
 from tests.simulation.simulator import OPERATOR, Changed
-from tests.simulation.workload import Tenant, Workload
+from tests.simulation.workload import Tenant, Workload, silos
 
 Check = Callable[[Workload], Iterator[str]]
 
@@ -76,16 +77,6 @@ def completed_has_its_resources(workload: Workload) -> Iterator[str]:
                 yield f"{tenant.id} names {resources}, not its prefix"
             if pool_marker(TenantId(tenant.id)) not in workload.simulator.state.pool():
                 yield f"{tenant.id} has no marker"
-
-
-def silos(tenant: Tenant) -> set[str]:
-    """Return the names of the buckets of a tenant: one for each slug with which a silo was ever wanted."""
-    environment = ENVIRONMENT["TENKACLOUD_ENVIRONMENT"]
-    return {
-        silo_bucket(environment, Slug(slug), TenantId(tenant.id), ACCOUNT, REGION)
-        for tier, slug in tenant.wanted
-        if tier == "ENTERPRISE"
-    }
 
 
 def _once(tenant: Tenant) -> bool:
@@ -312,6 +303,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     history_is_complete,
     a_running_attempt_is_left_alone,
     bad_events_are_kept_with_a_reason,
+    *LIFE_CHECKS,
 )
 
 

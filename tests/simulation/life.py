@@ -59,33 +59,41 @@ class Life:
         self.simulator.later(seconds, f"{what} {self.tenant_id}", action)
 
     def _do(self, action: str) -> None:
-        rng = self.simulator.rng
         match action:
             case "move":
-                tier = self.record().get("tier", {}).get("S")
-                self.operating.change_tier(rng.choice([each for each in (*TIERS, TIERS[2]) if each != tier]))
-                if rng.random() < 0.2:
-                    self._later(rng.uniform(0, 100), "cancel", self.operating.cancel)
-                if rng.random() < 0.3:
-                    self._later(rng.uniform(30, 1500), "stray", self._put_stray)
+                self._move()
             case "suspend":
                 self.operating.suspend()
-                self._later(rng.uniform(0, 300), "reactivate", self.operating.reactivate)
+                at = self.simulator.rng.uniform(0, 300)
+                self._later(at, "reactivate", self.operating.reactivate)
             case "export":
                 self.operating.export()
             case "offboard":
-                retention = rng.choice((0.0, rng.uniform(0, 60), rng.uniform(0, 2000)))
-                self.operating.offboard(retention, export=rng.random() < 0.5)
-                if rng.random() < 0.4:
-                    at = rng.choice((retention + rng.uniform(0, 10), rng.uniform(0, retention + 60)))
-                    self._later(at, "restore", self.operating.restore)
-                if rng.random() < 0.3:
-                    # A sweep just then: it takes what is due.
-                    self._later(retention + rng.uniform(0, 10), "sweep", self.simulator.sweep)
+                self._offboard()
             case "retry":
                 self.operating.retry()
             case "put again":
                 self.put_again()
+
+    def _move(self) -> None:
+        rng = self.simulator.rng
+        tier = self.record().get("tier", {}).get("S")
+        self.operating.change_tier(rng.choice([each for each in (*TIERS, TIERS[2]) if each != tier]))
+        if rng.random() < 0.2:
+            self._later(rng.uniform(0, 100), "cancel", self.operating.cancel)
+        if rng.random() < 0.3:
+            self._later(rng.uniform(30, 1500), "stray", self._put_stray)
+
+    def _offboard(self) -> None:
+        rng = self.simulator.rng
+        retention = rng.choice((0.0, rng.uniform(0, 60), rng.uniform(0, 2000)))
+        self.operating.offboard(retention, export=rng.random() < 0.5)
+        if rng.random() < 0.4:
+            at = rng.choice((retention + rng.uniform(0, 10), rng.uniform(0, retention + 60)))
+            self._later(at, "restore", self.operating.restore)
+        if rng.random() < 0.3:
+            # A sweep just then: it takes what is due.
+            self._later(retention + rng.uniform(0, 10), "sweep", self.simulator.sweep)
 
     def _put_stray(self) -> None:
         """Put an object into a place that the tenant has left: somebody's old tool does."""

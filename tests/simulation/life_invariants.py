@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from scripts.tooling.deployment import COMPLETION
-from scripts.verification.flow import reconciling
 from tenkacloud.events.tenant_deprovisioned import TenantDeprovisioned
-from tenkacloud.isolation.places import PLACE_NAMES, Place, pool_place
+from tenkacloud.isolation.places import PLACE_NAMES, Place, pool_place, silo_place
 from tenkacloud.isolation.resource_names import POOL_MARKER, pool_prefix
 from tenkacloud.tenants.keys import CERTIFICATE, DUE, IN_FLIGHT, METADATA
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
@@ -65,8 +64,7 @@ def what_tenants_were_told_is_there(workload: Workload) -> Iterator[str]:
         for request in life.traffic.requests:
             possible = life.traffic.possible(request.name, request.begun)
             if request.method == "GET" and request.status in (200, 404) and request.value not in possible:
-                if request.status == 200 or None not in possible and not _is_denied(workload, tenant, request):
-                    yield f"{tenant.id} read {request.value!r} of {request.name}, not one of {possible}"
+                yield f"{tenant.id} read {request.value!r} of {request.name}, not one of {possible}"
         record = workload.record(tenant)
         if _is_gone(record) or "resources" not in record:
             continue
@@ -87,8 +85,8 @@ def nothing_is_written_while_the_last_changes_move(workload: Workload) -> Iterat
     for tenant, _ in _lives(workload):
         for start, end in _fences(workload, tenant):
             for write in workload.simulator.writes:
-                if start < write.at < end and _is_of_tenant(write, tenant.id) and "Bucket" in write.arguments:
-                    yield f"{tenant.id} wrote at {write.at:.3f}, while it was read-only: {start:.3f} to {end:.3f}"
+                if start < write.at < end and _is_of_tenant(write, tenant.id):
+                    yield f"{tenant.id} wrote at {write.at:.3f}, read-only from {start:.3f} to {end:.3f}"
 
 
 def nothing_is_deleted_of_others(workload: Workload) -> Iterator[str]:
@@ -190,7 +188,7 @@ def _what_is_left(workload: Workload, tenant: Tenant) -> Iterator[str]:
     state = workload.simulator.state
     prefix = pool_prefix(TenantId(tenant.id))
     versions = [key for key in state.data.versions if key.startswith(prefix)]
-    uploads = [each.version.key for each in state.data.uploads.values() if each.version.key.startswith(prefix)]
+    uploads = [key for each in state.data.uploads.values() if (key := each.version.key).startswith(prefix)]
     for what, found in (
         ("there are versions of", versions),
         ("there are uploads of", uploads),
@@ -249,21 +247,33 @@ def deleted_means_verified_twice(workload: Workload) -> Iterator[str]:
 
 def one_operation_at_a_time(workload: Workload) -> Iterator[str]:
     """8: at most one, through its phases as they are declared, by results of its own attempts."""
+    raw: set[str] = set()  # records that somebody wrote over: what undoes that is no operation's begin
     for change in _records(workload):
-        old, new = _operation(change.old or {}), _operation(change.new or {})
-        if old is None and new is not None and new.phase not in PHASES[new.kind][None]:
+        if change.step in workload.raw:
+            raw.add(change.pk)
+        elif change.pk in raw:
+            raw.discard(change.pk)
+        else:
+            yield from _wrong_with(workload, change)
+
+
+def _wrong_with(workload: Workload, change: Changed) -> Iterator[str]:
+    old, new = _operation(change.old or {}), _operation(change.new or {})
+    if old is None:
+        if new is not None and new.phase not in PHASES[new.kind][None]:
             yield f"{change.pk}: {new.kind} began with {new.phase} by {change.writer}"
-        if old is None or change.new is None or _is_raw(workload, change):
-            continue
-        if new is not None and new.id != old.id:
-            superseded = old.state is PhaseState.FAILED and change.writer == OPERATOR
-            if not superseded:
-                yield f"{change.pk}: {old.kind} was replaced by {new.kind} by {change.writer}"
-        elif (then := new and new.phase) is not old.phase:
-            if then not in PHASES[old.kind][old.phase]:
-                yield f"{change.pk}: {old.phase} → {then} by {change.writer} at {change.at:.3f}"
-            if change.writer == COMPLETION and not _was_answered(workload, change, old):
-                yield f"{change.pk}: {old.phase} → {then} at {change.at:.3f} by no result of its attempt"
+        return
+    if new is not None and new.id != old.id:
+        if old.state is not PhaseState.FAILED or change.writer != OPERATOR:
+            yield f"{change.pk}: {old.kind} was replaced by {new.kind} by {change.writer}"
+        return
+    then = new and new.phase
+    if change.new is None or then is old.phase:
+        return
+    if then not in PHASES[old.kind][old.phase]:
+        yield f"{change.pk}: {old.phase} → {then} by {change.writer} at {change.at:.3f}"
+    if change.writer == COMPLETION and not _was_answered(workload, change, old):
+        yield f"{change.pk}: {old.phase} → {then} at {change.at:.3f} by no result of its attempt"
 
 
 def _was_answered(workload: Workload, change: Changed, operation: Operation) -> bool:
@@ -327,10 +337,9 @@ def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) 
                 before, tier = tier, wish.argument
             case "cancel":
                 tier = before
-    if gone != _is_gone(record):
-        yield f"{tenant.id} is {record.get('status')} in the end; what was granted: {_granted(life)}"
-    elif not gone and (record.get("status", {"S": "ACTIVE"}), record.get("tier")) != ({"S": status}, {"S": tier}):
-        yield f"{tenant.id} is {record.get('status')}, {record.get('tier')}; what was granted: {_granted(life)}"
+    is_now = (record.get("status", {}).get("S", "ACTIVE"), record.get("tier", {}).get("S"))
+    if gone != _is_gone(record) or (not gone and is_now != (status, tier)):
+        yield f"{tenant.id} is {is_now} in the end; what was granted: {_granted(life)}"
 
 
 def _granted(life: Life) -> list[str]:
@@ -342,7 +351,8 @@ def _left_elsewhere(workload: Workload, tenant: Tenant, record: dict[str, Any]) 
     known = {Place.of(read(record, ("resources",))["resources"])}
     known |= {leftover.place for leftover in parse_leftovers(read(record, (LEFTOVERS,)))}
     buckets = silos(tenant) & set(workload.simulator.state.buckets())
-    for place in {pool_place(TenantId(tenant.id)), *(Place("dedicatedBucket", name) for name in buckets)} - known:
+    places = {pool_place(TenantId(tenant.id)), *(silo_place(name) for name in buckets)}
+    for place in sorted(places - known):
         found = _objects(workload, place)
         if found:
             yield f"{place.name} holds {sorted(found)}, and is on no record"
@@ -416,11 +426,6 @@ def _is_gone(record: dict[str, Any]) -> bool:
     return record.get("EntityType") == {"S": TOMBSTONE}
 
 
-def _is_raw(workload: Workload, change: Changed) -> bool:
-    """Whether a change is somebody's put-item, or what undoes it."""
-    return change.step in workload.raw or (change.old or {}).get("EntityType") is None
-
-
 def _is_of_tenant(write: Write, tenant_id: str) -> bool:
     return write.role == ROLE and write.tenant == tenant_id and "Bucket" in write.arguments
 
@@ -452,9 +457,7 @@ def _touches(write: Write, record: dict[str, Any]) -> bool:
     prefix = "" if place.is_silo else place.name
     if write.arguments["Bucket"] != bucket:
         return False
-    return any(
-        key.startswith(prefix) and key.removeprefix(prefix) not in _MARKERS for key in write.keys
-    )
+    return any(key.startswith(prefix) and key.removeprefix(prefix) not in _MARKERS for key in write.keys)
 
 
 def _fences(workload: Workload, tenant: Tenant) -> Iterator[tuple[float, float]]:
@@ -483,10 +486,6 @@ def _statuses_during(changes: list[Changed], begun: int, ended: int) -> set[str 
     return statuses | {before}
 
 
-def _is_denied(workload: Workload, tenant: Tenant, request: Any) -> bool:
-    return False
-
-
 def _seconds(time: str) -> float:
     return (datetime.fromisoformat(time) - EPOCH).total_seconds()
 
@@ -507,4 +506,3 @@ LIFE_CHECKS: Final = (
     reads_go_on,
     places_are_touched_through_sessions,
 )
-_ = reconciling

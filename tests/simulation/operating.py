@@ -12,7 +12,7 @@ from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions import offboarding, operation, status, tier
 from tenkacloud.tenants.transitions.transition import Applied, Transition
 from tenkacloud.tenants.validation import TenantId, Tier
-from tests.simulation.simulator import OPERATOR, Simulator
+from tests.simulation.simulator import Simulator
 
 _BY: Final = "somebody"
 

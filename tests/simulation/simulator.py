@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from scripts.tooling.deployment import PROBLEM_DATA, PROVISIONING
 from scripts.verification.flow import reconciling
 from tenkacloud.platform.telemetry import logger, metrics
-from tenkacloud.tenants.keys import METADATA, PARTITION, SORT, TENANT_PREFIX
+from tenkacloud.tenants.keys import CERTIFICATE, METADATA, PARTITION, SORT, TENANT_PREFIX
 from tenkacloud.tenants.record import read
 from tests.settings import ENVIRONMENT
 from tests.simulation.aws import iam
@@ -34,7 +34,13 @@ OPERATOR: Final = "operator"
 
 #: How long a function may take, in seconds; any other a minute (Terraform, module lambda-function).
 _LIMITS: Final = defaultdict(lambda: 60, {PROVISIONING: 120, reconciling.SERVICE: 300, PROBLEM_DATA: 29})
-_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+#: The waits of an environment, as the functions are given them here: in seconds.
+VARIABLES: Final = {
+    "drain_seconds": "35",
+    "retire_after_seconds": "600",
+    "verify_again_after_seconds": "600",
+}
 #: Functions that are in the middle of each other's calls, at most.
 _DEPTH_MAX: Final = 4
 #: The calls that change what tenants keep.
@@ -53,6 +59,9 @@ _WRITES: Final = frozenset(
         "delete_bucket",
     }
 )
+
+
+_WAITS: Final = {name.upper(): value for name, value in VARIABLES.items()}
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,8 @@ class Simulator:
     writes: list[Write] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)  # successes that a FAILED tenant did not get
+    #: What was left of a tenant when its certificate was written.
+    early_certificates: list[str] = field(default_factory=list)
     silenced: set[str] = field(default_factory=set)  # tenants whose events get lost, where nothing is retried
     _agenda: list[tuple[float, int, str, Callable[[], None]]] = field(default_factory=list)
     _order: int = 0
@@ -164,7 +175,7 @@ class Simulator:
 
     def now(self) -> datetime:
         """Return the virtual time."""
-        return _EPOCH + timedelta(seconds=self.seconds)
+        return EPOCH + timedelta(seconds=self.seconds)
 
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -177,6 +188,9 @@ class Simulator:
     def may_fail(self) -> bool:
         """Whether things still go wrong."""
         return self.seconds < self.faults.until
+
+    def _may_pause(self) -> bool:
+        return self.pauses > 0 and self._depth < _DEPTH_MAX and self.may_fail()
 
     def _let_others_have_their_turn(self) -> None:
         """Let happen what is due in the next moments, in the middle of the function that runs."""
@@ -203,9 +217,8 @@ class Simulator:
         self.seconds += self.rng.uniform(0.002, 0.02)
         fault = None
         if self.function != OPERATOR:
-            if self.pauses and self._depth < _DEPTH_MAX and self.may_fail():
-                if self.rng.random() < self.pauses:
-                    self._let_others_have_their_turn()
+            if self._may_pause() and self.rng.random() < self.pauses:
+                self._let_others_have_their_turn()
             if self.seconds > self._deadline:
                 raise Crash("its time is over")
             fault = self.faults.at(self.seconds, self.function, service, operation)
@@ -240,9 +253,9 @@ class Simulator:
         try:
             answer = getattr(client, operation)(**arguments)
         except ClientError as failure:
-            if session and failure.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                if not iam.may_list(session, self.state.s3.buckets[arguments["Bucket"]]):
-                    raise error("AccessDenied", operation) from None
+            missing = failure.response["Error"]["Code"] in ("NoSuchKey", "404")
+            if session and missing and not iam.may_list(session, self.state.s3.buckets[arguments["Bucket"]]):
+                raise error("AccessDenied", operation) from None
             raise
         if operation in _WRITES:
             tenant, role = (session.tenant, session.role) if session else (None, None)
@@ -284,6 +297,8 @@ class Simulator:
             self.changes.append(Changed(self.step, self.seconds, self.function, pk, sk, old, new))
             if sk == METADATA:
                 self.stream.put(record)
+            elif sk == CERTIFICATE and new and (left := self.state.data_of(pk)):
+                self.early_certificates.append(f"{pk} has a certificate at {self.seconds:.3f}, and {left}")
 
     # --- functions ----------------------------------------------------------------------------------------
 
@@ -313,10 +328,10 @@ class Simulator:
         return True, response
 
     def _bootstrapped(self, function: str) -> Function:
-        """Return a function as it is wired at its cold start: in each run once, or once more inside itself."""
+        """Return a function as it is wired at its cold start: in each run once, and once inside itself."""
         key = function, self._depth
         if key not in self._functions:
-            self._functions[key] = bootstrap(function, self.clients, self)
+            self._functions[key] = bootstrap(function, self.clients, self, **_WAITS)
         return self._functions[key]
 
     def look_whether_it_counts(self, result: dict[str, Any]) -> None:

@@ -7,14 +7,15 @@ from typing import Any, Final
 from scripts.tooling.deployment import COMPLETION, PROVISIONER
 from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
+from tenkacloud.isolation.resource_names import silo_bucket
 from tenkacloud.tenants.keys import DUE, IN_FLIGHT, METADATA, Index, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.record import parse_tenant, read
 from tenkacloud.tenants.repository import TenantRepository
-from tenkacloud.tenants.transitions.offboarding import TOMBSTONE
+from tenkacloud.tenants.transitions.offboarding import TOMBSTONE, is_protected
 from tenkacloud.tenants.transitions.retry import request_again
-from tenkacloud.tenants.validation import TenantId
-from tests.settings import STUCK_AFTER, TABLE
+from tenkacloud.tenants.validation import Slug, TenantId
+from tests.settings import ACCOUNT, ENVIRONMENT, REGION, STUCK_AFTER, TABLE
 from tests.simulation.delivery import event_for, redrive
 from tests.simulation.life import TIERS, Life
 from tests.simulation.operating import Operating
@@ -114,6 +115,9 @@ class Workload:
                 tenant.overrides, tenant.reason = rng.choice(_BAD)
         self.dynamodb = simulator.clients.dynamodb
         self.operator = TenantRepository(self.dynamodb, TABLE, OPERATOR, simulator)
+        #: Calls that wrote a record over by hand, and the tenants that thereby became others.
+        self.raw: set[int] = set()
+        self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
         self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.7}
 
@@ -134,6 +138,35 @@ class Workload:
 
     def play(self) -> None:
         """Play it to its end: everything redriven, retried, repaired and replayed."""
+        simulator = self.simulator
+        self._begin()
+        simulator.run(until=simulator.faults.until)
+        simulator.say("--- nothing goes wrong any more ---")
+        self.come_to_rest()
+        self.listed = self._listed(IN_FLIGHT)
+        self.lost = [tenant.id for tenant in self.tenants if not self._is_accounted_for(tenant)]
+        simulator.say("--- the queues are redriven ---")
+        redrive(simulator)
+        self.come_to_rest()
+        simulator.say("--- who FAILED is retried ---")
+        for _ in range(_RETRIES):
+            for tenant in self.good:
+                self.retry(tenant)
+            for life in self.lives.values():
+                life.operating.retry()
+            self.come_to_rest()
+        simulator.say("--- who was changed by hand is repaired ---")
+        for tenant in self.good:
+            if tenant.touched:
+                simulator.invoke(reconciling.SERVICE, {"action": "repair", "tenantIds": [tenant.id]})
+        self.come_to_rest()
+        if any(self._is_gone(tenant) for tenant in self.tenants):
+            simulator.say("--- everything is replayed ---")
+            self.replay()
+            self.come_to_rest()
+
+    def _begin(self) -> None:
+        """Put on the agenda how everything begins."""
         simulator, rng = self.simulator, self.simulator.rng
         together = rng.random() < 0.3
         for tenant in self.tenants:
@@ -155,38 +188,17 @@ class Workload:
             else:
                 self._change_its_mind(tenant)
         if rng.random() < 0.2:
-            service, detail = rng.choice(_STRAY)
-            event = event_for(service)
-            named = {**detail, "tenantId": self.tenants[0].id} if detail.get("tenantId") == "?" else detail
-            stray = partial(simulator.accept, event.SOURCE, event.DETAIL_TYPE, named)
-            simulator.later(rng.uniform(0, 20), "a stray event", stray)
+            self._send_a_stray_event()
         for _ in range(rng.choice((0, 1, 2, 8))):
             simulator.later(rng.uniform(0, simulator.faults.until), "sweep", simulator.sweep)
-        simulator.run(until=simulator.faults.until)
-        simulator.say("--- nothing goes wrong any more ---")
-        self.come_to_rest()
-        self.listed = self._listed(IN_FLIGHT)
-        self.lost = [tenant.id for tenant in self.tenants if not self._is_accounted_for(tenant)]
-        simulator.say("--- the queues are redriven ---")
-        redrive(simulator)
-        self.come_to_rest()
-        simulator.say("--- who FAILED is retried ---")
-        for tenant in self.good:
-            self.retry(tenant)
-        self.come_to_rest()
-        for _ in range(_RETRIES):
-            for life in self.lives.values():
-                life.operating.retry()
-            self.come_to_rest()
-        simulator.say("--- who was changed by hand is repaired ---")
-        for tenant in self.good:
-            if tenant.touched:
-                simulator.invoke(reconciling.SERVICE, {"action": "repair", "tenantIds": [tenant.id]})
-        self.come_to_rest()
-        if any(self._is_gone(tenant) for tenant in self.tenants):
-            simulator.say("--- everything is replayed ---")
-            self.replay()
-            self.come_to_rest()
+
+    def _send_a_stray_event(self) -> None:
+        rng = self.simulator.rng
+        service, detail = rng.choice(_STRAY)
+        event = event_for(service)
+        named = {**detail, "tenantId": self.tenants[0].id} if detail.get("tenantId") == "?" else detail
+        stray = partial(self.simulator.accept, event.SOURCE, event.DETAIL_TYPE, named)
+        self.simulator.later(rng.uniform(0, 20), "a stray event", stray)
 
     def replay(self) -> None:
         """Deliver every event once more, as a replay or as a dead letter does; write over tombstones."""
@@ -227,7 +239,14 @@ class Workload:
         """Write the tenant's record, whatever is there."""
         if tenant.gone:
             return
+        before = self.record(tenant)
         self.dynamodb.put_item(TableName=TABLE, Item=tenant.item())
+        self.raw.add(self.simulator.step)
+        life = self.lives.get(tenant.id)
+        if is_protected(read(before, ("status", "operation"))):
+            return  # it will be undone
+        if life and life.operating.granted:
+            self.overwritten.add(tenant.id)
         tenant.request(tenant.item())
 
     def change(self, tenant: Tenant) -> None:
@@ -289,7 +308,9 @@ class Workload:
         return {
             item["id"]["S"]
             for item in self.simulator.state.items()
-            if item["SK"] == {"S": METADATA} and any(index.partition in item for index in indexes) and "id" in item
+            if item["SK"] == {"S": METADATA}
+            and "id" in item
+            and any(index.partition in item for index in indexes)
         }
 
     def _is_accounted_for(self, tenant: Tenant) -> bool:
@@ -303,3 +324,13 @@ class Workload:
             if message.kind == "stream"
             for record in message.payload
         )
+
+
+def silos(tenant: Tenant) -> set[str]:
+    """Return the names of the buckets of a tenant: one for each slug with which a silo was ever wanted."""
+    environment = ENVIRONMENT["TENKACLOUD_ENVIRONMENT"]
+    return {
+        silo_bucket(environment, Slug(slug), TenantId(tenant.id), ACCOUNT, REGION)
+        for tier, slug in tenant.wanted
+        if tier == "ENTERPRISE"
+    }

@@ -1,9 +1,10 @@
 """DynamoDB: tables with indexes, conditions, transactions and a stream."""
 
-from collections.abc import Iterator, Mapping, Sequence
+# ruff: noqa: N803 - arguments have boto3's names
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-
 
 from tests.simulation.aws import expressions
 from tests.simulation.aws.errors import EXCEPTIONS, error
@@ -80,7 +81,7 @@ class DynamoDB:
         self.tables[table.name] = table
         return table
 
-    # --- single items -----------------------------------------------------------------------------------------
+    # --- single items ---------------------------------------------------------------------------------------
 
     def get_item(self, *, TableName: str, Key: Any, **options: Any) -> dict[str, Any]:
         """GetItem."""
@@ -115,7 +116,7 @@ class DynamoDB:
                 return {"Attributes": new}
         return {}
 
-    # --- several items ----------------------------------------------------------------------------------------
+    # --- several items --------------------------------------------------------------------------------------
 
     def batch_get_item(self, *, RequestItems: Any) -> dict[str, Any]:
         """BatchGetItem, of which nothing is put off."""
@@ -270,5 +271,3 @@ def _projected(item: dict[str, Any], options: Mapping[str, Any]) -> dict[str, An
     if any(len(path) > 1 for path in paths):
         raise ValueError(f"a projection of what is inside: {text}")
     return {str(path[0]): item[str(path[0])] for path in paths if path[0] in item}
-
-

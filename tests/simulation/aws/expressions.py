@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 Item = Mapping[str, Any]
@@ -272,7 +272,7 @@ def _compare(operator: str, one: Any, other: Any) -> bool:
     return kind == other_kind and _COMPARISONS[operator](left, right)
 
 
-@lru_cache(maxsize=None)
+@cache
 def condition(text: str) -> Condition:
     """Return the condition that a text says. A key condition is one, too.
 
@@ -293,7 +293,7 @@ class _Action:
     value: Operand | None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _actions(text: str) -> list[_Action]:
     parser, actions = _Parser(text), list[_Action]()
     while parser.next:
@@ -333,7 +333,7 @@ def updated(item: Item, text: str, names: Names, values: Values) -> dict[str, An
     return after
 
 
-@lru_cache(maxsize=None)
+@cache
 def projection(text: str) -> list[list[str | int]]:
     """Return the paths of a projection expression."""
     parser = _Parser(text)

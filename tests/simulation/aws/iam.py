@@ -1,7 +1,7 @@
-"""Sessions: what STS gives, and what IAM then lets them do by their session policy and the buckets' policies.
+"""Sessions: what STS gives, and what IAM then lets them do by their and the buckets' policies.
 
-The role's own policies are `make prove`'s. Here the second lock holds alone, so that a session which was started
-for too much, too little or another tenant is seen at the call that needs it.
+The role's own policies are `make prove`'s. Here the second lock holds alone, so that a session which was
+started for too much, too little or another tenant is seen at the call that needs it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -123,7 +123,8 @@ def authorize(
     for need in _s3_needs(operation, arguments) if service == "s3" else _item_needs(operation, arguments):
         bucket = buckets.get(need.bucket) if need.bucket else None
         if not _allows(session, need, bucket.policy if bucket else None):
-            raise error("AccessDenied" if service == "s3" else "AccessDeniedException", operation, need.action)
+            code = "AccessDenied" if service == "s3" else "AccessDeniedException"
+            raise error(code, operation, need.action)
 
 
 def may_list(session: Session, bucket: Bucket) -> bool:
@@ -160,9 +161,7 @@ def _allows(session: Session, need: _Need, bucket_policy: str | None) -> bool:
     )
     if evaluator.matching([resource_policy], request, allow=False):
         return False
-    return need.bucket in _OF_THE_ROLES or bool(
-        evaluator.matching([resource_policy], request, allow=True)
-    )
+    return need.bucket in _OF_THE_ROLES or bool(evaluator.matching([resource_policy], request, allow=True))
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,7 @@
 """S3: buckets with versions, delete markers, uploads in parts, tags and policies."""
 
+# ruff: noqa: N803 - arguments have boto3's names
+
 import base64
 import hashlib
 import io
@@ -146,9 +148,9 @@ class S3:
     def _time(self) -> datetime:
         return self.now().replace(microsecond=0)  # S3 tells seconds
 
-    # --- buckets ----------------------------------------------------------------------------------------------
+    # --- buckets --------------------------------------------------------------------------------------------
 
-    def create_bucket(self, *, Bucket: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def create_bucket(self, *, Bucket: str, **_: Any) -> dict[str, Any]:
         """CreateBucket, outside us-east-1."""
         there = self.buckets.get(Bucket)
         if there:
@@ -245,7 +247,7 @@ class S3:
         bucket.lifecycle = arguments["LifecycleConfiguration"]
         return {}
 
-    # --- objects ----------------------------------------------------------------------------------------------
+    # --- objects --------------------------------------------------------------------------------------------
 
     def put_object(self, **arguments: Any) -> dict[str, Any]:
         """PutObject, with `IfNoneMatch`."""
@@ -305,7 +307,7 @@ class S3:
         """DeleteObjects."""
         bucket = self._bucket("DeleteObjects", arguments)
         objects = arguments["Delete"]["Objects"]
-        if not 0 < len(objects) <= 1000:  # noqa: PLR2004 - S3's limit
+        if not 0 < len(objects) <= 1000:
             raise error("MalformedXML", "DeleteObjects")
         deleted = [
             {"Key": each["Key"], **self._delete(bucket, each["Key"], each.get("VersionId"))}
@@ -375,16 +377,14 @@ class S3:
         bucket.add(Version(key, marker_id, self._time, None))
         return {"DeleteMarker": True, "VersionId": marker_id}
 
-    # --- listings ---------------------------------------------------------------------------------------------
+    # --- listings -------------------------------------------------------------------------------------------
 
     def list_objects_v2(self, **arguments: Any) -> dict[str, Any]:
         """ListObjectsV2, without a delimiter."""
         bucket = self._bucket("ListObjectsV2", arguments)
         after = arguments.get("ContinuationToken") or arguments.get("StartAfter", "")
         found = [
-            version
-            for key, version in bucket.objects(arguments.get("Prefix", "")).items()
-            if key > after
+            version for key, version in bucket.objects(arguments.get("Prefix", "")).items() if key > after
         ]
         page = found[: self._size(arguments, "MaxKeys")]
         more = len(page) < len(found)
@@ -466,7 +466,7 @@ class S3:
     def _size(self, arguments: Mapping[str, Any], name: str) -> int:
         return min(int(arguments.get(name, self.page)), self.page)
 
-    # --- uploads in parts -------------------------------------------------------------------------------------
+    # --- uploads in parts -----------------------------------------------------------------------------------
 
     def create_multipart_upload(self, **arguments: Any) -> dict[str, Any]:
         """CreateMultipartUpload."""
