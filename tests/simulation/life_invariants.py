@@ -238,7 +238,7 @@ def deleted_means_verified_twice(workload: Workload) -> Iterator[str]:
             and event.detail["operationId"] == number
             and event.detail["phase"] == Phase.VERIFY
             and event.detail["status"] == "COMPLETED"
-            and event.detail["evidence"]["remaining"] == 0  # type: ignore[index]
+            and event.detail["evidence"]["remaining"] == 0
         )
         wait = float(VARIABLES["verify_again_after_seconds"])
         if not times or times[-1] - times[0] < wait:

@@ -12,12 +12,15 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from tests.settings import ACCOUNT, REGION
+from tenkacloud.tenants.keys import table_definition
+from tests.settings import ACCOUNT, DATA_TABLE, REGION, TABLE
 from tests.simulation.aws import iam
 from tests.simulation.aws.dynamodb import DynamoDB
+from tests.simulation.aws.errors import error
 from tests.simulation.aws.expressions import condition
 from tests.simulation.aws.logs import Logs
 from tests.simulation.aws.s3 import S3
+from tests.simulation.run import play, stage
 
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _BUCKETS: Final = ("one", "two", "three")
@@ -102,9 +105,9 @@ class _Both:
     def _of(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
         try:
             answer = getattr(client, operation)(**arguments)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            reasons = error.response.get("CancellationReasons", [])
+        except ClientError as failure:
+            code = failure.response["Error"]["Code"]
+            reasons = failure.response.get("CancellationReasons", [])
             if code == "MethodNotAllowed":  # of a marker; moto has one for both
                 code = "NoSuchVersion"
             return {"Code": code, "Reasons": [(each.get("Code"), each.get("Item")) for each in reasons]}
@@ -150,12 +153,12 @@ def test_s3_answers_as_moto_does(seed: int) -> None:
     versions: list[tuple[str, str, str]] = []
     for _ in range(_CALLS):
         operation, arguments = _some_s3_call(rng, versions)
-        bucket = arguments["Bucket"]
-        if operation == "delete_object" and arguments["Key"] not in both.ours.buckets[bucket].versions:
+        there = both.ours.buckets.get(arguments["Bucket"])
+        if operation == "delete_object" and arguments["Key"] not in there.versions:
             continue  # of what was never there S3 makes a marker, too; moto makes none
-        answer = both.call(operation, **arguments)
+        answer: dict[str, Any] = both.call(operation, **arguments)
         if operation in ("put_object", "copy_object", "delete_object") and "VersionId" in answer:
-            versions.append((arguments["Bucket"], arguments["Key"], answer["VersionId"]))
+            versions.append((str(arguments["Bucket"]), str(arguments["Key"]), answer["VersionId"]))
     for bucket in _BUCKETS:
         both.call("list_object_versions", Bucket=bucket)
         both.call("delete_bucket", Bucket=bucket)
@@ -388,6 +391,38 @@ def _some_update(rng: random.Random) -> dict[str, Any]:
     }
 
 
+class _Compared:
+    """A client of DynamoDB that compares each call with moto's."""
+
+    def __init__(self, both: _Both) -> None:
+        self.both = both
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("tables", "create", "exceptions"):
+            return getattr(self.both.ours, name)
+
+        def call(**arguments: Any) -> Any:
+            answer = self.both.call(name, **arguments)
+            if set(answer) != {"Code", "Reasons"}:
+                return answer
+            reasons = [{"Code": code, **({"Item": item} if item else {})} for code, item in answer["Reasons"]]
+            raise error(answer["Code"], name, CancellationReasons=reasons)
+
+        return call
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_run_finds_dynamodb_as_moto_has_it(seed: int) -> None:
+    """The calls that the functions make in a run, with their expressions and transactions."""
+    with stage() as state, mock_aws():
+        real = _real("dynamodb")
+        definition = table_definition(TABLE)
+        real.create_table(**definition)
+        real.create_table(**{**definition, "TableName": DATA_TABLE})
+        state.dynamodb = _Compared(_Both(state.dynamodb, real))  # type: ignore[assignment]
+        assert play(state, seed).problems == []
+
+
 def _aliases(text: str) -> set[str]:
     return set(re.findall(r"[#:]\w+", text))
 
@@ -441,8 +476,8 @@ def test_a_session_may_do_what_its_policy_and_the_bucket_let_it() -> None:
         service = "s3" if "Bucket" in arguments else "dynamodb"
         try:
             iam.authorize(session, now, service, operation, arguments, s3.buckets)
-        except ClientError as error:
-            return str(error.response["Error"]["Code"])
+        except ClientError as failure:
+            return str(failure.response["Error"]["Code"])
         return None
 
     assert denied("get_object", Bucket="silo", Key="k") == "AccessDenied"

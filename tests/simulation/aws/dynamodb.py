@@ -74,10 +74,13 @@ class DynamoDB:
     def create(self, definition: Mapping[str, Any]) -> Table:
         """Create a table as CreateTable's arguments define it."""
         indexes = {
-            index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
+            index["IndexName"]: (
+                index["KeySchema"][0]["AttributeName"],
+                index["KeySchema"][1]["AttributeName"],
+            )
             for index in definition.get("GlobalSecondaryIndexes", ())
         }
-        table = Table(definition["TableName"], indexes)  # type: ignore[arg-type]  # two keys each
+        table = Table(definition["TableName"], indexes)
         self.tables[table.name] = table
         return table
 
@@ -105,7 +108,9 @@ class DynamoDB:
         key = _key_of(arguments)
         old = table.get(key)
         if not _holds(old, arguments):
-            item = {"Item": old} if old and "ReturnValuesOnConditionCheckFailure" in arguments else {}
+            item: dict[str, Any] = (
+                {"Item": old} if old and "ReturnValuesOnConditionCheckFailure" in arguments else {}
+            )
             raise error("ConditionalCheckFailedException", operation, **item)
         new = _changed(table, old, arguments, operation)
         table.put(key, new)
@@ -147,13 +152,15 @@ class DynamoDB:
         keys = [(write["TableName"], str(_key_of(write))) for _, write in writes]
         if len(set(keys)) < len(keys):
             raise error("ValidationException", operation, "several operations on one item")
-        reasons = []
+        reasons: list[dict[str, Any]] = []
         for _, write in writes:
             old = self._table(write["TableName"], operation).get(_key_of(write))
             if _holds(old, write):
                 reasons.append({"Code": "None"})
             else:
-                found = {"Item": old} if old and "ReturnValuesOnConditionCheckFailure" in write else {}
+                found: dict[str, Any] = (
+                    {"Item": old} if old and "ReturnValuesOnConditionCheckFailure" in write else {}
+                )
                 reasons.append({"Code": _FAILED, **found})
         if any(reason["Code"] != "None" for reason in reasons):
             raise error("TransactionCanceledException", operation, CancellationReasons=reasons)

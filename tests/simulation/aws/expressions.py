@@ -324,8 +324,8 @@ def updated(item: Item, text: str, names: Names, values: Values) -> dict[str, An
         path = resolved(action.path, names)
         value = None if action.value is None else action.value(item, names, values)
         if action.clause == "ADD":
-            before = get_path(item, path)
-            value = _number(Decimal(before["N"] if before else "0") + Decimal(value["N"]))
+            before = get_path(item, path) or {"N": "0"}
+            value = _number(Decimal(before["N"]) + Decimal((value or {})["N"]))
         elif action.clause == "DELETE":
             raise ValueError(f"DELETE is for sets: {text!r}")
         first, *rest = path
