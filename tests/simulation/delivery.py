@@ -28,6 +28,7 @@ from scripts.tooling.services import SERVICES
 from tenkacloud.events.consumer import REPLAY_NAME
 from tenkacloud.events.contract import Event
 from tenkacloud.tenants.keys import IN_FLIGHT
+from tenkacloud.tenants.operations import OUTBOX
 from tests.support import consumed_events
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Stream:
         """Take a change of the table, if the filter lets it through."""
         body = record["dynamodb"]
         old, new = body.get("OldImage"), body.get("NewImage")
-        if _enters_pending(old, new):
+        if _lets_through(old, new):
             event = {**record, "eventID": f"{self.simulator.seed}-{int(body['SequenceNumber'])}"}
             self._queue(event, self.simulator.rng.uniform(0.05, 1), "stream")
 
@@ -132,10 +133,14 @@ class Stream:
         return [Batch(batch.records[lowest:], batch.since, batch.attempts + 1)]
 
 
-def _enters_pending(old: dict[str, Any] | None, new: dict[str, Any] | None) -> bool:
+def _lets_through(old: dict[str, Any] | None, new: dict[str, Any] | None) -> bool:
     """Whether the stream's filter lets a change through (module provisioning)."""
+    if not new:
+        return False
+    if old and "S" in new.get(OUTBOX, {}):
+        return True
     pending = {"S": "PENDING"}
-    if not new or new.get("provisioningStatus") != pending:
+    if new.get("provisioningStatus") != pending:
         return False
     return (old or {}).get("provisioningStatus") != pending or IN_FLIGHT.partition not in new
 

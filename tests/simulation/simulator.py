@@ -178,8 +178,11 @@ class Simulator:
         return EPOCH + timedelta(seconds=self.seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        self.seconds += seconds
+        """Let virtual time pass: for a function that sleeps, with all that happens meanwhile."""
+        if self.function == OPERATOR:
+            self.seconds += seconds
+        else:
+            self._let_others_have_their_turn(seconds)
 
     def say(self, line: str) -> None:
         """Take a line into the run's history."""
@@ -192,9 +195,8 @@ class Simulator:
     def _may_pause(self) -> bool:
         return self.pauses > 0 and self._depth < _DEPTH_MAX and self.may_fail()
 
-    def _let_others_have_their_turn(self) -> None:
-        """Let happen what is due in the next moments, in the middle of the function that runs."""
-        pause = self.rng.choice((self.rng.uniform(0, 0.5), self.rng.uniform(0, 5), self.rng.uniform(0, 28)))
+    def _let_others_have_their_turn(self, pause: float) -> None:
+        """Let happen what is due in the next seconds, in the middle of the function that runs."""
         function, self.function = self.function, OPERATOR
         deadline, self._deadline = self._deadline, float("inf")
         self._depth += 1
@@ -218,7 +220,8 @@ class Simulator:
         fault = None
         if self.function != OPERATOR:
             if self._may_pause() and self.rng.random() < self.pauses:
-                self._let_others_have_their_turn()
+                longest = self.rng.choice((0.5, 5.0, 28.0))
+                self._let_others_have_their_turn(self.rng.uniform(0, longest))
             if self.seconds > self._deadline:
                 raise Crash("its time is over")
             fault = self.faults.at(self.seconds, self.function, service, operation)

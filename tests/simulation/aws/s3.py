@@ -250,10 +250,16 @@ class S3:
     # --- objects --------------------------------------------------------------------------------------------
 
     def put_object(self, **arguments: Any) -> dict[str, Any]:
-        """PutObject, with `IfNoneMatch`."""
+        """PutObject, with `IfNoneMatch` and `IfMatch`."""
         bucket = self._bucket("PutObject", arguments)
-        if "IfNoneMatch" in arguments and bucket.current(arguments["Key"]):
+        current = bucket.current(arguments["Key"])
+        if "IfNoneMatch" in arguments and current:
             raise error("PreconditionFailed", "PutObject")
+        if "IfMatch" in arguments:
+            if current is None:
+                raise error("NoSuchKey", "PutObject")
+            if current.etag.strip('"') != arguments["IfMatch"].strip('"'):
+                raise error("PreconditionFailed", "PutObject")
         body = arguments.get("Body", b"")
         content = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else body.read()
         version = replace(self._made_with(bucket, arguments), body=content, etag=_etag(content))
