@@ -113,7 +113,8 @@ class Stream:
             else:
                 self._lanes[lane].appendleft(again)
         self._busy.discard(lane)
-        wait = min(60.0, 0.5 * 2 ** max((each.attempts for each in rest), default=0)) if rest else 0.01
+        attempts = max((each.attempts for each in rest), default=0)
+        wait = min(60.0, 0.5 * 2 ** min(attempts, 7)) if rest else 0.01
         if self._lanes[lane]:
             simulator.later(wait, "stream: next batch", lambda: self._pump(lane))
 
@@ -173,7 +174,7 @@ class Bus:
                 ),
                 (1, 0, 0) if calm else (12, 3, 1),
             )[0]
-            for target in consumers()[source, detail_type]:
+            for target in consumers().get((source, detail_type), ()):
                 self.hand_over(target, event, delay)
 
     def deliver_again(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
@@ -181,7 +182,7 @@ class Bus:
         rng = self.simulator.rng
         replay = {REPLAY_NAME: "replay"} if rng.random() < 0.5 else {}
         event = {**self._envelope(source, detail_type, detail), **replay}
-        for target in consumers()[source, detail_type]:
+        for target in consumers().get((source, detail_type), ()):
             self.hand_over(target, event, rng.uniform(0.01, 2))
 
     def _envelope(self, source: str, detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:

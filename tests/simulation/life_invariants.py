@@ -247,13 +247,8 @@ def deleted_means_verified_twice(workload: Workload) -> Iterator[str]:
 
 def one_operation_at_a_time(workload: Workload) -> Iterator[str]:
     """8: at most one, through its phases as they are declared, by results of its own attempts."""
-    raw: set[str] = set()  # records that somebody wrote over: what undoes that is no operation's begin
     for change in _records(workload):
-        if change.step in workload.raw:
-            raw.add(change.pk)
-        elif change.pk in raw:
-            raw.discard(change.pk)
-        else:
+        if change.step not in workload.raw and not workload.undoes(change):
             yield from _wrong_with(workload, change)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from scripts.tooling.deployment import COMPLETION, PROVISIONER
+from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation.resource_names import silo_bucket
@@ -19,7 +19,7 @@ from tests.settings import ACCOUNT, ENVIRONMENT, REGION, STUCK_AFTER, TABLE
 from tests.simulation.delivery import event_for, redrive
 from tests.simulation.life import TIERS, Life
 from tests.simulation.operating import Operating
-from tests.simulation.simulator import OPERATOR, Simulator
+from tests.simulation.simulator import OPERATOR, Changed, Simulator
 from tests.simulation.traffic import Traffic
 
 #: Ids chosen to overlap.
@@ -51,6 +51,8 @@ _STRAY: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 )
 _SWEEPS_MAX: Final = 60
 _RETRIES: Final = 2
+#: Things that happen until all is quiet, at most: more come from each other, for ever.
+_EVENTS_MAX: Final = 2000
 
 
 @dataclass
@@ -117,6 +119,8 @@ class Workload:
         self.operator = TenantRepository(self.dynamodb, TABLE, OPERATOR, simulator)
         #: Calls that wrote a record over by hand, and the tenants that thereby became others.
         self.raw: set[int] = set()
+        self.by_hand: set[int] = set()
+        self.restless = False
         self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
         self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.7}
@@ -160,7 +164,7 @@ class Workload:
             if tenant.touched:
                 simulator.invoke(reconciling.SERVICE, {"action": "repair", "tenantIds": [tenant.id]})
         self.come_to_rest()
-        if any(self._is_gone(tenant) for tenant in self.tenants):
+        if any(self.is_gone(tenant) for tenant in self.tenants):
             simulator.say("--- everything is replayed ---")
             self.replay()
             self.come_to_rest()
@@ -208,12 +212,13 @@ class Workload:
             if event.detail.get("tenantId") in known:
                 simulator.bus.deliver_again(event.source, event.detail_type, event.detail)
         for tenant in self.tenants:
-            if self._is_gone(tenant):
+            if self.is_gone(tenant):
                 if rng.random() < 0.3:
                     simulator.later(rng.uniform(0, 1), f"put {tenant.id} again", partial(self.put, tenant))
                 simulator.later(rng.uniform(0, 5), "request", self.lives[tenant.id].traffic.send_some)
 
-    def _is_gone(self, tenant: Tenant) -> bool:
+    def is_gone(self, tenant: Tenant) -> bool:
+        """Whether a tenant was offboarded for good."""
         return self.record(tenant).get("EntityType") == {"S": TOMBSTONE}
 
     def _change_its_mind(self, tenant: Tenant) -> None:
@@ -227,8 +232,13 @@ class Workload:
         """Let everything happen that is to happen, with sweeps in between."""
         simulator = self.simulator
         for _ in range(_SWEEPS_MAX):
-            while not simulator.idle:
+            for _ in range(_EVENTS_MAX):
+                if simulator.idle:
+                    break
                 simulator.run(simulator.next_at())
+            else:
+                self.restless = True
+                return
             if not self._listed(IN_FLIGHT, DUE):
                 return
             simulator.sleep(STUCK_AFTER + 60.0)
@@ -289,6 +299,7 @@ class Workload:
             ExpressionAttributeNames={"#what": what},
             ExpressionAttributeValues={":value": {"S": getattr(tenant, what)}},
         )
+        self.by_hand.add(self.simulator.step)
         tenant.touched = True
         tenant.request(self.record(tenant))
 
@@ -299,6 +310,19 @@ class Workload:
             return
         key, now = Key.of(TenantId(tenant.id)), self.simulator.now()
         self.operator.apply(request_again(key, read(item), "tried", now))
+
+    def undoes(self, change: Changed) -> bool:
+        """Whether a change writes back what somebody's put-item replaced."""
+        return change.writer == PROVISIONING and any(
+            each.step in self.raw
+            and each.pk == change.pk
+            and (each.old, each.new) == (change.new, change.old)
+            for each in self.simulator.changes
+        )
+
+    def is_by_hand(self, change: Changed) -> bool:
+        """Whether somebody changed one attribute."""
+        return change.step in self.by_hand
 
     def record(self, tenant: Tenant) -> dict[str, Any]:
         """Return the record as it is; no call of the run."""
