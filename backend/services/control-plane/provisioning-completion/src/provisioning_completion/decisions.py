@@ -142,7 +142,7 @@ def _decide_failed(tenant: Tenant, result: ProvisioningResult, now: datetime) ->
     if result.succeeded and result.attempt == tenant.next_attempt:
         # An automatic retry; before its mark was written, the attempt before it failed.
         return Write(results.record_early_success(tenant, result, now), _OVERTOOK)
-    if result.succeeded and results.counts_for(result, tenant.attempt):
+    if result.succeeded and results.counts_for(result, tenant.attempt) and results.has_places(tenant, result):
         return Write(results.record_result_as_read(tenant, result, now), _OTHER_PLACES)
     if result.attempt in (None, tenant.attempt):
         return Ignore(f"the record is already {tenant.provisioning_status}")
@@ -158,7 +158,9 @@ def _decide_in_flight(tenant: Tenant, result: ProvisioningResult, now: datetime)
         # Of the attempt before the retry, or of the retry? Once the retry is marked, it is the current.
         return Retry("it does not say of which attempt it is, and another one is about to begin")
     if not pending and results.counts_for(result, tenant.attempt):
-        return Write(results.record_result_as_read(tenant, result, now), _OTHER_PLACES)
+        if results.has_places(tenant, result):
+            return Write(results.record_result_as_read(tenant, result, now), _OTHER_PLACES)
+        return Retry("the record changed while its result was written")
     return Ignore(_of_another_attempt(result, tenant.attempt))
 
 

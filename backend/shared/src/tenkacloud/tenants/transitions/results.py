@@ -74,6 +74,12 @@ def _without_other_places(result: ProvisioningResult) -> Requirements:
     return {LEFTOVERS: Absent(), "resources": AbsentOr(dict(result.resources))}
 
 
+def has_places(tenant: Tenant, result: ProvisioningResult) -> bool:
+    """Tell whether a record names places for which `record_result` is not made."""
+    resources = tenant.item.get("resources")
+    return bool(result.resources) and bool(tenant.leftovers or resources not in (None, result.resources))
+
+
 def record_result_as_read(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Transition:
     """PROVISIONING or FAILED → COMPLETED or FAILED, for a record that was read.
 
