@@ -304,8 +304,12 @@ def consumers() -> Mapping[tuple[str, str], tuple[str, ...]]:
 
 @cache
 def queued() -> frozenset[str]:
-    """Return the services that have a queue before them."""
-    return frozenset()
+    """Return the services that have a queue before them: their settings name it."""
+    return frozenset(
+        name
+        for name, service in SERVICES.items()
+        if "queue_url" in service.load_bootstrap().Settings.__dataclass_fields__
+    )
 
 
 def event_for(service: str) -> type[Event]:

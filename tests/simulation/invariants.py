@@ -16,8 +16,8 @@ from tenkacloud.tenants.keys import (
     INDEXES,
     METADATA,
 )
+from tenkacloud.tenants.lifecycle import DEPROVISION, TRANSITIONS, ProvisioningStatus
 from tenkacloud.tenants.lifecycle import IN_FLIGHT as LIFECYCLE_IN_FLIGHT
-from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
 from tenkacloud.tenants.operations import LEFTOVERS, OPERATION, OUTBOX, PhaseState, parse_operation
 from tenkacloud.tenants.record import AUTOMATIC_RETRIES, read, resource_mismatch
 from tenkacloud.tenants.validation import TenantId
@@ -28,7 +28,7 @@ from tests.simulation.simulator import OPERATOR, Changed
 from tests.simulation.workload import Tenant, Workload, silos
 
 #: What operations change of a record, besides what onboarding does.
-_OF_OPERATIONS: Final = (OPERATION, OUTBOX, LEFTOVERS, "status", "tier")
+_OF_OPERATIONS: Final = (OPERATION, OUTBOX, LEFTOVERS, "status", "tier", IN_FLIGHT.sort)
 
 Check = Callable[[Workload], Iterator[str]]
 
@@ -172,7 +172,7 @@ def transitions_are_allowed(workload: Workload) -> Iterator[str]:
 def marked_means_requested(workload: Workload) -> Iterator[str]:
     """Publish, then mark: who is PROVISIONING has been requested."""
     for change in _records(workload):
-        if change.writer == OPERATOR or change.new is None:
+        if change.writer == OPERATOR or change.new is None or not _is_of_onboarding(change):
             continue
         if _status(change.new) is ProvisioningStatus.PROVISIONING and not _was_published(
             workload, change, PROVISIONER
@@ -183,7 +183,9 @@ def marked_means_requested(workload: Workload) -> Iterator[str]:
 def recorded_means_reported(workload: Workload) -> Iterator[str]:
     """A result is one of the attempt that the record is at."""
     for change in _records(workload):
-        if change.writer != COMPLETION or change.new is None:
+        if change.writer != COMPLETION or change.new is None or not _is_of_onboarding(change):
+            continue
+        if _status(change.new) in DEPROVISION:
             continue
         if not _was_published(workload, change, COMPLETION, str(_status(change.new))):
             yield f"{change.pk} is {_status(change.new)} at {change.at:.3f} by no result of its attempt"
@@ -192,6 +194,12 @@ def recorded_means_reported(workload: Workload) -> Iterator[str]:
 def a_success_wins_over_failed(workload: Workload) -> Iterator[str]:
     """Whoever is FAILED has had no success that answers what is wanted of it."""
     yield from workload.simulator.ignored
+
+
+def _is_of_onboarding(change: Changed) -> bool:
+    """Whether a change is one of the provisioning status or of the attempt."""
+    old, new = change.old or {}, change.new or {}
+    return any(old.get(name) != new.get(name) for name in ("provisioningStatus", "provisioningAttempt"))
 
 
 def _was_published(workload: Workload, change: Changed, consumer: str, status: str | None = None) -> bool:

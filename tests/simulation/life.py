@@ -36,6 +36,8 @@ class Life:
     traffic: Traffic
     record: Callable[[], dict[str, Any]]
     put_again: Callable[[], None]
+    #: Takes note that the tenant may come to have what a tier gives it.
+    wants: Callable[[str], None]
     #: Objects that somebody put into a place that the tenant had left, and the place: nobody may delete them.
     strays: list[tuple[Place, str]] = field(default_factory=list)
 
@@ -78,7 +80,9 @@ class Life:
     def _move(self) -> None:
         rng = self.simulator.rng
         tier = self.record().get("tier", {}).get("S")
-        self.operating.change_tier(rng.choice([each for each in (*TIERS, TIERS[2]) if each != tier]))
+        to = rng.choice([each for each in (*TIERS, TIERS[2]) if each != tier])
+        self.wants(to)
+        self.operating.change_tier(to)
         if rng.random() < 0.2:
             self._later(rng.uniform(0, 100), "cancel", self.operating.cancel)
         if rng.random() < 0.3:

@@ -64,6 +64,10 @@ _WRITES: Final = frozenset(
 _WAITS: Final = {name.upper(): value for name, value in VARIABLES.items()}
 
 
+class UnknownCallError(BaseException):
+    """A function makes a call that the simulated AWS does not know: no failure of the function."""
+
+
 @dataclass(frozen=True)
 class Published:
     """An event that EventBridge took, and when: `step` counts the calls of the run."""
@@ -249,10 +253,15 @@ class Simulator:
         if service == "sqs":
             return self._send_message(arguments)
         client = getattr(self.state, service)
+        if not hasattr(client, operation):
+            raise UnknownCallError(f"{service} has no {operation} here")
         session = None
         if token is not None:
             session = self.state.sts.sessions[token]
-            iam.authorize(session, self.now(), service, operation, arguments, self.state.s3.buckets)
+            try:
+                iam.authorize(session, self.now(), service, operation, arguments, self.state.s3.buckets)
+            except KeyError as failure:
+                raise UnknownCallError(f"nobody knows what {operation} {arguments} needs") from failure
         try:
             answer = getattr(client, operation)(**arguments)
         except ClientError as failure:

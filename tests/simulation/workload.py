@@ -9,7 +9,7 @@ from scripts.verification.flow import reconciling
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation.resource_names import silo_bucket
 from tenkacloud.tenants.keys import DUE, IN_FLIGHT, METADATA, Index, Key
-from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
+from tenkacloud.tenants.lifecycle import DEPROVISION, FINAL, ProvisioningStatus
 from tenkacloud.tenants.record import parse_tenant, read
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions.offboarding import TOMBSTONE, is_protected
@@ -138,6 +138,7 @@ class Workload:
             Traffic(simulator, tenant.id),
             partial(self.record, tenant),
             partial(self.put, tenant),
+            lambda tier: tenant.wanted.add((tier, self.record(tenant)["slug"]["S"])),
         )
 
     def play(self) -> None:
@@ -342,6 +343,8 @@ class Workload:
         status = self.record(tenant).get("provisioningStatus", {}).get("S")
         if status in FINAL or tenant.id in self.listed:
             return True
+        if status in DEPROVISION:
+            return True  # what becomes of operations is another invariant's
         return not self.record(tenant) or any(
             tenant.key["PK"] == record["dynamodb"]["Keys"]["PK"]
             for message in self.simulator.dead_letters

@@ -2,7 +2,7 @@
 
 # ruff: noqa: N803 - arguments have boto3's names
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -174,17 +174,25 @@ class DynamoDB:
             table.put(key, new)
         return {}
 
-    def query(self, *, TableName: str, KeyConditionExpression: str, **options: Any) -> dict[str, Any]:
+    def query(self, *, TableName: str, **options: Any) -> dict[str, Any]:
         """Query, of the table or of an index of keys."""
         table = self._table(TableName, "Query")
         index = options.get("IndexName")
         partition, sort = table.indexes[index] if index else (PARTITION, SORT)
-        matches = expressions.condition(KeyConditionExpression)
-        names, values = options.get("ExpressionAttributeNames", {}), options["ExpressionAttributeValues"]
+        wanted = partition_of(options)
+        names, values = (
+            options.get("ExpressionAttributeNames", {}),
+            options.get("ExpressionAttributeValues", {}),
+        )
+        condition = options.get("KeyConditionExpression")
+        matches = expressions.condition(condition) if condition else None
+        of_partition = table.all() if index else table.items.get(wanted, {}).values()
         found = [
             item
-            for item in self._candidates(table, index, values)
-            if partition in item and sort in item and matches(item, names, values)
+            for item in of_partition
+            if sort in item
+            and item.get(partition) == {"S": wanted}
+            and (matches is None or matches(item, names, values))
         ]
         key_names = tuple(dict.fromkeys((partition, sort, PARTITION, SORT)))
         ahead = options.get("ScanIndexForward", True)
@@ -214,20 +222,19 @@ class DynamoDB:
             page = [{name: item[name] for name in key_names} for item in page]
         return {"Items": [_projected(item, options) for item in page], **answer}
 
-    def _candidates(
-        self, table: Table, index: str | None, values: Mapping[str, Any]
-    ) -> Iterator[dict[str, Any]]:
-        if index:
-            yield from table.all()
-        else:
-            # The partition is one of the values.
-            for value in values.values():
-                yield from table.items.get(value.get("S", ""), {}).values()
-
     def _table(self, name: str, operation: str) -> Table:
         if name not in self.tables:
             raise error("ResourceNotFoundException", operation, name)
         return self.tables[name]
+
+
+def partition_of(query: Mapping[str, Any]) -> str:
+    """Return the partition that a query is of: what its key condition begins with, in both of their forms."""
+    if "KeyConditions" in query:
+        (condition,) = query["KeyConditions"].values()
+        return str(condition["AttributeValueList"][0]["S"])
+    name = query["KeyConditionExpression"].split(" AND ")[0].split("=")[1].strip()
+    return str(query["ExpressionAttributeValues"][name]["S"])
 
 
 def _key_of(write: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from scripts.verification.proof import evaluator
 from scripts.verification.proof.policy import Policy, parse_policy
 from tests.settings import ACCOUNT, DATA_BUCKET, EXPORTS_BUCKET, REGION
+from tests.simulation.aws.dynamodb import partition_of
 from tests.simulation.aws.errors import error
 from tests.simulation.aws.s3 import Bucket, copy_source
 
@@ -205,10 +206,8 @@ def _item_needs(operation: str, arguments: Mapping[str, Any]) -> Iterator[_Need]
             keys = requests["Keys"] if isinstance(requests, dict) else map(_written, requests)
             yield _on_items(operation, table, tuple(dict.fromkeys(key["PK"]["S"] for key in keys)))
     elif operation == "query":
-        # The one value of a key condition that is no part of a sort key.
-        values = arguments["ExpressionAttributeValues"]
-        name = arguments["KeyConditionExpression"].split(" AND ")[0].split("=")[1].strip()
-        yield _on_items(operation, arguments["TableName"], (values[name]["S"],))
+        partition = partition_of(arguments)
+        yield _on_items(operation, arguments["TableName"], (partition,))
     else:
         key = arguments.get("Key") or arguments["Item"]
         yield _on_items(operation, arguments["TableName"], (key["PK"]["S"],))

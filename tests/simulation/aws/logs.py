@@ -57,6 +57,11 @@ class Logs:
             ]
         }
 
+    def describe_log_streams(self, **arguments: Any) -> dict[str, Any]:
+        """DescribeLogStreams: nobody writes any."""
+        self._group("DescribeLogStreams", arguments["logGroupName"])
+        return {"logStreams": []}
+
     def tag_resource(self, **arguments: Any) -> dict[str, Any]:
         """TagResource."""
         self._group("TagResource", _name(arguments)).tags.update(arguments["tags"])

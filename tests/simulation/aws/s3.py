@@ -5,11 +5,13 @@
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
+
+from botocore.response import StreamingBody
 
 from tests.settings import ACCOUNT, REGION
 from tests.simulation.aws.errors import EXCEPTIONS, error
@@ -18,15 +20,6 @@ _UNVERSIONED: Final = "null"
 #: What an object keeps of the arguments that it was written with.
 _HEADERS: Final = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
 _NOT_FOUND: Final = "404"
-
-
-class Body(io.BytesIO):
-    """An object's bytes, as boto3 streams them."""
-
-    def iter_chunks(self, chunk_size: int = 1024) -> Iterator[bytes]:
-        """Yield them in parts."""
-        while part := self.read(chunk_size):
-            yield part
 
 
 @dataclass(frozen=True)
@@ -274,7 +267,11 @@ class S3:
         if "Range" in arguments:
             first, _, last = arguments["Range"].removeprefix("bytes=").partition("-")
             content = content[int(first) : int(last) + 1 if last else None]
-        return {**version.described, "ContentLength": len(content), "Body": Body(content)}
+        return {
+            **version.described,
+            "ContentLength": len(content),
+            "Body": StreamingBody(io.BytesIO(content), len(content)),
+        }
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         """HeadObject."""
