@@ -217,8 +217,10 @@ def who_is_deleted_stays_deleted(workload: Workload) -> Iterator[str]:
         written = [each for each in workload.simulator.changes if (each.pk, each.sk) == (pk, CERTIFICATE)]
         if len(written) != 1:
             yield f"{tenant.id} has had {len(written)} certificates"
+        overwritten = False  # for the moment until that is undone
         for change in _records(workload, pk):
-            if change.step > buried.step and change.writer != OPERATOR:
+            overwritten = change.step in workload.raw or (overwritten and not workload.undoes(change))
+            if change.step > buried.step and not overwritten:
                 status = (change.new or {}).get("status")
                 if status != {"S": "DELETED"}:
                     yield f"{tenant.id} became {status} by {change.writer} after it was deleted"

@@ -138,8 +138,13 @@ class Workload:
             Traffic(simulator, tenant.id),
             partial(self.record, tenant),
             partial(self.put, tenant),
-            lambda tier: tenant.wanted.add((tier, self.record(tenant)["slug"]["S"])),
+            partial(self._may_come_to, tenant),
         )
+
+    def _may_come_to(self, tenant: Tenant, tier: str) -> None:
+        """Take note that a tenant may have what another tier gives it."""
+        if slug := self.record(tenant).get("slug"):
+            tenant.wanted.add((tier, slug["S"]))
 
     def play(self) -> None:
         """Play it to its end: everything redriven, retried, repaired and replayed."""
@@ -309,15 +314,18 @@ class Workload:
         item = self.record(tenant)
         if item.get("provisioningStatus") != {"S": ProvisioningStatus.FAILED}:
             return
+        if item.get("status") in ({"S": "OFFBOARDING"}, {"S": "DELETED"}):
+            return  # denied
         key, now = Key.of(TenantId(tenant.id)), self.simulator.now()
         self.operator.apply(request_again(key, read(item), "tried", now))
 
     def undoes(self, change: Changed) -> bool:
         """Whether a change writes back what somebody's put-item replaced."""
-        return change.writer == PROVISIONING and any(
-            each.step in self.raw
-            and each.pk == change.pk
-            and (each.old, each.new) == (change.new, change.old)
+        if change.writer != PROVISIONING:
+            return False
+        written_over = (change.pk, change.new)
+        return any(
+            each.step in self.raw and each.step < change.step and (each.pk, each.old) == written_over
             for each in self.simulator.changes
         )
 

@@ -23,6 +23,7 @@ from tenkacloud.tenants.transitions.transition import (
     as_read,
     failure,
 )
+from tenkacloud.tenants.validation import TenantStatus
 
 
 def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transition:
@@ -31,8 +32,10 @@ def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transitio
     `reason` is for the history.
 
     Raises:
-        InvalidFieldError: the record is neither.
+        InvalidFieldError: the record is neither, or its tenant leaves or has left: nothing is made for it.
     """
+    if item.get("status") in (TenantStatus.OFFBOARDING, TenantStatus.DELETED):
+        raise InvalidFieldError("status", f"is {item.get('status')}: such a tenant is not provisioned")
     status = parse_provisioning_status(item.get("provisioningStatus"))
     if status is not ProvisioningStatus.FAILED and resource_mismatch(item) is None:
         raise InvalidFieldError(
