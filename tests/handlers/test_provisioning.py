@@ -756,6 +756,22 @@ def test_a_put_item_of_another_status_over_a_tombstone_is_undone_too(cloud: Clou
     assert cloud.item("a") == before
 
 
+def test_what_was_made_of_a_deleted_tenant_meanwhile_is_purged(cloud: Cloud) -> None:
+    """An old result came again before the put-item over the tombstone was undone."""
+    tombstone(cloud)
+    record = overwrite(cloud)
+    cloud.report(
+        ProvisioningResult(TenantId("a"), {"s3Prefix": "tenants/a/"}, rfc3339(cloud.clock.now()), attempt=1)
+    )
+    assert cloud.status("a") == "COMPLETED"
+    assert run(cloud, record) == {"batchItemFailures": []}
+    item = cloud.item("a")
+    assert (item["status"], cloud.status("a")) == ({"S": "DELETED"}, "DEPROVISIONING")
+    assert "name" not in item
+    purge = cloud.request("a")
+    assert (purge.phase, [place.name for place in purge.places]) == ("PURGE", ["tenants/a/"])
+
+
 def test_two_put_items_over_a_tombstone_in_one_batch_are_both_undone(cloud: Cloud) -> None:
     tombstone(cloud)
     before = cloud.item("a")

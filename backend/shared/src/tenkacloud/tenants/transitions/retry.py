@@ -24,6 +24,7 @@ from tenkacloud.tenants.transitions.transition import (
     as_read,
     failure,
 )
+from tenkacloud.tenants.validation import TenantStatus
 
 
 def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transition:
@@ -32,9 +33,11 @@ def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transitio
     `reason` is for the history.
 
     Raises:
-        InvalidFieldError: the record is neither.
+        InvalidFieldError: the record is neither, or its tenant leaves or has left: nothing is made for it.
         OperationInProgressError: something is under way of the tenant.
     """
+    if item.get("status") in (TenantStatus.OFFBOARDING, TenantStatus.DELETED):
+        raise InvalidFieldError("status", f"is {item.get('status')}: such a tenant is not provisioned")
     if item.get(OPERATION) is not None:
         raise OperationInProgressError(OPERATION, "is under way: retry or cancel that")
     status = parse_provisioning_status(item.get("provisioningStatus"))
