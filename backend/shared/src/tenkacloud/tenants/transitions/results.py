@@ -76,7 +76,7 @@ def _without_other_places(result: ProvisioningResult) -> Requirements:
 
 
 def has_places(tenant: Tenant, result: ProvisioningResult) -> bool:
-    """Tell whether a record names what `record_result` is not made for: places, or what is to be published."""
+    """Tell whether a record names what `record_result` is not for: places, or what is to be published."""
     resources = tenant.item.get("resources")
     others = tenant.leftovers or resources not in (None, result.resources)
     return OUTBOX in tenant.item or bool(result.resources and others)
