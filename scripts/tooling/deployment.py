@@ -1,8 +1,9 @@
 """One deployed environment: the names that Terraform put out, and where to look when something is wrong."""
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients
@@ -10,6 +11,8 @@ from scripts.tooling.terraform import Terraform
 
 PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
+MOVER: Final = "tenant-mover"
+DEPROVISIONER: Final = "tenant-deprovisioner"
 COMPLETION: Final = "provisioning-completion"
 CANARY: Final = "canary"
 PROBLEM_DATA: Final = "problem-data"
@@ -45,6 +48,10 @@ class Deployment:
     user_pool_client_id: str | None
     #: What functions were given, where the root says it: by service and by Terraform's name of the variable.
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: How long what takes time in a tenant's life may or must take, by Terraform's name of the variable.
+    lifecycle: Mapping[str, int] = field(default_factory=dict)
+    #: Where exports are kept, None in an environment that was applied before there were any.
+    exports_bucket_name: str | None = None
 
     @classmethod
     def of(cls, terraform: Terraform) -> "Deployment":
@@ -54,8 +61,10 @@ class Deployment:
             CommandError: nothing.
         """
         outputs = terraform.outputs()
-        required = {name: outputs[name] for name in cls.__dataclass_fields__ if name != "settings"}
-        return cls(**required, settings=outputs.get("settings", {}))
+        fields = dataclasses.fields(cls)
+        required = [each.name for each in fields if each.default is each.default_factory is MISSING]
+        optional = [each.name for each in fields if each.name not in required and each.name in outputs]
+        return cls(**{name: outputs[name] for name in (*required, *optional)})
 
     @property
     def tenant_access_role_name(self) -> str:

@@ -21,6 +21,7 @@ variables {
     table_name           = "TenkaCloud-dev"
     event_bus_name       = "tenkacloud-dev-tenant-events"
   }
+  export_retention_days = 7
 }
 
 run "resumes_the_stuck" {
@@ -48,6 +49,7 @@ run "resumes_the_stuck" {
       EVENT_BUS_NAME        = "tenkacloud-dev-tenant-events"
       STUCK_AFTER_SECONDS   = "900"
       AUTOMATIC_RETRIES_MAX = "5"
+      EXPORT_RETENTION_DAYS = "7"
     })
     error_message = "The function must be told what it works on, and its limits."
   }
@@ -57,10 +59,13 @@ run "resumes_the_stuck" {
       Version = "2012-10-17"
       Statement = [
         {
-          Sid      = "FindStuckTenants"
-          Effect   = "Allow"
-          Action   = "dynamodb:Query"
-          Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev/index/in-flight"
+          Sid    = "FindStuckTenants"
+          Effect = "Allow"
+          Action = "dynamodb:Query"
+          Resource = [
+            "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev/index/in-flight",
+            "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev/index/due",
+          ]
         },
         {
           Sid      = "ReadTenants"
@@ -100,7 +105,7 @@ run "resumes_the_stuck" {
         },
       ]
     }
-    error_message = "The function must read the sparse index and single records, mark tenants and ask for onboarding, and nothing else."
+    error_message = "The function must read the sparse indexes and single records, mark tenants and ask for onboarding, and nothing else."
   }
 
   assert {

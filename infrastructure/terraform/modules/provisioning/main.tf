@@ -8,8 +8,10 @@ locals {
   }
   becomes_pending = { provisioningStatus = { S = ["PENDING"] } }
 
-  # Only a tenant that enters PENDING wakes the function: written so, changed to it, changed to it
-  # from a record that had no status, or written so once more. Its own writes to the table do not.
+  # A tenant that enters PENDING wakes the function: written so, changed to it (also from a record that had no
+  # status), or written so once more. So does one whose record says that something else is to be published,
+  # and one that was put anew over a record of ours, whatever its status: only so does it lose its revision.
+  # The function's own writes to the table do not. Lambda takes five patterns.
   stream_filter_patterns = [
     jsonencode({
       eventName = ["INSERT"]
@@ -23,15 +25,7 @@ locals {
       dynamodb = {
         Keys     = local.tenant_keys
         NewImage = local.becomes_pending
-        OldImage = { provisioningStatus = { S = [{ "anything-but" = ["PENDING"] }] } }
-      }
-    }),
-    jsonencode({
-      eventName = ["MODIFY"]
-      dynamodb = {
-        Keys     = local.tenant_keys
-        NewImage = local.becomes_pending
-        OldImage = { provisioningStatus = { S = [{ exists = false }] } }
+        OldImage = { provisioningStatus = { S = [{ "anything-but" = ["PENDING"] }, { exists = false }] } }
       }
     }),
     # Written anew while it was PENDING. A record that we listed as in flight has an index key.
@@ -41,6 +35,21 @@ locals {
         Keys     = local.tenant_keys
         NewImage = merge(local.becomes_pending, { GSI3PK = { S = [{ exists = false }] } })
         OldImage = local.becomes_pending
+      }
+    }),
+    jsonencode({
+      eventName = ["MODIFY"]
+      dynamodb = {
+        Keys     = local.tenant_keys
+        NewImage = { outbox = { S = [{ exists = true }] } }
+      }
+    }),
+    jsonencode({
+      eventName = ["MODIFY"]
+      dynamodb = {
+        Keys     = local.tenant_keys
+        NewImage = { revision = { N = [{ exists = false }] } }
+        OldImage = { revision = { N = [{ exists = true }] } }
       }
     }),
   ]
@@ -80,7 +89,14 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "StringEqualsIfExists"
       variable = "events:detail-type"
-      values   = ["TenantOnboarding"]
+      values = [
+        "TenantOnboarding",
+        "TenantTierChanging",
+        "TenantExporting",
+        "TenantOffboarding",
+        "TenantSuspended",
+        "TenantReactivated",
+      ]
     }
   }
 }
@@ -91,7 +107,7 @@ module "function" {
   context     = var.context
   service     = "provisioning"
   plane       = "control"
-  description = "Asks the application plane to provision each tenant that becomes PENDING"
+  description = "Publishes what the tenants' records ask for: onboardings, operations, and changes of status"
   policy_json = data.aws_iam_policy_document.this.json
   timeout     = 120
 

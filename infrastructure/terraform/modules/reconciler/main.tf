@@ -41,11 +41,11 @@ locals {
 }
 
 data "aws_iam_policy_document" "this" {
-  # The sparse index and nothing else: the table can't be listed with this.
+  # The sparse indexes and nothing else: the table can't be listed with this.
   statement {
     sid       = "FindStuckTenants"
     actions   = ["dynamodb:Query"]
-    resources = ["${local.table_arn}/index/in-flight"]
+    resources = ["${local.table_arn}/index/due", "${local.table_arn}/index/in-flight"]
   }
 
   statement {
@@ -106,6 +106,7 @@ module "consumer" {
       EVENT_BUS_NAME        = var.context.event_bus_name
       STUCK_AFTER_SECONDS   = tostring(var.stuck_after_seconds)
       AUTOMATIC_RETRIES_MAX = tostring(var.automatic_retries_max)
+      EXPORT_RETENTION_DAYS = tostring(var.export_retention_days)
     }
   }
 }

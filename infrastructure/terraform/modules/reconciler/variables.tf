@@ -54,3 +54,8 @@ variable "reserved_concurrent_executions" {
     error_message = "reserved_concurrent_executions must be 1 or -1."
   }
 }
+
+variable "export_retention_days" {
+  description = "How long the exports that are made of tenants that leave can be fetched, in days."
+  type        = number
+}
