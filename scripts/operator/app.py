@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 import typer
 
-from scripts.operator.commands import changes, dead_letters, events, exports, operations, reconcile
+from scripts.operator.commands import (
+    changes,
+    dead_letters,
+    events,
+    exports,
+    operations,
+    reconcile,
+    tenants,
+)
 from scripts.operator.errors import explained
 from scripts.operator.session import Session
 from scripts.tooling.project import INTERRUPTED, CommandError, UsageError
@@ -25,7 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(changes.app, name="tenants")  # `tenants.app`, with the commands that change one
+tenants.app.add_typer(changes.app)
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(operations.app, name="operations")
 app.add_typer(exports.app, name="exports")
 app.add_typer(dead_letters.app, name="dead-letters")

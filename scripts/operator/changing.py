@@ -60,9 +60,7 @@ def change(
     raise CommandError(f"{tenant_id} was changed by somebody else {_ROUNDS} times meanwhile: try again")
 
 
-def _decided(
-    environment: Environment, record: Record, decide: Decide, now: datetime, by: str
-) -> Transition:
+def _decided(environment: Environment, record: Record, decide: Decide, now: datetime, by: str) -> Transition:
     tenant_id = tenant_id_in(record)
     where = f"{tenant_id} --env {environment.name}"
     if is_deleted(record):
@@ -107,4 +105,3 @@ def export_expires(environment: Environment, now: datetime) -> datetime:
     """Return when an export that is requested now expires."""
     days = int(environment.deployment.lifecycle.get("export_retention_days", 7))
     return now + timedelta(days=days)
-

@@ -28,6 +28,7 @@ from tenkacloud.tenants.keys import (
     status_tier_partition,
 )
 from tenkacloud.tenants.repository import PAGE_MAX, TenantRepository, cursor_after
+from tenkacloud.tenants.transitions.operation import EXPORT_PREFIX
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier, parse_tenant_id
 
 _KEYS_IN_A_PAGE: Final = 10_000  # DynamoDB ends a page of keys at 1 MB

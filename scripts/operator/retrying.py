@@ -204,7 +204,7 @@ def wait(
 
 
 def _status_of(record: Record) -> str:
-    """Return how far a tenant is: FAILED, too, if its operation is; the operation's state while it goes on."""
+    """Return how far a tenant is: what its operation is, while that goes on or if it FAILED."""
     operation = operation_of(plain(record))
     state = operation.get("state")
     if state in (*UNDER_WAY, PhaseState.FAILED):

@@ -128,8 +128,8 @@ def _tool(
 ) -> Target:
     """Return the target of a command of `tenkacloud`.
 
-    `positional`: the variable for each of its arguments by position, or several names of one. `aliases`: older
-    names, and today's.
+    `positional`: the variable for each of its arguments by position; several where it has several names.
+    `aliases`: older names, and today's.
     """
     options = options_of(command)
     variables: dict[str, Variable] = dict(_STATE)
@@ -241,8 +241,8 @@ def arguments_of(name: str, environment: Mapping[str, str], *, attended: bool = 
     arguments = [*target.constants, *(() if attended else target.unattended)]
     by_position = list[str]()
     for variable, how in target.variables.items():
-        given = how.arguments(variable, environment.get(variable, ""))
-        (by_position if isinstance(how, Positional) else arguments).extend(given)
+        words = how.arguments(variable, environment.get(variable, ""))
+        (by_position if isinstance(how, Positional) else arguments).extend(words)
     return [*arguments, "--", *by_position] if by_position else arguments
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scripts.operator.commands.tenants import app
 from scripts.operator.options import (
     DEFAULT_ENVIRONMENT,
     DryRun,
@@ -42,7 +41,10 @@ _CHANGES: Final = (
 )
 _FACTS: Final = (Column("attribute", "ATTRIBUTE"), Column("value", "VALUE", whole=True))
 
-Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it has ended, and say what became of it.")]
+#: A part of `tenkacloud tenants`.
+app = typer.Typer()
+
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end, and say what became of it.")]
 
 
 @app.command()
@@ -56,7 +58,7 @@ def suspend(
     json: Json = False,
     no_headers: NoHeaders = False,
 ) -> int:
-    """Let a tenant use the platform no more: requests that begin afterwards are denied. Nothing is deleted."""
+    """Deny a tenant: requests that begin from now on fail. Nothing is deleted."""
     from tenkacloud.tenants.transitions import status  # noqa: PLC0415
 
     run = Run.of(context, env, output, json=json, headers=not no_headers)
@@ -158,11 +160,13 @@ def offboard(
     tenant_id: TenantIdArgument,
     confirm: Annotated[
         str | None,
-        typer.Option("--confirm", metavar="TENANT_ID", help="The tenant's id once more: it is deleted for good."),
+        typer.Option(
+            "--confirm", metavar="TENANT_ID", help="The tenant's id once more: all it has is deleted."
+        ),
     ] = None,
     retention_days: Annotated[
         int | None,
-        typer.Option("--retention-days", min=0, help="So long it can be restored; else as the deployment has it."),
+        typer.Option("--retention-days", min=0, help="So long it can be restored; else as deployed."),
     ] = None,
     export_first: Annotated[
         bool, typer.Option("--export", help="Export its data before the purge, and verify that.")
@@ -266,7 +270,7 @@ def certificate(
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Print the certificate of a tenant's deletion: what was deleted, when checked, what remains until when."""
+    """Print the certificate of a tenant's deletion: what was deleted and checked, and what remains."""
     from scripts.operator.environment import tenant_id_of  # noqa: PLC0415 - loads boto3
 
     run = Run.of(context, env, output, json=json)

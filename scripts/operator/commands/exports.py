@@ -1,12 +1,11 @@
 """`tenkacloud exports …`."""
 
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
 from scripts.operator.options import DEFAULT_ENVIRONMENT, Env, Json, NoHeaders, Output, TenantIdArgument
-from scripts.operator.output import Column, Format, Kind, Printer
+from scripts.operator.output import Column, Kind
 from scripts.operator.running import Run, counted
 
 app = typer.Typer(help="Exports of tenants: list them, and check one that was fetched.")

@@ -77,13 +77,11 @@ def list_(
     json: Json = False,
     no_headers: NoHeaders = False,
 ) -> int:
-    """List what is under way: what FAILED first, then what goes on, then what is due later, by the indexes."""
+    """List what is under way: what FAILED, what goes on, and what is due later, by the indexes."""
     from scripts.operator import operations  # noqa: PLC0415 - loads boto3
 
     run = Run.of(context, env, output, json=json, headers=not no_headers)
-    found = operations.everything(
-        run.environment, operations.Filters(kind, state), run.session.clock.now()
-    )
+    found = operations.everything(run.environment, operations.Filters(kind, state), run.session.clock.now())
     rows = list(islice(found, limit + 1))
     more = len(rows) > limit
     run.print(rows[:limit], _OPERATIONS, more=more)
@@ -99,7 +97,7 @@ def show(
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Show what is under way of one tenant, the places that it has left, and the history of its operations."""
+    """Show what is under way of one tenant, the places that it left, and the history of its operations."""
     from scripts.operator import operations  # noqa: PLC0415 - loads boto3
     from scripts.operator.environment import tenant_id_of  # noqa: PLC0415
 

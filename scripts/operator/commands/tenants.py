@@ -246,7 +246,9 @@ def _print_tenant(run: Run, tenant: dict[str, Any]) -> None:
 def retry(
     context: typer.Context,
     tenant_ids: Ids = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every tenant that FAILED, or whose operation did.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every tenant that FAILED, or its operation did.")
+    ] = False,
     reason: Annotated[
         str | None, typer.Option(help="With --all: only whose failure reason has this text.")
     ] = None,
