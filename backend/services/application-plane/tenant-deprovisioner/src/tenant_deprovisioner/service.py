@@ -69,6 +69,7 @@ class TenantDeprovisioner:
         if onward.cursor is None:
             self._report(event, onward.counts.evidence(self._now()))
             return
+        metrics.add_metric("PurgeContinued", MetricUnit.Count, 1)
         self._report_progress(event, onward.cursor)
         slice_.send_slice(onward.cursor.onward(), onward.delay_seconds)
 
