@@ -12,7 +12,6 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +25,11 @@ from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 from scripts.tooling.project import LOCAL, exclusively
 from scripts.tooling.terraform import Terraform
-from scripts.tooling.waiting import is_reached, wait_until
+from scripts.tooling.waiting import is_reached
 from scripts.verification import resources
+from scripts.verification.flow.bus import Copy, listening, received
 from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
-from tenkacloud.events.registry import EVENTS
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.events.tenant_provisioned import ProvisioningResult, ResultStatus
 from tenkacloud.isolation.resource_names import pool_marker
@@ -45,7 +44,6 @@ DESIGN_ITEM: Final[dict[str, Any]] = {
     "tier": {"S": "ENTERPRISE"},
     "provisioningStatus": {"S": "PENDING"},
 }
-_PROBE: Final = "tenkacloud.e2e"  # source of an event that nobody consumes
 TIMEOUT_LOCAL: Final = 120.0  # seconds for all tenants
 TIMEOUT_AWS: Final = 300.0
 
@@ -231,7 +229,7 @@ def run(deployment: Deployment, clients: Clients, timeout: float, *, keep: bool)
     before = deployment.dead_letters(clients)
     started = time.time()
     try:
-        with _listening(deployment, clients) as queue_url:
+        with listening(deployment, clients) as queue_url:
             for tenant in tenants:
                 tenant.write(deployment, clients)
                 tenant.timeline["record written"] = time.time()
@@ -260,52 +258,6 @@ def _items() -> list[dict[str, Any]]:
     ]
 
 
-@contextmanager
-def _listening(deployment: Deployment, clients: Clients) -> Iterator[str]:
-    """Copy the bus into a queue of our own for a while; yield the queue's URL once copies arrive."""
-    name = f"tenkacloud-{deployment.environment}-e2e-{uuid.uuid4().hex[:8]}"
-    rule_arn = f"{deployment.event_bus_arn.replace(':event-bus/', ':rule/')}/{name}"
-    bus = deployment.event_bus_name
-    partition = deployment.event_bus_arn.split(":")[1]
-    queue_arn = f"arn:{partition}:sqs:{deployment.region}:{deployment.account_id}:{name}"
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "events.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": queue_arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
-            }
-        ],
-    }
-    queue_url = clients.sqs.create_queue(QueueName=name, Attributes={"Policy": json.dumps(policy)})[
-        "QueueUrl"
-    ]
-    try:
-        pattern = {"source": [*{event.SOURCE for event in EVENTS.values()}, _PROBE]}
-        clients.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
-        clients.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "e2e", "Arn": queue_arn}])
-        _wait_for_probe(clients, bus, queue_url)
-        yield queue_url
-    finally:
-        clients.events.remove_targets(Rule=name, EventBusName=bus, Ids=["e2e"])
-        clients.events.delete_rule(Name=name, EventBusName=bus)
-        clients.sqs.delete_queue(QueueUrl=queue_url)
-
-
-def _wait_for_probe(clients: Clients, bus: str, queue_url: str, seconds: float = 120) -> None:
-    """Wait until the new rule is in force: on AWS that takes a while."""
-    entry: Any = {"EventBusName": bus, "Source": _PROBE, "DetailType": "Probe", "Detail": "{}"}
-
-    def is_delivered() -> bool:
-        clients.events.put_events(Entries=[entry])
-        return bool(clients.sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=2).get("Messages"))
-
-    wait_until(f"a probe on bus {bus} to reach a rule of ours", is_delivered, seconds)
-
-
 def _watch(
     deployment: Deployment, clients: Clients, tenants: list[TimedTenant], queue_url: str, seconds: float
 ) -> None:
@@ -313,17 +265,10 @@ def _watch(
     by_id = {str(tenant.id): tenant for tenant in tenants}
 
     def all_through() -> bool:
-        messages = clients.sqs.receive_message(
-            QueueUrl=queue_url,
-            WaitTimeSeconds=1,
-            MaxNumberOfMessages=10,
-            MessageSystemAttributeNames=["SentTimestamp"],
-        ).get("Messages", [])
-        for message in messages:
-            event = json.loads(message["Body"])
-            tenant = by_id.get(event["detail"].get("tenantId"))
+        for event in received(clients, queue_url):
+            tenant = by_id.get(event.tenant_id)
             if tenant is not None:
-                _note_event(tenant, event, int(message["Attributes"]["SentTimestamp"]) / 1000)
+                _note_event(tenant, event)
         for tenant in tenants:
             if tenant.missing_hop is not None and not tenant.problems:
                 _note_record(deployment, clients, tenant)
@@ -332,15 +277,14 @@ def _watch(
     is_reached(all_through, seconds, poll=0)  # the queue waits for messages
 
 
-def _note_event(tenant: TimedTenant, event: dict[str, Any], arrived: float) -> None:
-    detail = event["detail"]
-    kind = event["detail-type"]
-    if kind == TenantOnboarding.DETAIL_TYPE:
+def _note_event(tenant: TimedTenant, event: Copy) -> None:
+    detail = event.detail
+    if event.kind == TenantOnboarding.DETAIL_TYPE:
         tenant.timeline.setdefault(TenantOnboarding.DETAIL_TYPE, _seconds(detail["timestamp"]))
-    elif kind == ProvisioningResult.DETAIL_TYPE and detail["status"] == ResultStatus.COMPLETED:
+    elif event.kind == ProvisioningResult.DETAIL_TYPE and detail["status"] == ResultStatus.COMPLETED:
         # Its timestamp is taken when the resources stand, right before it is published.
         tenant.timeline.setdefault("resources made", _seconds(detail["timestamp"]))
-        tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, arrived)
+        tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, event.arrived)
 
 
 def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) -> None:
