@@ -4,6 +4,7 @@
 |---------|---------------------|---------------------------------------------|
 | tenant  | `TENANT#<tenantId>` | `METADATA`                                  |
 | history | `TENANT#<tenantId>` | `HISTORY#<at>#<attempt>#<rank><status>`     |
+| certif. | `TENANT#<tenantId>` | `CERTIFICATE`: of the tenant's deletion     |
 
 | index          | partition key                        | sort key            | holds                        |
 |----------------|--------------------------------------|---------------------|------------------------------|
@@ -11,9 +12,14 @@
 | by-status-tier | GSI2PK `STATUS#<status>#TIER#<tier>` | GSI2SK `createdAt`  | tenants once requested, and  |
 |                |                                      |                     | rejected ones: `UNKNOWN`     |
 |                |                                      |                     | stands for what is invalid   |
-| in-flight      | GSI3PK `IN_FLIGHT`                   | GSI3SK since when   | tenants PROVISIONING, and    |
-|                |                                      |                     | PENDING ones not requested   |
-| failed         | GSI4PK `FAILED`                      | GSI4SK since when   | only tenants FAILED          |
+| in-flight      | GSI3PK `IN_FLIGHT`                   | GSI3SK last sign of | tenants PROVISIONING,        |
+|                |                                      | life                | PENDING ones not requested,  |
+|                |                                      |                     | and those with an operation  |
+|                |                                      |                     | or a fact to be published    |
+| failed         | GSI4PK `FAILED`                      | GSI4SK since when   | only tenants FAILED, or with |
+|                |                                      |                     | an operation that FAILED     |
+| due            | GSI5PK `DUE`                         | GSI5SK when         | only tenants of whom         |
+|                |                                      |                     | something is due later       |
 
 The indexes project keys only: an index entry costs a write when its keys change, and no other time.
 """
@@ -26,6 +32,7 @@ from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
 TENANT_PREFIX: Final = "TENANT#"
 METADATA: Final = "METADATA"
 HISTORY_PREFIX: Final = "HISTORY#"
+CERTIFICATE: Final = "CERTIFICATE"
 
 PARTITION: Final = "PK"
 SORT: Final = "SK"
@@ -76,11 +83,13 @@ BY_SLUG: Final = Index("by-slug", "GSI1PK", "GSI1SK")
 BY_STATUS_TIER: Final = Index("by-status-tier", "GSI2PK", "GSI2SK")
 IN_FLIGHT: Final = Index("in-flight", "GSI3PK", "GSI3SK")
 FAILED: Final = Index("failed", "GSI4PK", "GSI4SK")
-INDEXES: Final = (BY_SLUG, BY_STATUS_TIER, IN_FLIGHT, FAILED)
+DUE: Final = Index("due", "GSI5PK", "GSI5SK")
+INDEXES: Final = (BY_SLUG, BY_STATUS_TIER, IN_FLIGHT, FAILED, DUE)
 
-#: The one partition of each of the two sparse indexes.
+#: The one partition of each of the three sparse indexes.
 IN_FLIGHT_PARTITION: Final = "IN_FLIGHT"
 FAILED_PARTITION: Final = "FAILED"
+DUE_PARTITION: Final = "DUE"
 #: In the index by status and tier: what stands for a status or a tier that is not valid.
 UNKNOWN: Final = "UNKNOWN"
 

@@ -53,7 +53,7 @@ class Tier(StrEnum):
     ENTERPRISE = "ENTERPRISE"
 
 
-#: The one resource that a tenant of each tier has, as events and records name it.
+#: The place of a tenant's objects in each tier, as events and records name it.
 RESOURCE_OF: Final[Mapping[Tier, str]] = {
     Tier.FREE: "s3Prefix",
     Tier.PRO: "s3Prefix",
@@ -66,6 +66,7 @@ class TenantStatus(StrEnum):
 
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
+    OFFBOARDING = "OFFBOARDING"
     DELETED = "DELETED"
 
 
@@ -176,7 +177,7 @@ def parse_tenant_status(field: str, value: object) -> TenantStatus:
     """Return a tenant status.
 
     Raises:
-        InvalidFieldError: it is none of ACTIVE, SUSPENDED, DELETED.
+        InvalidFieldError: it is none of ACTIVE, SUSPENDED, OFFBOARDING, DELETED.
     """
     return _parse_choice(TenantStatus, field, value)
 
