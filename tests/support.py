@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 from scripts.tooling.services import SERVICES
 from scripts.tooling.waiting import DeadlineError, wait_until
-from tenkacloud.events.consumer import EventConsumer
 from tenkacloud.events.contract import Event
 from tenkacloud.events.registry import EVENTS
 from tenkacloud.platform import settings
@@ -43,11 +42,11 @@ class _NoClients(Clients):
 
 
 @cache
-def consumed_event(service: str) -> type[Event] | None:
-    """Return the event that a service consumes, as its consumer says it; None if it consumes none."""
+def consumed_events(service: str) -> tuple[type[Event], ...]:
+    """Return the events that a service consumes, as its consumer says it; none, if it consumes none."""
     function = bootstrap(service, _NoClients(), SystemClock())
     consumer = getattr(function, "__self__", function)
-    return consumer.event if isinstance(consumer, EventConsumer) else None
+    return tuple(getattr(consumer, "events", ()))
 
 
 @dataclass

@@ -33,7 +33,7 @@ from tenkacloud.tenants.keys import IN_FLIGHT, METADATA, PARTITION, SORT, TENANT
 from tenkacloud.tenants.record import read
 from tests.simulation.cloud import State
 from tests.simulation.faults import Crash, Fault, Faults, error_of
-from tests.support import Context, Function, bootstrap, consumed_event
+from tests.support import Context, Function, bootstrap, consumed_events
 
 OPERATOR: Final = "operator"
 
@@ -442,10 +442,9 @@ def event_for(service: str) -> type[Event]:
     Raises:
         LookupError: it consumes none.
     """
-    event = consumed_event(service)
-    if event is None:
-        raise LookupError(f"{service} consumes no event")
-    return event
+    for event in consumed_events(service):
+        return event
+    raise LookupError(f"{service} consumes no event")
 
 
 @cache
@@ -453,6 +452,6 @@ def _consumers() -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Return the services that take an event, by its source and detail type, as their consumers say it."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for name in SERVICES:
-        if event := consumed_event(name):
+        for event in consumed_events(name):
             found[event.SOURCE, event.DETAIL_TYPE] = (*found.get((event.SOURCE, event.DETAIL_TYPE), ()), name)
     return found

@@ -32,7 +32,8 @@ DETAIL: dict[str, Any] = {
 
 def subclasses(event: type[Event] = Event) -> Iterator[type[Event]]:
     for each in event.__subclasses__():
-        yield each
+        if hasattr(each, "DETAIL_TYPE"):
+            yield each
         yield from subclasses(each)
 
 

@@ -12,7 +12,14 @@ from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.conditions import Absent, AtLeast, Is, OfType, OneOf, StartsWith
 from tenkacloud.tenants.keys import Key
-from tenkacloud.tenants.lifecycle import FINAL, IN_FLIGHT, TRANSITIONS, ProvisioningStatus, allowed_from
+from tenkacloud.tenants.lifecycle import (
+    DEPROVISION,
+    FINAL,
+    IN_FLIGHT,
+    TRANSITIONS,
+    ProvisioningStatus,
+    allowed_from,
+)
 from tenkacloud.tenants.record import (
     DECISIVE_ATTRIBUTES,
     in_flight_since,
@@ -61,7 +68,7 @@ def test_the_bare_record_of_the_design_is_a_tenant() -> None:
         ({"name": "x" * 10_000}, "name has 10000 characters; at most 256 are allowed"),
         ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not a valid slug"),
         ({"slug": Decimal(1)}, "slug must be a string, not Decimal"),
-        ({"status": "GONE"}, "status 'GONE' is unknown: one of ACTIVE, SUSPENDED, DELETED"),
+        ({"status": "GONE"}, "status 'GONE' is unknown: one of ACTIVE, SUSPENDED, OFFBOARDING, DELETED"),
         ({"status": "DELETED"}, "status is DELETED: a deleted tenant is not provisioned"),
         ({"provisioningAttempt": "1"}, "provisioningAttempt must be a number, not str"),
     ],
@@ -270,8 +277,8 @@ def test_no_change_leaves_the_transition_table(
             change()
 
 
-def test_every_status_is_in_flight_or_final() -> None:
-    assert set(ProvisioningStatus) == IN_FLIGHT | FINAL
+def test_every_status_is_in_flight_final_or_of_offboarding() -> None:
+    assert sorted(ProvisioningStatus) == sorted([*IN_FLIGHT, *FINAL, *DEPROVISION])
     assert not IN_FLIGHT & FINAL
     # What is in flight comes to an end by a result or a rejection
     for status in IN_FLIGHT:

@@ -30,8 +30,9 @@ from scripts.verification import resources
 from scripts.verification.flow.bus import Copy, listening, received
 from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
+from tenkacloud.events.results import ResultStatus
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
-from tenkacloud.events.tenant_provisioned import ProvisioningResult, ResultStatus
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.resource_names import pool_marker
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 

@@ -38,6 +38,11 @@ class EventConsumer(Generic[_E]):
     answer_invalid: Callable[[Correlation, InvalidFieldError], None] | None = None
     is_wanted: Callable[[_E | Correlation], bool] = lambda _message: True
 
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """The events that it takes."""
+        return (self.event,)
+
     def consume(self, event: dict[str, Any], context: LambdaContext) -> None:
         """Handle one event as EventBridge delivers it.
 

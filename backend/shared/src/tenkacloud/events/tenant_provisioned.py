@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.contract import (
@@ -14,28 +13,24 @@ from tenkacloud.events.contract import (
     parse_optional_attempt,
     parse_optional_correlation_id,
 )
+from tenkacloud.events.results import (
+    ResultStatus,
+    parse_failure_reason,
+    parse_resources,
+    parse_result_status,
+    places_in,
+)
+from tenkacloud.isolation.places import PLACE_NAMES
 from tenkacloud.tenants.validation import (
     RESOURCE_OF,
     Slug,
     TenantId,
     Tier,
-    parse_object,
     parse_slug,
     parse_tenant_id,
     parse_text,
     parse_tier,
-    truncated_repr,
 )
-
-RESOURCE_NAMES: Final = tuple(dict.fromkeys(RESOURCE_OF.values()))
-UNEXPLAINED: Final = "the application plane reported FAILED without a reason"
-
-
-class ResultStatus(StrEnum):
-    """`status` of a result."""
-
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class ProvisioningResult(Event):
     """The result of one attempt.
 
     `failure_reason` is None for COMPLETED and never None for FAILED. `resources` holds `s3Prefix` or
-    `dedicatedBucket`. `timestamp` is RFC 3339 UTC, as it is written. `tier` and `slug` are those of the
-    request that this answers, None where the sender does not say.
+    `dedicatedBucket`, and outputs of provisioners under other names. `timestamp` is RFC 3339 UTC, as it is
+    written. `tier` and `slug` are those of the request that this answers, None where the sender does not say.
     """
 
     SOURCE: ClassVar[str] = APPLICATION_PLANE
@@ -74,23 +69,11 @@ class ProvisioningResult(Event):
     def _parse(cls, fields: Mapping[str, object]) -> Self:
         """Return the result; of COMPLETED, only one that names the one resource that its tier has."""
         tenant_id = parse_tenant_id("detail.tenantId", fields.get("tenantId"))
-        status = parse_text("detail.status", fields.get("status"))
-        if status not in (*ResultStatus,):
-            raise InvalidFieldError(
-                "detail.status", f"{truncated_repr(status)} is unknown: one of {', '.join(ResultStatus)}"
-            )
-        given = parse_object("detail.resources", fields.get("resources"))
-        resources = {
-            name: parse_text(f"detail.resources.{name}", given[name])
-            for name in RESOURCE_NAMES
-            if name in given
-        }
-        failure_reason = None
-        if status == ResultStatus.FAILED:
-            reason = fields.get("failureReason")
-            failure_reason = reason if isinstance(reason, str) and reason.strip() else UNEXPLAINED
-        elif len(resources) != 1:
-            raise InvalidFieldError("detail.resources", f"must name one of {', '.join(RESOURCE_NAMES)}")
+        status = parse_result_status(fields)
+        resources = parse_resources(fields.get("resources"))
+        failure_reason = parse_failure_reason(status, fields)
+        if status is ResultStatus.COMPLETED and len(places_in(resources)) != 1:
+            raise InvalidFieldError("detail.resources", f"must name one of {', '.join(PLACE_NAMES)}")
         tier = parse_tier("detail.tier", fields["tier"]) if "tier" in fields else None
         if tier and failure_reason is None and RESOURCE_OF[tier] not in resources:
             raise InvalidFieldError(

@@ -366,7 +366,9 @@ def _progress(value: object) -> Progress | None:
         return None
     fields = parse_object("operation.progress", value)
     total = fields.get("totalObjects")
-    return Progress(_whole(fields.get("objects")), _whole(fields.get("bytes")), None if total is None else _whole(total))
+    return Progress(
+        _whole(fields.get("objects")), _whole(fields.get("bytes")), None if total is None else _whole(total)
+    )
 
 
 def _whole(value: object) -> int:

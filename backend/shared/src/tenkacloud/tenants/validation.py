@@ -25,6 +25,9 @@ SLUG_PATTERN: Final = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 SLUG_MAX: Final = 63
 NAME_MAX: Final = 256  # characters; our limit: a name is a label, and events are billed by 64 kB
 ATTEMPT_MAX: Final = 1_000_000  # far above any honest count; keeps junk out of the arithmetic
+COUNT_MAX: Final = 2**53 - 1  # the largest whole number that every JSON reader keeps
+#: Of operations and exports: UUIDs and ULIDs pass, nothing that could lead out of a folder does.
+OPERATION_ID_PATTERN: Final = "[A-Za-z0-9-]{8,64}"
 REPR_MAX: Final = 40  # characters of a bad value that a reason repeats
 
 
@@ -196,6 +199,33 @@ def parse_attempt(field: str, value: object, *, minimum: int = 1) -> int:
             field, f"{truncated_repr(value)} is not a whole number from {minimum} to {ATTEMPT_MAX}"
         )
     return int(value)
+
+
+def parse_count(field: str, value: object) -> int:
+    """Return a count of objects, items or bytes.
+
+    Raises:
+        InvalidFieldError: it is not a whole number, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise InvalidFieldError(
+            field, "is missing" if value is None else f"must be a number, not {kind_of(value)}"
+        )
+    if not 0 <= value <= COUNT_MAX or value != int(value):
+        raise InvalidFieldError(field, f"{truncated_repr(value)} is not a whole number from 0 to {COUNT_MAX}")
+    return int(value)
+
+
+def parse_operation_id(field: str, value: object) -> str:
+    """Return the id of an operation or an export.
+
+    Raises:
+        InvalidFieldError: it does not match `OPERATION_ID_PATTERN`.
+    """
+    text = parse_text(field, value)
+    if not re.fullmatch(OPERATION_ID_PATTERN, text):
+        raise InvalidFieldError(field, f"{truncated_repr(text)} is not 8 to 64 letters, digits or '-'")
+    return text
 
 
 def derive_slug(name: str, tenant_id: TenantId) -> Slug:
