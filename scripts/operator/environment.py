@@ -14,6 +14,9 @@ from tenkacloud.platform.clock import Clock, SystemClock
 from tenkacloud.tenants.keys import (
     BY_SLUG,
     BY_STATUS_TIER,
+    CERTIFICATE,
+    DUE,
+    DUE_PARTITION,
     FAILED,
     FAILED_PARTITION,
     IN_FLIGHT,
@@ -51,6 +54,7 @@ class Partition:
 
 IN_FLIGHT_TENANTS: Final = Partition(IN_FLIGHT, IN_FLIGHT_PARTITION)
 FAILED_TENANTS: Final = Partition(FAILED, FAILED_PARTITION)
+DUE_TENANTS: Final = Partition(DUE, DUE_PARTITION)
 
 
 def status_and_tier(status: TenantStatus | None, tier: Tier | None) -> Partition:
@@ -121,6 +125,15 @@ class Environment:
     def history(self, tenant_id: TenantId) -> list[dict[str, Any]]:
         """Return a tenant's entries of history, oldest first, as plain values."""
         return list(self.repository().history(Key.of(tenant_id)))
+
+    def certificate(self, tenant_id: TenantId) -> dict[str, Any] | None:
+        """Return the certificate of a tenant's deletion as plain values; None if there is none."""
+        key = Key(Key.of(tenant_id).pk, CERTIFICATE)
+        answer: Any = self.clients.dynamodb.get_item(
+            TableName=self.deployment.table_name, Key=key.attributes, ConsistentRead=True
+        )
+        found = answer.get("Item")
+        return None if found is None else plain(found, hidden=("PK", "SK", "EntityType"))
 
     def in_flight(self) -> Iterator[Record]:
         """Yield the records of those in flight, the longest first."""

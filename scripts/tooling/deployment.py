@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients
@@ -12,6 +12,8 @@ PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
 COMPLETION: Final = "provisioning-completion"
 CANARY: Final = "canary"
+MOVER: Final = "tenant-mover"
+DEPROVISIONER: Final = "tenant-deprovisioner"
 PROBLEM_DATA: Final = "problem-data"
 
 
@@ -45,6 +47,12 @@ class Deployment:
     user_pool_client_id: str | None
     #: What functions were given, where the root says it: by service and by Terraform's name of the variable.
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: The queues that functions read, by service: those of moves, exports and purges.
+    queue_urls: Mapping[str, str] = field(default_factory=dict)
+    #: What holds for a tenant's life here, by Terraform's names: `retention_days_min`, `drain_seconds`, ….
+    lifecycle: Mapping[str, Any] = field(default_factory=dict)
+    #: Where exports are put; empty where the root says nothing of it.
+    exports_bucket_name: str = ""
 
     @classmethod
     def of(cls, terraform: Terraform) -> "Deployment":
@@ -54,8 +62,13 @@ class Deployment:
             CommandError: nothing.
         """
         outputs = terraform.outputs()
-        required = {name: outputs[name] for name in cls.__dataclass_fields__ if name != "settings"}
-        return cls(**required, settings=outputs.get("settings", {}))
+        # What is of younger versions of the root may be missing: an older environment is operated, too.
+        known = {
+            name: outputs[name]
+            for name, each in cls.__dataclass_fields__.items()
+            if name in outputs or (each.default is MISSING and each.default_factory is MISSING)
+        }
+        return cls(**known)
 
     @property
     def tenant_access_role_name(self) -> str:

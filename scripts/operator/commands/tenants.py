@@ -9,21 +9,24 @@ from scripts.operator.options import (
     DEFAULT_ENVIRONMENT,
     DryRun,
     Env,
+    Interval,
     Json,
     NoHeaders,
     OlderThan,
     Output,
     Rate,
     Sort,
+    Status,
+    TenantIdArgument,
     Timeout,
     Yes,
     duration,
 )
-from scripts.operator.output import Column, Kind
+from scripts.operator.output import Column, Format, Kind
 from scripts.operator.running import Run, counted, planned
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
-from tenkacloud.tenants.validation import Tier
+from tenkacloud.tenants.validation import TenantStatus, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from scripts.operator.tenants import Page
     from scripts.operator.verifying import Finding
 
-app = typer.Typer(help="List tenants, show one, have them tried again, compare them with what there is.")
+app = typer.Typer(
+    help="List tenants, show, change or offboard one, try them again, compare them with what there is."
+)
 
 
 COLUMNS: Final = (
@@ -42,6 +47,7 @@ COLUMNS: Final = (
     Column("tier", "TIER", max_width=10),
     Column("provisioningStatus", "STATUS", Kind.STATE, max_width=12),
     Column("status", "ACCOUNT", Kind.STATE, wide=True),
+    Column("operation", "OPERATION", wide=True),
     Column("provisioningAttempt", "ATTEMPT", wide=True),
     Column("ageSeconds", "AGE", Kind.AGE, max_width=7),
     Column("createdAt", "CREATED", Kind.TIME, wide=True),
@@ -49,6 +55,11 @@ COLUMNS: Final = (
     Column("resources", "RESOURCES", wide=True),
     Column("failureReason", "REASON"),
 )
+#: In a narrow table: the one status that says most, and why, or what is under way.
+_NARROW: Final = {
+    "provisioningStatus": Column("state", "STATUS", Kind.STATE, max_width=18),
+    "failureReason": Column("told", "REASON"),
+}
 _HISTORY: Final = (
     Column("at", "AT", Kind.TIME),
     Column("to", "STATUS", Kind.STATE),
@@ -78,14 +89,17 @@ _FINDINGS_FOR_PROGRAMS: Final = (
 )
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[TENANT_ID]...", help="Tenant ids.")]
-Interval = Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between two looks of --watch.")]
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
     status: Annotated[
-        ProvisioningStatus | None, typer.Option(case_sensitive=False, help="Only with this status.")
+        Status | None,
+        typer.Option(
+            case_sensitive=False,
+            help="Only with this status; FAILED: also whose operation or deprovisioning failed.",
+        ),
     ] = None,
     tier: Annotated[Tier | None, typer.Option(case_sensitive=False, help="Only of this tier.")] = None,
     stuck: Annotated[bool, typer.Option("--stuck", help="Only those in flight, the longest first.")] = False,
@@ -125,12 +139,40 @@ def list_(
         elif watch and last == [_without_ages(row) for row in page.rows]:
             return True  # into a file goes what is new
         last[:] = map(_without_ages, page.rows)
-        run.print(page.rows, COLUMNS, total=page.total, totalIsExact=page.exact, nextCursor=page.cursor)
+        print_tenants(run, page.rows, total=page.total, totalIsExact=page.exact, nextCursor=page.cursor)
         _say_how_many(run, page, sorted_=sort is not None)
         return watch
 
     run.watch(look, interval)
     return 0
+
+
+def print_tenants(run: Run, rows: "Sequence[dict[str, Any]]", **summary: Any) -> None:
+    """Print tenants as `tenants.row_of` has them."""
+    if not run.printer.is_for_people:
+        run.print(rows, COLUMNS, **summary)
+        return
+    from scripts.operator import operations  # noqa: PLC0415 - loads boto3
+
+    told = [
+        {
+            **row,
+            "state": state_of(row),
+            "told": row.get("failureReason") or operations.told(row),
+            "operation": operations.told(row),
+        }
+        for row in rows
+    ]
+    narrow = run.printer.format is Format.TABLE
+    run.print(told, [_NARROW.get(each.key, each) if narrow else each for each in COLUMNS], **summary)
+
+
+def state_of(row: dict[str, Any]) -> str:
+    """Return the status of a tenant that says most: its own, unless that is ACTIVE or its resources change."""
+    provisioning, status = str(row.get("provisioningStatus") or ""), row.get("status")
+    at_rest = provisioning in ("", ProvisioningStatus.COMPLETED, ProvisioningStatus.DEPROVISIONED)
+    special = isinstance(status, str) and status != TenantStatus.ACTIVE
+    return str(status) if special and at_rest else provisioning
 
 
 def _say_how_many(run: Run, page: "Page", *, sorted_: bool) -> None:
@@ -146,7 +188,7 @@ def _say_how_many(run: Run, page: "Page", *, sorted_: bool) -> None:
 @app.command()
 def show(
     context: typer.Context,
-    tenant_id: Annotated[str, typer.Argument(metavar="TENANT_ID", help="The tenant's id.")],
+    tenant_id: TenantIdArgument,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Follow the tenant until it is COMPLETED or FAILED.")
     ] = False,
