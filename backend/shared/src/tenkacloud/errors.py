@@ -7,7 +7,8 @@ TenkaCloudError
 ├── PublishError               EventBridge did not take an event; AWS retries
 ├── NotReadyError              the record is not in the state that this message needs; AWS retries
 ├── NotVerifiedError           a request names no tenant that somebody has vouched for
-└── TenantDeniedError          the tenant may not be acted for: unknown, not ACTIVE, or without resources
+├── TenantDeniedError          the tenant may not be acted for: unknown, not ACTIVE, or without resources
+└── TenantReadOnlyError        its objects can't be written now: they are being moved; worth a retry soon
 """
 
 
@@ -44,3 +45,7 @@ class NotVerifiedError(TenkaCloudError):
 
 class TenantDeniedError(TenkaCloudError):
     """Nobody acts for this tenant now. `str(error)` says which tenant, and why."""
+
+
+class TenantReadOnlyError(TenkaCloudError):
+    """The tenant's objects can be read only, while a move of them ends. `str(error)` says which tenant."""

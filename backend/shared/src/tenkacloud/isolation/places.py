@@ -47,7 +47,7 @@ class Place:
         """Check the name: objects are deleted by it."""
         if self.kind not in PLACE_NAMES:
             raise InvalidFieldError("resources", f"must name one of {', '.join(PLACE_NAMES)}")
-        if not (_BUCKET if self.is_silo else _PREFIX).fullmatch(self.name):
+        if not (is_bucket_name if self.is_silo else _PREFIX.fullmatch)(self.name):
             what = "a bucket's name" if self.is_silo else "tenants/<tenant id>/"
             raise InvalidFieldError(f"resources.{self.kind}", f"{truncated_repr(self.name)} is not {what}")
 
@@ -73,6 +73,11 @@ class Place:
     def is_silo(self) -> bool:
         """Whether it is a bucket of the tenant's own."""
         return self.kind == SILO_PLACE
+
+
+def is_bucket_name(text: str) -> bool:
+    """Tell whether a bucket may have this name."""
+    return _BUCKET.fullmatch(text) is not None
 
 
 def pool_place(tenant_id: TenantId) -> Place:

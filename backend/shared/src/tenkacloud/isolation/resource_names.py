@@ -23,6 +23,11 @@ def pool_marker(tenant_id: TenantId) -> str:
     return f"{pool_prefix(tenant_id)}{POOL_MARKER}"
 
 
+def export_prefix(tenant_id: TenantId) -> str:
+    """Return what the keys of a tenant's exports begin with, in the exports bucket."""
+    return f"{tenant_id}/"
+
+
 def silo_bucket(environment: str, slug: Slug, tenant_id: TenantId, account_id: str, region: str) -> str:
     """Return the name of a tenant's own bucket: `tenkacloud-<env>-silo-<slug>-<hash>`.
 

@@ -9,10 +9,13 @@
 IAM does the isolating: by the session's tag `tenantId`, which the role's policies and the silo buckets'
 compare, and by a session policy that holds the id literally. This module requests the session, keeps it
 until shortly before it ends, and gives none for a tenant that is unknown, not ACTIVE, or has no resources.
+
+While a move of the tenant's objects ends, the sessions it gives can't write objects: the fence is in the
+session itself, so that no service can forget it. A session is compared with the record at each request, and
+one of before is used no more.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,14 +25,16 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 from cachetools import TLRUCache
 
-from tenkacloud.errors import TenantDeniedError
+from tenkacloud.errors import TenantDeniedError, TenantReadOnlyError
 from tenkacloud.isolation.context import TenantContext
+from tenkacloud.isolation.places import is_bucket_name
 from tenkacloud.isolation.policies import TENANT_TAG, SessionScope, session_policy
 from tenkacloud.platform.clients import CLIENT_CONFIG, Clients, SessionCredentials
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.settings import variable
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.operations import OPERATION, is_read_only
 from tenkacloud.tenants.record import Item, read, record_request
 from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier, parse_tenant_id, truncated_repr
 
@@ -48,14 +53,14 @@ MAX_SESSIONS: Final = 50
 MAX_CREDENTIALS: Final = 5000
 SESSION_NAME_MAX: Final = 64  # STS
 
-_BUCKET_NAME: Final = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 #: What AWS answers to a session that was revoked or has ended. Worth one new session, unless the session is
 #: this young: then it is the deployment that lacks something, and asking STS again and again mends nothing.
 RENEW_AFTER: Final = timedelta(minutes=1)
 _STALE: Final = ("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException")
 _STRIPES: Final = 64
-#: What a record says of whether its tenant may be acted for, and where its objects are.
-_ATTRIBUTES: Final = ("status", "tier", "provisioningStatus", "resources")
+#: What a record says of whether its tenant may be acted for, where its objects are, and whether they may be
+#: written.
+_ATTRIBUTES: Final = ("status", "tier", "provisioningStatus", "resources", OPERATION)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,18 @@ class TenantSession:
     def key(self, name: str) -> str:
         """Return the S3 key of an object of the tenant: `tenants/<id>/<name>`, or `<name>` in a silo."""
         return f"{self.scope.prefix(self.tenant_id)}{name}"
+
+    def require_writable(self) -> None:
+        """Do nothing if the tenant's objects may be written. IAM denies it anyway, less clearly.
+
+        Raises:
+            TenantReadOnlyError: they are being moved.
+        """
+        if self.scope.read_only:
+            raise TenantReadOnlyError(
+                f"the files of tenant {self.tenant_id!r} are being moved and can only be read; "
+                "this ends within minutes"
+            )
 
 
 @dataclass(frozen=True)
@@ -144,7 +161,7 @@ class TenantAccess:
     where its bucket is). STS allows 600 calls a second per account and region, shared by all.
 
     The tenant's record is read each time, with the tenant's own session: a suspended tenant is denied from
-    the next request on.
+    the next request on, and a tenant whose objects are read-only gets a session that can't write them.
     """
 
     def __init__(
@@ -185,17 +202,32 @@ class TenantAccess:
         tenant_id = parse_tenant_id("tenantId", tenant.tenant_id)
         session = self._any_session(tenant_id)
         try:
-            bucket = _dedicated_bucket(session)
+            scope = self._scope(session)
         except ClientError as error:
             age = SESSION_DURATION - (session.expires_at - self._clock.now())
             if error.response["Error"]["Code"] not in _STALE or age < RENEW_AFTER:
                 raise
             session = self._session(tenant_id, session.scope, instead_of=session)
-            bucket = _dedicated_bucket(session)
-        if bucket == session.scope.silo_bucket:
+            scope = self._scope(session)
+        if scope == session.scope:
             return session
-        # The first session of a siloed tenant, or the tenant has moved.
-        return self._session(tenant_id, replace(self._vendor.scope, silo_bucket=bucket), instead_of=session)
+        # The first session of a siloed tenant, or the tenant moves or has moved.
+        return self._session(tenant_id, scope, instead_of=session)
+
+    def _scope(self, session: TenantSession) -> SessionScope:
+        """Return what a session of this tenant has to be for, by its record as it is now.
+
+        Raises:
+            TenantDeniedError: the record says that nobody may act for this tenant.
+        """
+        found = session.dynamodb.get_item(
+            **record_request(session.scope.table_name, Key.of(session.tenant_id), _ATTRIBUTES)
+        )
+        if "Item" not in found:
+            raise TenantDeniedError(f"tenant {session.tenant_id!r} is unknown")
+        item = read(found["Item"], _ATTRIBUTES)
+        bucket = _bucket_of(session.tenant_id, item)
+        return replace(self._vendor.scope, silo_bucket=bucket, read_only=is_read_only(item))
 
     def _any_session(self, tenant_id: TenantId) -> TenantSession:
         with self._caches_lock:
@@ -271,28 +303,15 @@ def session_name(tenant_id: TenantId) -> str:
     return name if len(name) <= SESSION_NAME_MAX else tenant_id
 
 
-def _dedicated_bucket(session: TenantSession) -> str | None:
+def _bucket_of(tenant_id: TenantId, item: Item) -> str | None:
     """Return the tenant's own bucket as its record names it, None if its objects are in the pool.
 
-    Raises:
-        TenantDeniedError: the record says that nobody may act for this tenant.
-    """
-    found = session.dynamodb.get_item(
-        **record_request(session.scope.table_name, Key.of(session.tenant_id), _ATTRIBUTES)
-    )
-    if "Item" not in found:
-        raise TenantDeniedError(f"tenant {session.tenant_id!r} is unknown")
-    return _bucket_of(session.tenant_id, read(found["Item"], _ATTRIBUTES))
-
-
-def _bucket_of(tenant_id: TenantId, item: Item) -> str | None:
-    """Return what a record says of its tenant's bucket. Whatever is in doubt is denied.
-
-    A record may have no `status`: the design's has none. All else is on the record of every tenant that was
-    ever provisioned. While a tenant is provisioned anew, its resources serve it, whatever tier it then gets.
+    Whatever is in doubt is denied. A record may have no `status`: the design's has none. All else is on the
+    record of every tenant that was ever provisioned. While a tenant is provisioned anew, its resources serve
+    it, whatever tier it then gets. What `resources` hold beside the place is no matter here.
     """
     status = item.get("status")
-    if status not in (None, TenantStatus.ACTIVE):
+    if "status" in item and status != TenantStatus.ACTIVE:
         raise TenantDeniedError(f"tenant {tenant_id!r} is {truncated_repr(status)}, not ACTIVE")
     progress = item.get("provisioningStatus")
     for name, value, known in (
@@ -308,7 +327,7 @@ def _bucket_of(tenant_id: TenantId, item: Item) -> str | None:
     prefix, bucket = named.get("s3Prefix"), named.get("dedicatedBucket")
     if bucket is None and isinstance(prefix, str) and prefix:
         return None
-    if prefix is None and isinstance(bucket, str) and _BUCKET_NAME.fullmatch(bucket):
+    if prefix is None and isinstance(bucket, str) and is_bucket_name(bucket):
         return bucket
     raise TenantDeniedError(
         f"tenant {tenant_id!r} has no resources; its provisioningStatus is {truncated_repr(progress)}"
