@@ -1,0 +1,110 @@
+"""What disturbs lives that are under way: functions that end in the middle of their work, and duplicates."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import Deployment
+from scripts.tooling.project import ZIPS
+from scripts.verification.flow.bus import Recording
+from tenkacloud.events.registry import EVENTS
+
+_LOOK_SECONDS: Final = 0.05
+
+
+class Kills:
+    """Ends a function that is at work, once in each phase that it works on, and counts how often.
+
+    A function is given its code anew, as a deployment does: that ends its process in the middle of a call.
+    `delays`: for each phase, how many seconds after its event was seen.
+    """
+
+    def __init__(
+        self, deployment: Deployment, clients: Clients, bus: Recording, tenant_id: str, delays: dict[str, float]
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._deployment = deployment
+        self._clients = clients
+        self._bus = bus
+        self._tenant_id = tenant_id
+        self._delays = dict(delays)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._kill, daemon=True)
+
+    def __enter__(self) -> "Kills":
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._over.set()
+        self._thread.join()
+
+    def _kill(self) -> None:
+        seen: set[tuple[str, int]] = set()
+        while not self._over.wait(_LOOK_SECONDS):
+            for copy in self._bus.of(self._tenant_id):
+                phase, attempt = str(copy.detail.get("phase", "")), int(copy.detail.get("attempt", 0))
+                service = WORKERS.get(copy.kind)
+                if service is None or phase not in self._delays or (phase, attempt) in seen:
+                    continue
+                seen.add((phase, attempt))
+                if self.counts[phase] == 0:
+                    self._over.wait(self._delays[phase])
+                    end(self._deployment, self._clients, service)
+                    self.counts[phase] += 1
+
+
+#: The functions that work on the phases of an operation, by the event that requests one.
+WORKERS: Final = {
+    "TenantTierChanging": "tenant-mover",
+    "TenantExporting": "tenant-mover",
+    "TenantOffboarding": "tenant-deprovisioner",
+}
+
+
+def end(deployment: Deployment, clients: Clients, service: str) -> None:
+    """End what a function is doing: it gets its code once more."""
+    clients.lambda_.update_function_code(
+        FunctionName=deployment.lambda_function_names[service], ZipFile=(ZIPS / f"{service}.zip").read_bytes()
+    )
+
+
+@contextmanager
+def duplicates(
+    deployment: Deployment, clients: Clients, bus: Recording, tenant_ids: Sequence[str]
+) -> Iterator[Counter[str]]:
+    """Send each event of these tenants to the bus once more as soon as it is seen; yield the counts by kind."""
+    counts: Counter[str] = Counter()
+    over = threading.Event()
+
+    def send_again() -> None:
+        sent: set[str] = set()
+        while not over.wait(_LOOK_SECONDS):
+            for tenant_id in tenant_ids:
+                for copy in bus.of(tenant_id):
+                    detail = json.dumps(copy.detail, sort_keys=True)
+                    if detail in sent:
+                        continue
+                    sent.add(detail)
+                    entry: Any = {
+                        "EventBusName": deployment.event_bus_name,
+                        "Source": EVENTS[copy.kind].SOURCE,
+                        "DetailType": copy.kind,
+                        "Detail": detail,
+                    }
+                    clients.events.put_events(Entries=[entry])
+                    counts[copy.kind] += 1
+
+    thread = threading.Thread(target=send_again, daemon=True)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join()
