@@ -56,9 +56,7 @@ def test_a_life_through_kills_and_duplicates_ends_as_any_other(stack: Stack) -> 
             yield
 
     plan = life.Plan(Tier.FREE, (Tier.ENTERPRISE,), name="disturbed")
-    report = life.run(
-        stack.deployment, stack.clients, PATIENCE, [plan], stuck_after=3, meanwhile=disturbed
-    )
+    report = life.run(stack.deployment, stack.clients, PATIENCE, [plan], stuck_after=3, meanwhile=disturbed)
     assert report.ok, json.dumps(report.as_json(), indent=2)
     assert kills[0].counts == dict.fromkeys(("COPY", "CUTOVER", "RETIRE", "EXPORT", "PURGE", "VERIFY"), 1)
     assert doubled[0]["TenantTierChanging"] > 0

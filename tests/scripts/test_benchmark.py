@@ -26,7 +26,15 @@ def test_calls_are_counted_by_what_they_are() -> None:
     counts.count("POST", "/", {"X-Amz-Target": "AWSEvents.PutEvents"}, b"1")
     counts.count("PUT", "/bucket/key", {}, b"")
     counts.count("PUT", "/bucket?policy=", {}, b"")
+    counts.count("PUT", "/bucket/key", {"x-amz-copy-source": "other/key"}, b"")
+    counts.count("POST", "/bucket?delete", {}, b"<Delete/>")
+    counts.count("POST", "/", {}, b"Action=AssumeRole&Version=2011-06-15")
+    counts.count("POST", "/", {"X-Amz-Target": "AmazonSQS.SendMessage"}, b"")
     assert dict(counts.calls) == {
+        "s3:COPY": 1,
+        "s3:POST ?delete": 1,
+        "sqs:SendMessage": 1,
+        "sts:AssumeRole": 1,
         "dynamodb:TransactWriteItems": 1,
         "events:PutEvents": 1,
         "s3:PUT": 1,

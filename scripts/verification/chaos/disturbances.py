@@ -24,7 +24,12 @@ class Kills:
     """
 
     def __init__(
-        self, deployment: Deployment, clients: Clients, bus: Recording, tenant_id: str, delays: dict[str, float]
+        self,
+        deployment: Deployment,
+        clients: Clients,
+        bus: Recording,
+        tenant_id: str,
+        delays: dict[str, float],
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._deployment = deployment

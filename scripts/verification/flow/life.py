@@ -197,7 +197,9 @@ def run(
     what disturbs them.
     """
     if (needed := waits(deployment)) > WAITS_MAX:
-        return Report(skipped=f"not here: waits alone take {needed / 3600:.0f} h by this environment's settings")
+        return Report(
+            skipped=f"not here: waits alone take {needed / 3600:.0f} h by this environment's settings"
+        )
     run_id = uuid.uuid4().hex[:8]
     lives = [Life(plan, Tenant(new_item(f"life-{plan.name}-{run_id}", plan.tier, "Life"))) for plan in plans]
     began = time.monotonic()
@@ -316,7 +318,9 @@ class _Living:
         call = self._api.call
         for problem in (PROBLEM, "other"):
             self._expect(
-                f"PUT {problem}", call("PUT", f"/problems/{problem}", self._token, {"title": problem}).status, 200
+                f"PUT {problem}",
+                call("PUT", f"/problems/{problem}", self._token, {"title": problem}).status,
+                200,
             )
         tenant_data.write(self._world.clients.s3, self._place(), tenant_data.ODD_FILES, self._journal)
 
@@ -401,7 +405,9 @@ class _Living:
 
     def _check_export(self, since: float) -> None:
         world = self._world
-        checked = exports.check(world.deployment, world.clients, world.bus, self._tenant.id, since, world.timeout)
+        checked = exports.check(
+            world.deployment, world.clients, world.bus, self._tenant.id, since, world.timeout
+        )
         self._life.problems += [f"export: {problem}" for problem in checked.problems]
         content = {key: file.content for key, file in self._journal.files().items()}
         lost = sorted(key for key in content if checked.objects.get(key) != content[key])
