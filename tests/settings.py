@@ -10,6 +10,8 @@ DATA_TABLE: Final = "TenkaCloud-test-tenant-data"
 BUS: Final = "tenkacloud-test-tenant-events"
 DATA_BUCKET: Final = "tenkacloud-data-test"
 ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
+MAINTENANCE_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-maintenance"
+EXPORTS_BUCKET: Final = "tenkacloud-test-exports"
 STUCK_AFTER: Final = 900
 AUTOMATIC_RETRIES_MAX: Final = 5
 FUNCTION_NAME: Final = "tenkacloud-test-function"
@@ -24,9 +26,11 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "DATA_TABLE_NAME": DATA_TABLE,
     "DEAD_LETTER_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/dlq",
     "EVENT_BUS_NAME": BUS,
+    "EXPORTS_BUCKET_NAME": EXPORTS_BUCKET,
     "STUCK_AFTER_SECONDS": str(STUCK_AFTER),
     "TABLE_NAME": TABLE,
     "TENANT_ACCESS_ROLE_ARN": ROLE,
+    "TENANT_MAINTENANCE_ROLE_ARN": MAINTENANCE_ROLE,
     "TENANT_CLAIM": "custom:tenantId",
     "TENKACLOUD_ENVIRONMENT": "test",
 }

@@ -75,6 +75,11 @@ class Deployment:
         """Name of the role whose sessions act for one tenant."""
         return self.tenant_access_role_arn.rsplit("/", 1)[1]
 
+    @property
+    def tenant_maintenance_role_arn(self) -> str:
+        """ARN of the role whose sessions move, export and delete one tenant's data."""
+        return f"{self.tenant_access_role_arn.removesuffix('access')}maintenance"
+
     def where_to_look(self, clients: Clients, service: str) -> list[str]:
         """Return lines that lead an operator to what a service did: function, logs, queue, last errors."""
         depths = self.dead_letters(clients)

@@ -109,7 +109,12 @@ def problems_of_resources(
         yield Problem("resources in the record", dict(named), wanted)
     if bucket := wanted.get("dedicatedBucket"):
         yield from problems_of_silo_bucket(
-            s3, bucket, deployment.account_id, tenant_id, deployment.tenant_access_role_arn
+            s3,
+            bucket,
+            deployment.account_id,
+            tenant_id,
+            deployment.tenant_access_role_arn,
+            deployment.tenant_maintenance_role_arn,
         )
     else:
         yield from problems_of_pool_marker(s3, deployment.data_bucket_name, deployment.account_id, tenant_id)
@@ -129,7 +134,12 @@ def problems_of_pool_marker(
 
 
 def problems_of_silo_bucket(
-    s3: "S3Client", bucket: str, account_id: str, tenant_id: TenantId, tenant_access_role_arn: str
+    s3: "S3Client",
+    bucket: str,
+    account_id: str,
+    tenant_id: TenantId,
+    tenant_access_role_arn: str,
+    tenant_maintenance_role_arn: str,
 ) -> Iterator[Problem]:
     """Yield what is wrong with a siloed tenant's bucket: its tag, and all that hardens it."""
     target: dict[str, Any] = {"Bucket": bucket, "ExpectedBucketOwner": account_id}
@@ -144,7 +154,9 @@ def problems_of_silo_bucket(
         "encryption": (lambda: _algorithm(s3.get_bucket_encryption(**target)), "AES256"),
         "policy": (
             lambda: json.loads(s3.get_bucket_policy(**target)["Policy"]),
-            policies.silo_bucket_policy(bucket, tenant_id, tenant_access_role_arn),
+            policies.silo_bucket_policy(
+                bucket, tenant_id, tenant_access_role_arn, tenant_maintenance_role_arn
+            ),
         ),
     }
     for name, (read, wanted) in settings.items():

@@ -10,7 +10,15 @@ from typing import Any, Final
 import pytest
 
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
+from tenkacloud.isolation.maintenance import EXPORTED_PLACES_MAX, PLACES_MAX
+from tenkacloud.isolation.places import pool_place, silo_place
+from tenkacloud.isolation.policies import (
+    MaintenanceScope,
+    SessionScope,
+    maintenance_session_policy,
+    session_policy,
+    silo_bucket_policy,
+)
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.conftest import Stack
 
@@ -32,6 +40,8 @@ LONGEST: Final = {
 TENANT: Final = TenantId("t" * 64)
 ROLE_ARN: Final = f"arn:aws-us-gov:iam::123456789012:role/tenkacloud-{ENVIRONMENT}-tenant-access"
 
+MAINTENANCE_ROLE_ARN: Final = ROLE_ARN.replace("-access", "-maintenance")
+
 
 def size(policy: Any) -> int:
     text = json.dumps(json.loads(policy) if isinstance(policy, str) else policy, separators=(",", ":"))
@@ -41,7 +51,9 @@ def size(policy: Any) -> int:
 
 
 def roles(stack: Stack) -> list[str]:
-    return [*stack.deployment.function_role_names.values(), stack.deployment.tenant_access_role_name]
+    deployment = stack.deployment
+    of_tenants = (deployment.tenant_access_role_arn, deployment.tenant_maintenance_role_arn)
+    return [*deployment.function_role_names.values(), *(arn.rsplit("/", 1)[1] for arn in of_tenants)]
 
 
 def test_the_trust_policies_fit(stack: Stack) -> None:
@@ -94,8 +106,25 @@ def test_a_session_policy_fits(siloed: bool) -> None:
     assert size(session_policy(TENANT, scope)) <= SESSION_MAX
 
 
+@pytest.mark.parametrize(("exports", "count"), [(False, PLACES_MAX), (True, EXPORTED_PLACES_MAX)])
+def test_a_session_policy_for_maintenance_fits(exports: bool, count: int) -> None:
+    own = silo_bucket()
+    silos = [silo_place(f"{own[:-1]}{number}") for number in range(count)]
+    for places in (silos, [pool_place(TENANT), *silos[1:]]):
+        scope = MaintenanceScope(
+            partition="aws-us-gov",
+            region="ap-northeast-10",
+            account_id="123456789012",
+            data_table_name=f"TenkaCloud-{ENVIRONMENT}-tenant-data",
+            data_bucket=f"tenkacloud-data-{ENVIRONMENT}-123456789012",
+            places=tuple(places),
+            exports_bucket=f"tenkacloud-{ENVIRONMENT}-exports-123456789012" if exports else None,
+        )
+        assert size(maintenance_session_policy(TENANT, scope)) <= SESSION_MAX
+
+
 def test_a_silo_buckets_policy_fits() -> None:
-    assert size(silo_bucket_policy(silo_bucket(), TENANT, ROLE_ARN)) <= BUCKET_MAX
+    assert size(silo_bucket_policy(silo_bucket(), TENANT, ROLE_ARN, MAINTENANCE_ROLE_ARN)) <= BUCKET_MAX
 
 
 def silo_bucket() -> str:

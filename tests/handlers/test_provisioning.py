@@ -253,7 +253,7 @@ def test_a_tenant_that_is_deleted_before_its_turn_is_not_onboarded(cloud: Cloud)
     cloud.update("a", status={"S": "DELETED"})
     run(cloud, record)
     assert (cloud.status("a"), cloud.item("a")["status"]) == ("FAILED", {"S": "DELETED"})
-    assert cloud.reason("a") == "status is DELETED: a deleted tenant is not provisioned"
+    assert cloud.reason("a") == "status is DELETED: such a tenant is not provisioned"
 
 
 def test_a_record_without_room_for_its_mark_fails_with_a_reason(cloud: Cloud) -> None:

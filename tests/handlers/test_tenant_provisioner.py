@@ -17,6 +17,7 @@ from tenkacloud.platform.clients import Clients, one_by_one
 from tenkacloud.tenants.validation import Slug, TenantId
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, ROLE, Cloud, LogLines
 from tests.handlers.faults import Calls
+from tests.settings import MAINTENANCE_ROLE
 from tests.support import Context, golden
 
 SILO = silo_bucket("test", Slug("acme-corp"), TenantId("acme"), ACCOUNT, REGION)
@@ -65,7 +66,7 @@ def test_enterprise_gets_a_hardened_bucket_of_its_own(cloud: Cloud) -> None:
     s3 = cloud.s3
     assert s3.get_bucket_location(Bucket=SILO)["LocationConstraint"] == REGION
     assert s3.get_bucket_tagging(Bucket=SILO)["TagSet"] == [{"Key": "tenantId", "Value": "acme"}]
-    assert list(problems_of_silo_bucket(s3, SILO, ACCOUNT, TenantId("acme"), ROLE)) == []
+    assert list(problems_of_silo_bucket(s3, SILO, ACCOUNT, TenantId("acme"), ROLE, MAINTENANCE_ROLE)) == []
 
 
 @pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])
@@ -219,7 +220,7 @@ def test_a_bucket_that_lost_its_tag_is_known_by_its_policy(
     cloud: Cloud, tags: dict[str, str], empty: bool
 ) -> None:
     make_bucket(cloud, tags, empty=empty)
-    policy = silo_bucket_policy(SILO, TenantId("acme"), ROLE)
+    policy = silo_bucket_policy(SILO, TenantId("acme"), ROLE, MAINTENANCE_ROLE)
     cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
     run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "COMPLETED"
@@ -234,7 +235,7 @@ def test_a_policy_shows_nothing_against_a_tag_or_for_another_tenant(
     cloud: Cloud, tags: dict[str, str], named: str
 ) -> None:
     make_bucket(cloud, tags, empty=False)
-    policy = silo_bucket_policy(SILO, TenantId(named), ROLE)
+    policy = silo_bucket_policy(SILO, TenantId(named), ROLE, MAINTENANCE_ROLE)
     cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy))
     run(cloud, onboarding(tier="ENTERPRISE"))
     assert only(cloud.published())["status"] == "FAILED"
@@ -346,7 +347,7 @@ def test_settings_that_are_in_each_others_way_are_made_one_by_one(
     assert tags_of(cloud) == {"tenantId": "acme"}
     assert all(cloud.s3.get_public_access_block(Bucket=SILO)["PublicAccessBlockConfiguration"].values())
     assert json.loads(cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"]) == silo_bucket_policy(
-        SILO, TenantId("acme"), ROLE
+        SILO, TenantId("acme"), ROLE, MAINTENANCE_ROLE
     )
 
 

@@ -17,6 +17,7 @@ ACCOUNT = "123456789012"
 BUCKET = "tenkacloud-test-silo-acme"
 ACME = TenantId("acme")
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
+MAINTENANCE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-maintenance"
 
 
 @pytest.fixture
@@ -35,13 +36,13 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         )
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=hardening.VERSIONING)
         client.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration=hardening.ENCRYPTION)
-        policy = policies.silo_bucket_policy(BUCKET, ACME, ROLE)
+        policy = policies.silo_bucket_policy(BUCKET, ACME, ROLE, MAINTENANCE_ROLE)
         client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
         yield client
 
 
 def problems(s3: Any) -> list[str]:
-    return [str(each) for each in problems_of_silo_bucket(s3, BUCKET, ACCOUNT, ACME, ROLE)]
+    return [str(each) for each in problems_of_silo_bucket(s3, BUCKET, ACCOUNT, ACME, ROLE, MAINTENANCE_ROLE)]
 
 
 def open_one_way(s3: Any) -> None:
@@ -52,19 +53,19 @@ def open_one_way(s3: Any) -> None:
 
 
 def drop_a_statement(s3: Any) -> None:
-    policy = policies.silo_bucket_policy(BUCKET, ACME, ROLE)
+    policy = policies.silo_bucket_policy(BUCKET, ACME, ROLE, MAINTENANCE_ROLE)
     policy["Statement"] = [each for each in policy["Statement"] if each["Sid"] != "DenyOtherTenants"]
     s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
 
 
 def add_a_statement(s3: Any) -> None:
-    policy = policies.silo_bucket_policy(BUCKET, ACME, ROLE)
+    policy = policies.silo_bucket_policy(BUCKET, ACME, ROLE, MAINTENANCE_ROLE)
     policy["Statement"].append({"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"})
     s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
 
 
 def let_another_in(s3: Any) -> None:
-    policy = policies.silo_bucket_policy(BUCKET, TenantId("other"), ROLE)
+    policy = policies.silo_bucket_policy(BUCKET, TenantId("other"), ROLE, MAINTENANCE_ROLE)
     s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
 
 
@@ -112,7 +113,10 @@ def test_what_is_changed_is_told_with_what_is_wanted(
 
 
 def test_a_bucket_that_is_not_there_has_every_problem(s3: Any) -> None:
-    missing = [str(each) for each in problems_of_silo_bucket(s3, f"{BUCKET}-not", ACCOUNT, ACME, ROLE)]
+    missing = [
+        str(each)
+        for each in problems_of_silo_bucket(s3, f"{BUCKET}-not", ACCOUNT, ACME, ROLE, MAINTENANCE_ROLE)
+    ]
     assert len(missing) == 5
     assert all("can't be read: NoSuchBucket" in problem for problem in missing)
 

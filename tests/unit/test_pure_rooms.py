@@ -20,6 +20,7 @@ EFFECTS = {
     "tenkacloud.tenants.onboarding_requester",
     "tenkacloud.events.bus",
     "tenkacloud.events.consumer",
+    "tenkacloud.isolation.maintenance",
     "tenkacloud.isolation.sessions",
 }
 ROOMS = ("errors.py", "tenants/**/*.py", "events/*.py", "isolation/*.py", "platform/settings.py")

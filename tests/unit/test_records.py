@@ -69,7 +69,7 @@ def test_the_bare_record_of_the_design_is_a_tenant() -> None:
         ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not a valid slug"),
         ({"slug": Decimal(1)}, "slug must be a string, not Decimal"),
         ({"status": "GONE"}, "status 'GONE' is unknown: one of ACTIVE, SUSPENDED, OFFBOARDING, DELETED"),
-        ({"status": "DELETED"}, "status is DELETED: a deleted tenant is not provisioned"),
+        ({"status": "DELETED"}, "status is DELETED: such a tenant is not provisioned"),
         ({"provisioningAttempt": "1"}, "provisioningAttempt must be a number, not str"),
     ],
 )

@@ -401,7 +401,12 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
     """The policy of u's bucket, by itself: whatever else allows, it keeps t out, and lets u in."""
     policy = parse_policy(
         "silo_bucket_policy",
-        silo_bucket_policy(f"${{{_BUCKET}}}", TenantId(f"${{{_OWNER}}}"), tenancy.role.arn),
+        silo_bucket_policy(
+            f"${{{_BUCKET}}}",
+            TenantId(f"${{{_OWNER}}}"),
+            tenancy.role.arn,
+            tenancy.role.arn.removesuffix("access") + "maintenance",
+        ),
         with_principals=True,
     )
     everybody = Policy(policy.name, tuple(s for s in policy.statements if ("*", "*") in s.principals))
@@ -589,7 +594,12 @@ def _own_work(tenancy: Tenancy) -> Iterator[Property]:
         yield _allowed_check(f"E {name}", at, allowing)
     policy = parse_policy(
         "silo_bucket_policy",
-        silo_bucket_policy(f"${{{_BUCKET}}}", TenantId(f"${{{_OWNER}}}"), tenancy.role.arn),
+        silo_bucket_policy(
+            f"${{{_BUCKET}}}",
+            TenantId(f"${{{_OWNER}}}"),
+            tenancy.role.arn,
+            tenancy.role.arn.removesuffix("access") + "maintenance",
+        ),
         with_principals=True,
     )
     for action in (*declared.OBJECT_ACTIONS, declared.LIST_ACTION):
@@ -842,3 +852,7 @@ def _counterexample(at: _Constraints, model: Any, session: str | None) -> Counte
             keys[name] = tuple(text(value) for value in key.values[:count])
     request = evaluator.Request(text(at.request.action), text(at.request.resource), keys)
     return Counterexample(text(at.t) if session == "t" else session, text(at.u), request)
+
+
+def _maintenance(tenancy: Tenancy) -> str:
+    return f"{tenancy.role.arn.removesuffix('access')}maintenance"

@@ -2,7 +2,9 @@
 
 TenkaCloudError
 ├── InvalidFieldError          a field of a record or an event breaks its rule; no retry can mend it
-│   └── InvalidEventError      the same, of an event that can be answered (`events.contract`)
+│   ├── InvalidEventError      the same, of an event that can be answered (`events.contract`)
+│   └── NotInStateError         the record is not in a state in which this may be done to the tenant
+│       └── OperationInProgressError   something else is being done to it
 ├── PermanentError             AWS said no, and would say it again; becomes FAILED with a reason
 ├── PublishError               EventBridge did not take an event; AWS retries
 ├── NotReadyError              the record is not in the state that this message needs; AWS retries
@@ -25,6 +27,14 @@ class InvalidFieldError(TenkaCloudError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")
         self.field = field
+
+
+class NotInStateError(InvalidFieldError):
+    """A tenant is not in a state in which somebody's wish may be granted. `str(error)` says why."""
+
+
+class OperationInProgressError(NotInStateError):
+    """A tenant has an operation already, and it can have one at a time."""
 
 
 class PermanentError(TenkaCloudError):

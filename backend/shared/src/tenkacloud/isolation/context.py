@@ -1,8 +1,9 @@
 """Whose request this is: a tenant id, and who vouches for it.
 
 `TenantAccess` takes a `TenantContext` and no bare string, so that the question where an id came from has to
-be answered before a tenant's data can be reached. There are two answers: an authorizer that has verified a
-signed token, and the onboarding event of the control plane. A body, a path or a header is none.
+be answered before a tenant's data can be reached. There are three answers: an authorizer that has verified a
+signed token, and the control plane's events of an onboarding or of an operation. A body, a path or a header
+is none.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tenkacloud.errors import InvalidFieldError, NotVerifiedError
+from tenkacloud.events.contract import CONTROL_PLANE
+from tenkacloud.events.operation import OperationEvent
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.tenants.validation import TenantId, parse_tenant_id
 
@@ -47,4 +50,15 @@ def from_jwt_authorizer(event: Mapping[str, object], claim: str) -> TenantContex
 
 def from_onboarding(event: TenantOnboarding) -> TenantContext:
     """Return the tenant that the control plane has onboarded, by an event that `EventConsumer` opened."""
+    return TenantContext(event.tenant_id)
+
+
+def from_operation(event: OperationEvent) -> TenantContext:
+    """Return the tenant whose operation the control plane requests, by an event that a consumer opened.
+
+    Raises:
+        NotVerifiedError: it is an event of the application plane, which vouches for no tenant.
+    """
+    if event.SOURCE != CONTROL_PLANE:
+        raise NotVerifiedError(f"{event.DETAIL_TYPE} is no request of the control plane")
     return TenantContext(event.tenant_id)

@@ -38,8 +38,11 @@ CONNECTIONS_MAX: Final = 32
 CONFIG: Final = CLIENT_CONFIG.merge(Config(max_pool_connections=CONNECTIONS_MAX, read_timeout=60))
 #: A session is used for another slice while it has this much left: more than a function may run (15 minutes).
 MARGIN: Final = timedelta(minutes=20)
-#: One session policy has room for 2,048 characters (STS): of the longest names, for so many places.
+#: One session policy has 2,048 characters (STS): with the longest names, room for so many places. Of an
+#: operation with more, each session is for some of them.
 PLACES_MAX: Final = 3
+#: An export is of the one place that the tenant's objects are in.
+EXPORTED_PLACES_MAX: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,15 +136,18 @@ class MaintenanceAccess:
         """Return a session for this tenant's places, its items, and its exports if asked for.
 
         Raises:
-            TenantDeniedError: no place is given, more than `PLACES_MAX`, or the prefix of another tenant.
+            TenantDeniedError: no place is given, more than `PLACES_MAX` (`EXPORTED_PLACES_MAX` with exports),
+                or the prefix of another tenant.
             InvalidFieldError: the context holds no valid tenant id; somebody made it by hand.
             botocore.exceptions.ClientError: STS failed, or this service is not trusted.
         """
         tenant_id = parse_tenant_id("tenantId", tenant.tenant_id)
         wanted = tuple(sorted(set(places)))
-        if not 1 <= len(wanted) <= PLACES_MAX:
+        room = EXPORTED_PLACES_MAX if exports else PLACES_MAX
+        if not 1 <= len(wanted) <= room:
             raise TenantDeniedError(
-                f"a session for tenant {tenant_id!r} is for 1 to {PLACES_MAX} places, not {len(wanted)}"
+                f"a session for tenant {tenant_id!r} is for at least 1 and at most {room} places, "
+                f"not for {len(wanted)}"
             )
         for place in wanted:
             if not place.is_silo and place != pool_place(tenant_id):

@@ -183,7 +183,8 @@ def maintenance_session_policy(tenant_id: TenantId, scope: MaintenanceScope) -> 
         ),
     ]
     if scope.exports_bucket is not None:
-        exports, prefix = names.bucket_arn(scope.exports_bucket, scope.partition), names.export_prefix(tenant_id)
+        exports = names.bucket_arn(scope.exports_bucket, scope.partition)
+        prefix = names.export_prefix(tenant_id)
         statements += [
             _allow("Exports", EXPORT_ACTIONS, [f"{exports}/{prefix}*"]),
             # Apart from the pool's: for a tenant called "tenants" that prefix is all of the pool.

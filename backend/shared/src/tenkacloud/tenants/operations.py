@@ -81,7 +81,7 @@ PHASES: Final[Mapping[OperationKind, Mapping[Phase | None, frozenset[Phase | Non
     OperationKind.CHANGE_TIER: {
         None: frozenset({Phase.COPY, Phase.RETIRE}),
         Phase.COPY: frozenset({Phase.CUTOVER, Phase.ROLLBACK}),
-        Phase.CUTOVER: frozenset({None, Phase.ROLLBACK}),
+        Phase.CUTOVER: frozenset({None, Phase.ROLLBACK, Phase.COPY}),
         Phase.ROLLBACK: frozenset({None}),
         Phase.RETIRE: frozenset({None}),
     },
@@ -90,10 +90,10 @@ PHASES: Final[Mapping[OperationKind, Mapping[Phase | None, frozenset[Phase | Non
         Phase.EXPORT: frozenset({None}),
     },
     OperationKind.OFFBOARD: {
-        None: frozenset({Phase.RETAIN, Phase.EXPORT, Phase.PURGE}),
+        None: frozenset({Phase.RETAIN, Phase.PURGE}),
         Phase.RETAIN: frozenset({None, Phase.EXPORT, Phase.PURGE}),
         Phase.EXPORT: frozenset({None, Phase.PURGE}),
-        Phase.PURGE: frozenset({Phase.VERIFY}),
+        Phase.PURGE: frozenset({Phase.VERIFY, Phase.PURGE}),
         Phase.VERIFY: frozenset({None, Phase.PURGE, Phase.VERIFY}),
     },
 }
@@ -115,8 +115,9 @@ class Progress:
 class Operation:
     """A tenant's operation, as its record has it. Times are RFC 3339 UTC, as they are written.
 
-    `attempt` is the last one begun of this phase, 0 if none was. Attributes that the kind has not are None,
-    or empty.
+    `attempt` is the last one begun, 0 if none was; attempts are counted over all phases. `due` is when it
+    goes on, while it is WAITING. `purges` counts those that were begun. Attributes that the kind has not are
+    None, or empty.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Operation:
     reason: str | None = None
     failure_reason: str | None = None
     progress: Progress | None = None
+    due: str | None = None
     from_tier: Tier | None = None
     to_tier: Tier | None = None
     from_: Place | None = None
@@ -140,6 +142,7 @@ class Operation:
     export_requested: bool = False
     export_id: str | None = None
     expires_at: str | None = None
+    purges: int = 0
     verifications: int = 0
     places: tuple[Place, ...] = ()
     evidence: Mapping[str, object] | None = None
@@ -173,6 +176,7 @@ class Operation:
             "reason": self.reason,
             "failureReason": self.failure_reason,
             "progress": None if self.progress is None else progress_attributes(self.progress),
+            "due": self.due,
             "fromTier": self.from_tier,
             "toTier": self.to_tier,
             "from": self.from_ and self.from_.as_resources(),
@@ -187,6 +191,7 @@ class Operation:
         if self.kind is OperationKind.OFFBOARD:
             values |= {
                 "exportRequested": self.export_requested,
+                "purges": self.purges,
                 "verifications": self.verifications,
                 "places": [place.as_resources() for place in self.places],
             }
@@ -257,6 +262,7 @@ def parse_operation(item: Item) -> Operation | None:
         reason=_text(fields, "reason"),
         failure_reason=_text(fields, "failureReason"),
         progress=_progress(fields.get("progress")),
+        due=_text(fields, "due"),
         from_tier=_tier(fields, "fromTier"),
         to_tier=_tier(fields, "toTier"),
         from_=_place(fields, "from"),
@@ -267,6 +273,7 @@ def parse_operation(item: Item) -> Operation | None:
         export_requested=fields.get("exportRequested") is True,
         export_id=_text(fields, "exportId"),
         expires_at=_text(fields, "expiresAt"),
+        purges=_number(fields, "purges"),
         verifications=_number(fields, "verifications"),
         places=tuple(Place.of(parse_object("operation.places", each)) for each in _list(places)),
         evidence=parse_object("operation.evidence", evidence) if evidence is not None else None,

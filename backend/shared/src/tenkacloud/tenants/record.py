@@ -12,9 +12,19 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from tenkacloud.errors import InvalidFieldError
+from tenkacloud.isolation.places import PLACE_NAMES
 from tenkacloud.isolation.resource_names import pool_prefix
 from tenkacloud.tenants.keys import IN_FLIGHT, METADATA, PARTITION, TENANT_PREFIX, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.operations import (
+    LEFTOVERS,
+    OPERATION,
+    OUTBOX,
+    Leftover,
+    Operation,
+    parse_leftovers,
+    parse_operation,
+)
 from tenkacloud.tenants.validation import (
     NULL,
     RESOURCE_OF,
@@ -35,6 +45,8 @@ from tenkacloud.tenants.validation import (
 
 #: The attribute that counts the attempts which no operator and no user requested.
 AUTOMATIC_RETRIES: Final = "resumptions"
+#: The attribute that grows with every change.
+REVISION: Final = "revision"
 #: What this code reads of a record.
 READ_ATTRIBUTES: Final = (
     "id",
@@ -47,6 +59,11 @@ READ_ATTRIBUTES: Final = (
     AUTOMATIC_RETRIES,
     "resources",
     "createdAt",
+    REVISION,
+    OPERATION,
+    LEFTOVERS,
+    OUTBOX,
+    "statusReason",
     IN_FLIGHT.sort,
 )
 #: What a decision about a record is made from. Whoever acts on one requires all of it to be as it was.
@@ -76,6 +93,7 @@ class Tenant:
 
     `attempt` is the last one begun, None if none was. `automatic_retries` counts the attempts
     that were begun since it last entered PENDING because it was stuck. `created_at` is RFC 3339, as written.
+    `operation` is what is under way of it, None if nothing is; `leftovers` are places that it has left.
     `item` is the record that all this was read from.
     """
 
@@ -89,6 +107,8 @@ class Tenant:
     attempt: int | None
     automatic_retries: int
     created_at: str | None
+    operation: Operation | None
+    leftovers: tuple[Leftover, ...]
     item: Item
 
     @property
@@ -178,16 +198,30 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
     """Return the tenant that a record describes, its slug derived where it has none.
 
     Raises:
-        InvalidFieldError: a field breaks its rule, the id differs from the key's, or the tenant is DELETED.
+        InvalidFieldError: a field breaks its rule, the id differs from the key's, or the tenant is being
+            offboarded, or was: such a one is not provisioned.
+    """
+    tenant = parse_any_tenant(key, item)
+    if tenant.status in (TenantStatus.OFFBOARDING, TenantStatus.DELETED):
+        raise InvalidFieldError("status", f"is {tenant.status}: such a tenant is not provisioned")
+    return tenant
+
+
+def parse_any_tenant(key: Key, item: Item) -> Tenant:
+    """Return the tenant that a record describes, whatever its status.
+
+    Raises:
+        InvalidFieldError: a field breaks its rule, or the id differs from the key's.
     """
     tenant_id = parse_tenant_id("id", item.get("id"))
     if key.pk != Key.of(tenant_id).pk:
         raise InvalidFieldError("id", f"{tenant_id!r} differs from the id in the record's key")
-    name = parse_name("name", item.get("name"))
     slug = item.get("slug")
     status = item.get("status")
+    # What stays of a tenant that was deleted has no name.
+    name = tenant_id if _is_tombstone(item) else parse_name("name", item.get("name"))
     attempt = item.get("provisioningAttempt")
-    tenant = Tenant(
+    return Tenant(
         key=key,
         id=tenant_id,
         name=name,
@@ -198,11 +232,14 @@ def parse_tenant(key: Key, item: Item) -> Tenant:
         attempt=None if attempt is None else parse_attempt("provisioningAttempt", attempt, minimum=0),
         automatic_retries=_count(item, AUTOMATIC_RETRIES),
         created_at=created_at(item),
+        operation=parse_operation(item),
+        leftovers=parse_leftovers(item),
         item=item,
     )
-    if tenant.status is TenantStatus.DELETED:
-        raise InvalidFieldError("status", "is DELETED: a deleted tenant is not provisioned")
-    return tenant
+
+
+def _is_tombstone(item: Item) -> bool:
+    return item.get("status") == TenantStatus.DELETED and "name" not in item
 
 
 def parse_provisioning_status(value: object) -> ProvisioningStatus:
@@ -260,7 +297,9 @@ def resource_mismatch(item: Item) -> str | None:
     if not done or tier is None or item.get("status") == TenantStatus.DELETED:
         return None
     resources = item.get("resources")
-    named = dict(resources) if isinstance(resources, Mapping) else {}
+    given = dict(resources) if isinstance(resources, Mapping) else {}
+    # Beside the place: what provisioners' own steps put out.
+    named = {name: value for name, value in given.items() if name in PLACE_NAMES}
     kind = RESOURCE_OF[tier]
     resource = named.get(kind)
     fits = list(named) == [kind] and isinstance(resource, str) and bool(resource)

@@ -3,7 +3,7 @@
 import base64
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,8 @@ from tenkacloud.platform.clock import Clock, rfc3339
 from tenkacloud.tenants.keys import (
     BY_SLUG,
     BY_STATUS_TIER,
+    DUE,
+    DUE_PARTITION,
     FAILED,
     FAILED_PARTITION,
     HISTORY_PREFIX,
@@ -33,20 +35,28 @@ from tenkacloud.tenants.keys import (
 from tenkacloud.tenants.record import (
     CLOCK_SKEW,
     READ_ATTRIBUTES,
+    REVISION,
     Item,
     aliases,
     in_flight_since,
     read,
     record_request,
 )
-from tenkacloud.tenants.transitions.transition import Applied, NotApplied, Outcome, Precondition, Transition
+from tenkacloud.tenants.transitions.transition import (
+    Applied,
+    Image,
+    NotApplied,
+    Outcome,
+    Precondition,
+    Transition,
+)
 from tenkacloud.tenants.validation import Slug, TenantStatus, Tier
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PAGE_MAX: Final = 100  # keys that BatchGetItem takes
-TRANSITIONS_MAX: Final = 25  # in one transaction: at most 3 writes each, of the 100 that DynamoDB allows
+TRANSITIONS_MAX: Final = 20  # in one transaction: at most 5 writes each, of the 100 that DynamoDB allows
 _ROUNDS: Final = 4  # of one transaction that others are in the way of, or that loses a part each time
 _FIRST_WAIT: Final = 0.05  # seconds, doubled at each round: a transaction in the way lasts milliseconds
 _CONDITION_FAILED: Final = "ConditionalCheckFailed"
@@ -157,6 +167,23 @@ class TenantRepository:
                         InFlight(_key_of(item), in_flight_since(item[IN_FLIGHT.sort]["S"], now))
                         for item in page["Items"]
                     ]
+
+    def due(self, now: datetime) -> Iterator[list[Key]]:
+        """Yield the tenants of whom something is due by now, the longest first, in pages."""
+        for page in self._query(
+            "#partition = :partition AND #due <= :now",
+            {"#partition": DUE.partition, "#due": DUE.sort},
+            {":partition": {"S": DUE_PARTITION}, ":now": {"S": rfc3339(now)}},
+            IndexName=DUE.name,
+            Limit=PAGE_MAX,
+        ):
+            if page["Items"]:
+                yield [_key_of(item) for item in page["Items"]]
+
+    def find_item(self, key: Key) -> Mapping[str, object] | None:
+        """Return another item of a tenant as it is now, all of it: its certificate, an export."""
+        found = self._client.get_item(TableName=self._table_name, Key=key.attributes, ConsistentRead=True)
+        return read(found["Item"], found["Item"]) if "Item" in found else None
 
     def list_in_flight(self, *, limit: int = PAGE_MAX, cursor: str | None = None) -> Page:
         """Return a page of those in flight, the longest first (see `read_page` for cursors)."""
@@ -317,10 +344,11 @@ class TenantRepository:
     def _write(self, transitions: list[Transition]) -> None:
         writes: list[Any] = []
         for transition in transitions:
-            writes.append({"Update": {"TableName": self._table_name, **update_of(transition)}})
+            action = "Update" if transition.replacement is None else "Put"
+            writes.append({action: {"TableName": self._table_name, **update_of(transition)}})
             writes += [
                 {"Put": {"TableName": self._table_name, "Item": item}}
-                for item in history_of(transition, self._writer)
+                for item in (*history_of(transition, self._writer), *puts_of(transition))
             ]
         self._client.transact_write_items(TransactItems=writes)
 
@@ -332,7 +360,8 @@ def _take_unmet(
     reasons: Iterator[dict[str, Any]] = iter(cast("Any", cancelled.response).get("CancellationReasons", []))
     unmet, codes = set[int](), set[str]()
     for number, transition in group.items():
-        of_update, *of_history = [next(reasons, {}) for _ in (None, *transition.history)]
+        beside = (*transition.history, *transition.puts)
+        of_update, *of_history = [next(reasons, {}) for _ in (None, *beside)]
         if of_update.get("Code") == _CONDITION_FAILED:
             item = of_update.get("Item")
             outcomes[number] = NotApplied(read(item) if item else None)
@@ -380,28 +409,31 @@ def history_of(transition: Transition, writer: str) -> list[dict[str, Any]]:
     ]
 
 
+def puts_of(transition: Transition) -> list[dict[str, Any]]:
+    """Return the further items of a transition, in DynamoDB's JSON."""
+    return [
+        {
+            **Key(transition.key.pk, sort_key).attributes,
+            **{name: _serialize(value) for name, value in attributes.items()},
+        }
+        for sort_key, attributes in transition.puts.items()
+    ]
+
+
 def update_of(transition: Transition) -> dict[str, Any]:
-    """Return the arguments of UpdateItem for a transition. Every attribute name is aliased."""
+    """Return the arguments of UpdateItem, or of PutItem, for a transition. Every name is aliased."""
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
 
-    def name(attribute: str) -> str:
-        alias = f"#{attribute}"
-        names[alias] = attribute
-        return alias
+    def name(path: str) -> str:
+        parts = path.split(".")
+        names.update({f"#{part}": part for part in parts})
+        return ".".join(f"#{part}" for part in parts)
 
     def value(label: str, content: object) -> str:
-        alias = f":{label}"
+        alias = f":{label.replace('.', '_')}"
         values[alias] = _serialize(content)
         return alias
-
-    assignments = [f"{name(key)} = {value(key, content)}" for key, content in transition.sets.items()] + [
-        f"{name(key)} = if_not_exists({name(key)}, {value(key, content)})"
-        for key, content in transition.sets_if_absent.items()
-    ]
-    update = f"SET {', '.join(assignments)}"
-    if transition.removes:
-        update += f" REMOVE {', '.join(map(name, transition.removes))}"
 
     def condition(number: int, state: Precondition) -> str:
         return " AND ".join(
@@ -411,18 +443,61 @@ def update_of(transition: Transition) -> dict[str, Any]:
 
     def compared(label: str, content: object) -> str:
         # Some requirements compare with several values.
+        label = label.replace(".", "_")
         free = (f"{label}_{n}" for n in count() if f":{label}_{n}" not in values)
         return value(next(free), content)
 
+    change: dict[str, Any]
+    match transition.replacement:
+        case None:
+            update = _update_expression(transition, name, value)
+            change = {"Key": transition.key.attributes, "UpdateExpression": update}
+        case Image(attributes):
+            change = {"Item": {**_api_attributes(attributes), **transition.key.attributes}}
+        case record:
+            item = {attribute: _serialize(content) for attribute, content in record.items()}
+            change = {"Item": {**item, **transition.key.attributes}}
     return {
-        "Key": {"PK": {"S": transition.key.pk}, "SK": {"S": transition.key.sk}},
-        "UpdateExpression": update,
+        **change,
         # AND binds tighter than OR. Each state requires a status, which no record has without existing.
         "ConditionExpression": " OR ".join(condition(*state) for state in enumerate(transition.expected)),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def _api_attributes(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stream's image as the API takes it: binary is text in the one, bytes in the other."""
+    return {name: _api_value(value) for name, value in image.items()}
+
+
+def _api_value(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "B":
+            return {kind: base64.b64decode(value)}
+        case "BS":
+            return {kind: [base64.b64decode(each) for each in value]}
+        case "M":
+            return {kind: _api_attributes(value)}
+        case "L":
+            return {kind: [_api_value(each) for each in value]}
+    return {kind: value}
+
+
+def _update_expression(
+    transition: Transition, name: Callable[[str], str], value: Callable[[str, object], str]
+) -> str:
+    assignments = [f"{name(key)} = {value(key, content)}" for key, content in transition.sets.items()] + [
+        f"{name(key)} = if_not_exists({name(key)}, {value(key, content)})"
+        for key, content in transition.sets_if_absent.items()
+    ]
+    update = f"SET {', '.join(assignments)} " if assignments else ""
+    if transition.removes:
+        update += f"REMOVE {', '.join(map(name, transition.removes))} "
+    # Each change of a record has a revision of its own.
+    return f"{update}ADD {name(REVISION)} {value(REVISION, 1)}"
 
 
 def _key_of(item: Any) -> Key:

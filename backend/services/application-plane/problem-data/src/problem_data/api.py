@@ -43,9 +43,9 @@ class Answer:
         return answer
 
 
-def failure(status: HTTPStatus, message: str) -> Answer:
+def failure(status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer that says what is wrong, in API Gateway's own shape."""
-    return Answer(status, {"message": message})
+    return Answer(status, {"message": message}, headers=headers or {})
 
 
 def list_problems(session: TenantSession, event: Event, _now: datetime) -> Answer:

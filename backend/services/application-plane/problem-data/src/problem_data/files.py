@@ -1,4 +1,8 @@
-"""The files of a tenant's problems: objects under the tenant's prefix, or in its own bucket."""
+"""The files of a tenant's problems: objects under the tenant's prefix, or in its own bucket.
+
+Whatever writes raises `TenantReadOnlyError` while the tenant's objects are being moved, before it has changed
+anything.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +22,7 @@ class TooLargeError(TenkaCloudError):
 
 def write(session: TenantSession, problem_id: str, name: str, body: FileBody) -> None:
     """Write a file, new or not."""
+    session.require_writable()
     session.s3.put_object(
         **session.bucket_arguments,
         Key=_key(session, problem_id, name),
@@ -71,6 +76,7 @@ def page(session: TenantSession, problem_id: str, wanted: Page) -> tuple[list[di
 
 def delete(session: TenantSession, problem_id: str, name: str) -> None:
     """Delete a file, if it is there. The bucket keeps it as an older version for a while."""
+    session.require_writable()
     session.s3.delete_object(**session.bucket_arguments, Key=_key(session, problem_id, name))
 
 
@@ -80,6 +86,7 @@ def delete_all(session: TenantSession, problem_id: str) -> None:
     Raises:
         RuntimeError: S3 left some of them.
     """
+    session.require_writable()
     folder = _key(session, problem_id, "")
     while found := _list(session, folder, MaxKeys=1000).get("Contents"):
         answer = session.s3.delete_objects(

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from problem_data.api import ROUTES, Answer, failure
-from tenkacloud.errors import InvalidFieldError, NotVerifiedError, TenantDeniedError
+from tenkacloud.errors import InvalidFieldError, NotVerifiedError, TenantDeniedError, TenantReadOnlyError
 from tenkacloud.isolation.context import from_jwt_authorizer
 from tenkacloud.isolation.sessions import TenantAccess
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
+
+#: Seconds after which a client may try again to write a file. A move's end takes the drain and some seconds.
+RETRY_AFTER: Final = 5
 
 
 @dataclass(frozen=True)
@@ -47,5 +50,8 @@ class ProblemData:
             logger.warning("Access denied", reason=str(error))
             metrics.add_metric("TenantAccessDenied", MetricUnit.Count, 1)
             return failure(HTTPStatus.FORBIDDEN, str(error))
+        except TenantReadOnlyError as error:
+            metrics.add_metric("TenantReadOnly", MetricUnit.Count, 1)
+            return failure(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER)})
         except InvalidFieldError as error:
             return failure(HTTPStatus.BAD_REQUEST, str(error))

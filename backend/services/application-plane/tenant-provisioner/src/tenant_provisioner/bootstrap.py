@@ -31,6 +31,7 @@ class Settings:
     event_bus_name: str
     table_name: str
     tenant_access_role_arn: str
+    tenant_maintenance_role_arn: str
     dead_letter_queue_url: str
     environment: str = variable("TENKACLOUD_ENVIRONMENT")
     region: str = variable("AWS_REGION")
@@ -47,6 +48,7 @@ def bootstrap(
         account_id=settings.account_id,
         region=settings.region,
         tenant_access_role_arn=settings.tenant_access_role_arn,
+        tenant_maintenance_role_arn=settings.tenant_maintenance_role_arn,
         together=clients.together,
     )
     service = TenantProvisioner(

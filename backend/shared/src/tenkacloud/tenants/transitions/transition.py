@@ -8,31 +8,50 @@ write goes without its condition, and no change of the status without its entry 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.conditions import Is, Requirements, same
 from tenkacloud.tenants.keys import FAILED, FAILED_PARTITION, HISTORY_PREFIX, Key
-from tenkacloud.tenants.lifecycle import ProvisioningStatus, allowed_from
+from tenkacloud.tenants.lifecycle import ProvisioningStatus, allowed_from, status_allowed_from
+from tenkacloud.tenants.operations import Operation, Phase
 from tenkacloud.tenants.record import DECISIVE_ATTRIBUTES, Item, parse_provisioning_status
+from tenkacloud.tenants.validation import TenantStatus, Tier
 
 REASON_MAX: Final = 1000  # characters of a failureReason that are kept
 
 #: Of two transitions at one time, the one that comes first.
-_RANK: Final = {
+_RANK: Final[Mapping[StrEnum, int]] = {
     ProvisioningStatus.PENDING: 0,
     ProvisioningStatus.PROVISIONING: 1,
     ProvisioningStatus.FAILED: 2,
     ProvisioningStatus.COMPLETED: 3,
+    ProvisioningStatus.DEPROVISIONING: 4,
+    ProvisioningStatus.DEPROVISION_FAILED: 5,
+    ProvisioningStatus.DEPROVISIONED: 6,
+}
+#: The rank of what is no provisioning status.
+_LAST: Final = 7
+#: The attribute that a history entry is about, by what it then was.
+_ATTRIBUTE: Final[Mapping[type[StrEnum], str]] = {
+    ProvisioningStatus: "provisioningStatus",
+    TenantStatus: "status",
+    Tier: "tier",
+    Phase: "operation",
 }
 
 
 @dataclass(frozen=True)
 class Precondition:
-    """One state of the record in which a change is right: its status, and what else is required of it."""
+    """One state of the record in which a change is right: its statuses, and what else is required of it.
+
+    `tenant_status` is the value of `status`, None where the change does not touch it.
+    """
 
     status: ProvisioningStatus
     requires: Requirements = field(default_factory=dict)
+    tenant_status: TenantStatus | None = None
 
 
 def as_read(status: ProvisioningStatus, item: Item) -> Precondition:
@@ -52,23 +71,49 @@ def of_status(item: Item) -> Precondition:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """An entry in a tenant's history: one transition. `attempt` is None where the writer does not know it."""
+    """An entry in a tenant's history: one transition. `attempt` is None where the writer does not know it.
 
-    to: ProvisioningStatus
+    `to` is the provisioning status, the status, the tier or the phase that was entered. Of a phase,
+    `operation` is the operation as it then is, and `ended` says that it is over. `requested_by` is the person
+    who wanted it.
+    """
+
+    to: ProvisioningStatus | TenantStatus | Tier | Phase
     at: datetime
     attempt: int | None
     reason: str | None = None
     correlation_id: str | None = None
+    operation: Operation | None = None
+    ended: bool = False
+    requested_by: str | None = None
+
+    @property
+    def _state(self) -> str | None:
+        if self.operation is None:
+            return None
+        return "COMPLETED" if self.ended else self.operation.state
 
     @property
     def sort_key(self) -> str:
         """SK of its item: in the order of time, then of the state machine."""
-        return f"{HISTORY_PREFIX}{rfc3339(self.at)}#{self.attempt or 0:06d}#{_RANK[self.to]}{self.to}"
+        state = "" if self._state is None else f".{self._state}"
+        rank = _RANK.get(self.to, _LAST)
+        return f"{HISTORY_PREFIX}{rfc3339(self.at)}#{self.attempt or 0:06d}#{rank}{self.to}{state}"
 
     def attributes(self, writer: str) -> dict[str, object]:
         """Return what its item holds besides its key. `writer` is who made the transition."""
         reason = None if self.reason is None else self.reason[:REASON_MAX]
-        optional = {"attempt": self.attempt, "reason": reason, "correlationId": self.correlation_id}
+        operation = self.operation
+        optional = {
+            "attempt": self.attempt,
+            "reason": reason,
+            "correlationId": self.correlation_id,
+            "attribute": None if isinstance(self.to, ProvisioningStatus) else _ATTRIBUTE[type(self.to)],
+            "operationId": operation and operation.id,
+            "kind": operation and operation.kind,
+            "state": self._state,
+            "requestedBy": self.requested_by,
+        }
         return {
             "EntityType": "HISTORY",
             "to": self.to,
@@ -79,15 +124,24 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A whole record as the table's stream has it: in DynamoDB's JSON."""
+
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Transition:
     """A conditional update of one tenant record, and the entries of history that are written with it.
 
-    Shapes: `sets` and `sets_if_absent` map attribute names to values (str, int, or a map of str);
-    `removes` names attributes. The record must exist and be in one of the `expected` states. `history` has an
-    entry for each transition that the change makes, in order: none for one that leaves the status alone.
+    Shapes: `sets` and `sets_if_absent` map attribute names, or paths such as `operation.progress`, to values
+    (str, int, bool, or maps and lists of these); `removes` names attributes. The record must exist and be in
+    one of the `expected` states. `history` has an entry for each transition that the change makes, in order:
+    none for one that leaves the status alone. `replacement` is a whole record that takes the place of the one
+    there; nothing else is then set or removed. `puts` are further items of the tenant, by their sort keys.
 
     Raises:
-        ValueError: a transition that `lifecycle.TRANSITIONS` does not have.
+        ValueError: a transition that `lifecycle` does not have.
     """
 
     key: Key
@@ -96,19 +150,27 @@ class Transition:
     history: tuple[HistoryEntry, ...]
     sets_if_absent: Mapping[str, object] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
+    replacement: Mapping[str, object] | Image | None = None
+    puts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for state in self.expected:
-            source = state.status
+            source, tenant_status = state.status, state.tenant_status
             for entry in self.history:
-                if source not in allowed_from(entry.to):
-                    raise ValueError(f"no transition from {source} to {entry.to}")
-                source = entry.to
+                if isinstance(entry.to, ProvisioningStatus):
+                    if source not in allowed_from(entry.to):
+                        raise ValueError(f"no transition from {source} to {entry.to}")
+                    source = entry.to
+                if isinstance(entry.to, TenantStatus):
+                    if tenant_status not in status_allowed_from(entry.to):
+                        raise ValueError(f"no transition from {tenant_status} to {entry.to}")
+                    tenant_status = entry.to
 
     @property
     def to(self) -> ProvisioningStatus | None:
-        """The status that the record then has; None if the change leaves it alone."""
-        return self.history[-1].to if self.history else None
+        """The provisioning status that the record then has; None if the change leaves it alone."""
+        entered = [entry.to for entry in self.history if isinstance(entry.to, ProvisioningStatus)]
+        return entered[-1] if entered else None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class SiloProvisioner:
     account_id: str
     region: str
     tenant_access_role_arn: str
+    tenant_maintenance_role_arn: str
     together: Callable[[Sequence[Call]], list[BaseException | None]]
     defaults: set[str] = field(default_factory=set)
 
@@ -54,7 +55,9 @@ class SiloProvisioner:
             self.environment, tenant.slug, tenant.tenant_id, self.account_id, self.region
         )
         bucket = Bucket(self.s3, name, self.account_id)
-        policy = policies.silo_bucket_policy(name, tenant.tenant_id, self.tenant_access_role_arn)
+        policy = policies.silo_bucket_policy(
+            name, tenant.tenant_id, self.tenant_access_role_arn, self.tenant_maintenance_role_arn
+        )
         settings: list[Call] = [bucket.keep_versions, partial(bucket.set_policy, policy)]
         if self._create(name):
             tags: dict[str, str] = {}
