@@ -28,6 +28,7 @@ from tenkacloud.tenants.keys import (
     status_tier_partition,
 )
 from tenkacloud.tenants.repository import PAGE_MAX, TenantRepository, cursor_after
+from tenkacloud.tenants.transitions.operation import EXPORT_PREFIX
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier, parse_tenant_id
 
 _KEYS_IN_A_PAGE: Final = 10_000  # DynamoDB ends a page of keys at 1 MB
@@ -134,6 +135,18 @@ class Environment:
         )
         found = answer.get("Item")
         return None if found is None else plain(found, hidden=("PK", "SK", "EntityType"))
+
+    def exports(self, tenant_id: TenantId) -> Iterator[dict[str, Any]]:
+        """Yield what is kept of a tenant's exports as plain values, until they expire."""
+        pages = self.clients.dynamodb.get_paginator("query").paginate(
+            TableName=self.deployment.table_name,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues={":pk": {"S": Key.of(tenant_id).pk}, ":sk": {"S": EXPORT_PREFIX}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield plain(item, hidden=("PK", "SK", "EntityType"))
 
     def in_flight(self) -> Iterator[Record]:
         """Yield the records of those in flight, the longest first."""

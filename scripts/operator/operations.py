@@ -1,4 +1,4 @@
-"""What is under way of tenants after their onboarding: operations, and places that are still to be retired."""
+"""What is under way of tenants after their onboarding: operations, and places that are to be retired."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from scripts.operator.tenants import operation_of, row_of
 from tenkacloud.tenants.keys import DUE
 from tenkacloud.tenants.operations import LEFTOVERS, OperationKind, Phase, PhaseState
 
+_OF_A_TENANT: Final = ("tier", "status", "provisioningStatus")
 #: Where whatever is under way, has failed or is due later is found. Kept leftovers are in no index.
 _PARTITIONS: Final = (reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS, reads.DUE_TENANTS)
 
@@ -29,7 +30,7 @@ class Filters:
 
 
 def everything(environment: Environment, filters: Filters, now: datetime) -> Iterator[dict[str, Any]]:
-    """Yield the operations of all tenants: those that FAILED first, then those under way, then what is due."""
+    """Yield the operations of all tenants: those that FAILED, then those under way, then what is due."""
     for number, partition in enumerate(_PARTITIONS):
         for record in environment.records_of(partition):
             if not any(earlier.holds(record) for earlier in _PARTITIONS[:number]):
@@ -59,10 +60,8 @@ def rows_of(record: Record, now: datetime) -> list[dict[str, Any]]:
             }
         )
     leftovers = row.get(LEFTOVERS)
-    for each in leftovers if isinstance(leftovers, list) else ():
-        if isinstance(each, Mapping):
-            rows.append(_row_of_leftover(row["tenantId"], each))
-    return rows
+    places = leftovers if isinstance(leftovers, list) else []
+    return rows + [_row_of_leftover(row["tenantId"], each) for each in places if isinstance(each, Mapping)]
 
 
 def _row_of_leftover(tenant_id: str, leftover: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,5 +114,5 @@ def told_progress(progress: object) -> str:
 def state_row(record: Record, now: datetime) -> dict[str, Any]:
     """Return the tenant of a record with what it has under way: `tenantId`, `status`, …, `operations`."""
     row = plain(record)
-    known = {name: row[name] for name in ("tier", "status", "provisioningStatus") if name in row}
+    known: dict[str, Any] = {name: row[name] for name in _OF_A_TENANT if name in row}
     return {"tenantId": tenant_id_in(record), **known, "operations": rows_of(record, now)}

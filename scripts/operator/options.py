@@ -43,7 +43,7 @@ class Status(StrEnum):
 
 
 class OperationState(StrEnum):
-    """How far a phase of an operation is. KEPT: a place that a move left, and that nobody retires by itself."""
+    """How far a phase of an operation is. KEPT: a place that a move left, and that nobody retires."""
 
     REQUESTED = "REQUESTED"
     RUNNING = "RUNNING"

@@ -20,7 +20,6 @@ from scripts.operator.session import Bounds
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
-from tenkacloud.tenants.lifecycle import IN_FLIGHT as IN_FLIGHT_STATUSES
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.operations import OPERATION, PhaseState
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
@@ -44,7 +43,7 @@ class Filters:
     def keys_suffice(self) -> bool:
         """Whether the index alone says who is in the list."""
         others = (self.tier, self.name, self.slug, self.reason, self.older_than)
-        by_index = self.status is None or self.status in (*TenantStatus, Status.COMPLETED, Status.FAILED)
+        by_index = self.status in (None, Status.COMPLETED, Status.FAILED) or self._own_status is not None
         return by_index and all(each is None for each in others)
 
     def match(self, row: Mapping[str, Any]) -> bool:
@@ -59,27 +58,33 @@ class Filters:
             and (self.older_than is None or (row["ageSeconds"] or 0) >= self.older_than)
         )
 
+    @property
+    def _own_status(self) -> TenantStatus | None:
+        """The value of a record's `status` that is wanted; None if it is one of `provisioningStatus`."""
+        name = str(self.status)
+        return TenantStatus(name) if name in (*TenantStatus,) else None
+
     def _has_status(self, row: Mapping[str, Any]) -> bool:
         if self.status is None:
             return True
-        if self.status in (*TenantStatus,):
-            return bool(row.get("status", TenantStatus.ACTIVE) == self.status)
+        if own := self._own_status:
+            return bool(row.get("status", TenantStatus.ACTIVE) == own)
         found = row.get("provisioningStatus")
         if self.status is Status.FAILED:
-            return found in _FAILURES or operation_of(row).get("state") == PhaseState.FAILED
+            return found in FAILURES or operation_of(row).get("state") == PhaseState.FAILED
         return bool(found == self.status)
 
     def partitions(self) -> list[Partition]:
         """Return the partitions that the list is read from, in order."""
         if self.slug is not None:
             return [reads.with_slug(Slug(self.slug)), reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
-        if self.stuck or self.status in IN_FLIGHT_STATUSES:
+        if self.stuck or self.status in (Status.PENDING, Status.PROVISIONING):
             return [reads.IN_FLIGHT_TENANTS]
         if self.status is Status.FAILED:
             return [reads.FAILED_TENANTS]
         tiers = [self.tier] if self.tier else list(Tier)
-        if self.status in (*TenantStatus,):
-            return [reads.status_and_tier(TenantStatus(self.status), tier) for tier in (*tiers, None)]
+        if own := self._own_status:
+            return [reads.status_and_tier(own, tier) for tier in (*tiers, None)]
         if self.status is Status.COMPLETED:
             # Tombstones may be many, and are none of them.
             statuses = [each for each in (*TenantStatus, None) if each is not TenantStatus.DELETED]
@@ -93,7 +98,7 @@ class Filters:
 
 
 #: What provisioning that failed is called.
-_FAILURES: Final = (ProvisioningStatus.FAILED, ProvisioningStatus.DEPROVISION_FAILED)
+FAILURES: Final = (ProvisioningStatus.FAILED, ProvisioningStatus.DEPROVISION_FAILED)
 
 
 def operation_of(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -168,7 +168,7 @@ def print_tenants(run: Run, rows: "Sequence[dict[str, Any]]", **summary: Any) ->
 
 
 def state_of(row: dict[str, Any]) -> str:
-    """Return the status of a tenant that says most: its own, unless that is ACTIVE or its resources change."""
+    """Return the status of a tenant that says most: its own, unless that is ACTIVE or resources change."""
     provisioning, status = str(row.get("provisioningStatus") or ""), row.get("status")
     at_rest = provisioning in ("", ProvisioningStatus.COMPLETED, ProvisioningStatus.DEPROVISIONED)
     special = isinstance(status, str) and status != TenantStatus.ACTIVE
@@ -246,7 +246,9 @@ def _print_tenant(run: Run, tenant: dict[str, Any]) -> None:
 def retry(
     context: typer.Context,
     tenant_ids: Ids = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every FAILED tenant.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every tenant that FAILED, or its operation did.")
+    ] = False,
     reason: Annotated[
         str | None, typer.Option(help="With --all: only whose failure reason has this text.")
     ] = None,
@@ -265,23 +267,21 @@ def retry(
     json: Json = False,
     no_headers: NoHeaders = False,
 ) -> int:
-    """Have FAILED tenants tried again whose record is valid by now.
+    """Have FAILED tenants tried again whose record is valid by now, and phases of operations that FAILED.
 
     PENDING ones are requested once more; COMPLETED ones only if their resources do not fit their tier.
     """
     from scripts.operator import retrying  # noqa: PLC0415 - loads boto3
+    from scripts.operator.environment import plain  # noqa: PLC0415
     from scripts.operator.rate_limit import RateLimit  # noqa: PLC0415
+    from scripts.operator.tenants import holds, why_failed  # noqa: PLC0415
 
     run = Run.of(context, env, output, json=json, headers=not no_headers)
     if reason is not None and not all_:
         raise UsageError("--reason goes with --all")
     items = list(_records(run, tenant_ids, all_=all_, only_failed=True))
     if reason is not None:
-        items = [
-            each
-            for each in items
-            if reason.casefold() in each.get("failureReason", {}).get("S", "").casefold()
-        ]
+        items = [each for each in items if holds(why_failed(plain(each)), reason)]
     outcomes = [retrying.plan(item, force=force) for item in items]
     wanted = sum(outcome.is_under_way for outcome in outcomes)
     if not dry_run:
@@ -323,7 +323,8 @@ def _say_what_became(run: Run, outcomes: "Sequence[Any]", *, dry_run: bool, wait
     run.say(f"{counted(len(begun), 'tenant')} {would}retried, {len(left)} not")
     for outcome in left if not run.printer.is_for_people else ():  # people have it in the table
         run.say(f"{outcome.tenant_id}: {outcome.action}: {outcome.detail}")
-    bad = [outcome for outcome in begun if outcome.status != ProvisioningStatus.COMPLETED] if waited else []
+    well = (ProvisioningStatus.COMPLETED, ProvisioningStatus.DEPROVISIONING, ProvisioningStatus.DEPROVISIONED)
+    bad = [outcome for outcome in begun if outcome.status not in well] if waited else []
     for outcome in bad:
         run.say(f"{outcome.tenant_id}: {outcome.status}" + (f": {outcome.reason}" if outcome.reason else ""))
     if begun and not dry_run and not waited:
