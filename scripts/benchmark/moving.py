@@ -201,7 +201,7 @@ class _Bench:
         return wait_until(f"{kind.DETAIL_TYPE} of {phase} of {tenant.id}", look, _SECONDS)
 
     def _move(self, tenant: Tenant, tier: Tier, read_only: list[float]) -> float:
-        """Move a tenant; return the seconds that the mover worked: the wait for requests in flight is none."""
+        """Move a tenant; return the seconds that the mover worked: without waiting for requests in flight."""
         since = time.time()
         self.operator.change_tier(tenant.id, tier)
         asked, copied = (
@@ -214,6 +214,10 @@ class _Bench:
         read_only.append(moved.detail["readOnlyMs"] / 1000)
         drained = datetime.fromisoformat(fence.detail["notBefore"].replace("Z", "+00:00")).timestamp()
         return (copied.arrived - asked.arrived) + (moved.arrived - drained)
+
+    def _move_and_retire(self, tenant: Tenant) -> None:
+        self._move(tenant, Tier.ENTERPRISE, [])
+        self._wait_until_retired(tenant)
 
     def _move_under_writes(self, tenant: Tenant, read_only: list[float]) -> None:
         deployment, clients = self.stack.deployment, self.stack.clients
@@ -253,7 +257,7 @@ class _Bench:
         services = (MOVER, DEPROVISIONER, COMPLETION, PROVISIONING)
         with self._tenant(objects) as tenant:
             works: Mapping[str, Any] = {
-                "move": lambda: (self._move(tenant, Tier.ENTERPRISE, []), self._wait_until_retired(tenant)),
+                "move": lambda: self._move_and_retire(tenant),
                 "export": lambda: self._export(tenant),
                 "deletion": lambda: self._purge(tenant),
             }

@@ -1,9 +1,9 @@
-"""Whole lives of tenants on the live engine: with their clients at work, and with functions that are killed."""
+"""Whole lives of tenants on the live engine: with clients at work, and with functions that are killed."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from scripts.tooling.reports import LINES_MAX, Summary
 from scripts.verification.chaos.disturbances import Kills, duplicates
@@ -11,6 +11,9 @@ from scripts.verification.flow import life
 from scripts.verification.flow.bus import Recording
 from tenkacloud.tenants.validation import Tier
 from tests.conftest import Stack
+
+if TYPE_CHECKING:
+    from collections import Counter
 
 #: Seconds for each wait of a life on a machine with much else to do.
 PATIENCE = 90
@@ -24,7 +27,7 @@ def test_whole_lives_with_clients_at_work(stack: Stack) -> None:
     for one in report.lives:
         assert len(one.moves) == len(one.plan.moves)
         for move in one.moves:
-            # What was shown: clients did write meanwhile, were put off for the drain at least, and could read.
+            # Clients did write meanwhile, were put off for the drain at least, and could read.
             assert move.writes > 0
             assert move.put_off > 0
             assert move.reads_meanwhile > 0

@@ -84,7 +84,7 @@ def end(deployment: Deployment, clients: Clients, service: str) -> None:
 def duplicates(
     deployment: Deployment, clients: Clients, bus: Recording, tenant_ids: Sequence[str]
 ) -> Iterator[Counter[str]]:
-    """Send each event of these tenants to the bus once more as soon as it is seen; yield the counts by kind."""
+    """Send each event of these tenants to the bus once more once it is seen; yield the counts by kind."""
     counts: Counter[str] = Counter()
     over = threading.Event()
 

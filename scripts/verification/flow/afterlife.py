@@ -50,6 +50,7 @@ _TOMBSTONE: Final = frozenset(
 )
 #: What a record has as long as somebody still has to do something about its tenant.
 _UNSETTLED: Final = (OPERATION, OUTBOX, IN_FLIGHT.partition, DUE.partition)
+_DELETED: Final = {"S": TenantStatus.DELETED.value}
 _POLL: Final = 0.2
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -115,7 +116,7 @@ class _Afterlife:
     timeout: float
 
     def replay(self, tenants: Sequence[Tenant], since: datetime) -> int:
-        """Replay the archive, and wait until whatever that makes is made; return how many events were theirs."""
+        """Replay the archive, and wait until what that makes is made; return how many events were theirs."""
         before = {tenant.id: self._seen(tenant) for tenant in tenants}
         now = datetime.now(UTC)
         replaying.replay(
@@ -134,7 +135,7 @@ class _Afterlife:
         return Counter(copy.kind for copy in self.bus.of(tenant.id))
 
     def _wait_until_answered(self, tenant: Tenant, before: Counter[str]) -> None:
-        """Wait until each onboarding that was sent again has been answered: then it makes nothing any more."""
+        """Wait until each onboarding that was sent again is answered: then it makes nothing any more."""
         onboardings = before[TenantOnboarding.DETAIL_TYPE]
         wanted = Counter(
             {
@@ -198,13 +199,12 @@ class _Afterlife:
         """Write each tenant's first record over its tombstone, and wait until the tombstone is back."""
         for tenant in tenants:
             self.clients.dynamodb.put_item(TableName=self.deployment.table_name, Item=tenant.item)
-        for tenant in tenants:
-            wait_until(
-                f"{tenant.id}: its tombstone to be back",
-                lambda tenant=tenant: self._record(tenant).get("status") == {"S": TenantStatus.DELETED},
-                self.timeout,
-                poll=_POLL,
-            )
+        wait_until(
+            "the tombstones to be back",
+            lambda: all(self._record(tenant).get("status") == _DELETED for tenant in tenants),
+            self.timeout,
+            poll=_POLL,
+        )
 
     def _record(self, tenant: Tenant) -> dict[str, Any]:
         return tenant.record(self.deployment, self.clients)

@@ -75,8 +75,9 @@ class Move:
     def __str__(self) -> str:
         """Return it for people."""
         return (
-            f"{self.objects} objects in {self.seconds:.1f} s, read-only for {self.read_only_ms / 1000:.1f} s; "
-            f"{self.writes} writes meanwhile, {self.put_off} put off, {self.reads_meanwhile} reads served then"
+            f"{self.objects} objects in {self.seconds:.1f} s, "
+            f"read-only for {self.read_only_ms / 1000:.1f} s; {self.writes} writes meanwhile, "
+            f"{self.put_off} put off, {self.reads_meanwhile} reads served then"
         )
 
 
@@ -144,7 +145,7 @@ class Report:
 
     def figures(self) -> dict[str, str]:
         """Return what was measured, for the summary."""
-        found = {}
+        found: dict[str, str] = {}
         for life in self.lives:
             found |= {f"{life.plan.name}, {move.tiers}": str(move) for move in life.moves}
             if life.is_over:

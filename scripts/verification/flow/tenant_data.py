@@ -1,8 +1,9 @@
-"""A tenant's data as it is in the stores, read past the API: to compare it, and to see that nothing is left."""
+"""A tenant's data as it is in the stores, read past the API: compared, and seen to be gone."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
@@ -47,14 +48,14 @@ def write(s3: "S3Client", place: tuple[str, str], files: Mapping[str, File], jou
     bucket, prefix = place
     for key, file in files.items():
         journal.begin(key, file)
-        tags = "&".join(f"{name}={value.replace(' ', '%20')}" for name, value in file.tags.items())
+        tags: dict[str, Any] = {"Tagging": urlencode(file.tags)} if file.tags else {}
         s3.put_object(
             Bucket=bucket,
             Key=f"{prefix}{key}",
             Body=file.content,
             ContentType=file.content_type,
             Metadata=dict(file.metadata),
-            **({"Tagging": tags} if tags else {}),
+            **tags,
         )
         journal.end(key)
 
