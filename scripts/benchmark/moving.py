@@ -243,10 +243,15 @@ class _Bench:
         )
         return seconds
 
-    def count(self, objects: int = 1000) -> dict[str, Any]:
-        """Return what the functions ask of AWS for one move, with its retirement, and for one deletion.
+    def _memory_gb(self, service: str) -> float:
+        name = self.stack.deployment.lambda_function_names[service]
+        found = self.stack.clients.lambda_.get_function_configuration(FunctionName=name)
+        return found["MemorySize"] / 1024
 
-        By what was done: calls, Lambda milliseconds, and for how many objects.
+    def count(self, objects: int = 1000) -> dict[str, Any]:
+        """Return what the functions ask of AWS for a move with its retirement, an export and a deletion.
+
+        By what was done: calls, Lambda milliseconds and memory, and for how many objects.
         """
         deployment, clients, endpoint = (
             self.stack.deployment,
@@ -268,6 +273,7 @@ class _Bench:
                 counts[name] = {
                     "objects": objects,
                     "calls": dict(sorted(Counter(counted.calls).items())),
+                    "memoryGb": self._memory_gb(MOVER),
                     "lambdaMilliseconds": counting.lambda_milliseconds(deployment, clients, began, services),
                 }
         return counts
