@@ -59,6 +59,7 @@ READ_ATTRIBUTES: Final = (
     AUTOMATIC_RETRIES,
     "resources",
     "createdAt",
+    "deletedAt",
     REVISION,
     OPERATION,
     LEFTOVERS,
