@@ -3,8 +3,10 @@
 `python -m scripts.verification.flow.e2e [--keep] [--json] [--timeout SECONDS] ENV`
 
 Onboards one tenant of each tier and the design's own put-item, watches every hop on the bus and in the
-table, checks the resources that came of it, and removes what it made. Then shows that no tenant reaches
-another's data (`scripts.verification.isolation`). Prints a summary; the tables are in `build/reports/`.
+table, checks the resources that came of it, and removes what it made. Then lets a pooled and a siloed tenant
+live a whole life (`life`), from onboarding over moves between the tiers to a deletion that stays one, and
+shows that no tenant reaches another's data (`scripts.verification.isolation`). Prints a summary; the tables
+are in `build/reports/`.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from scripts.tooling.project import LOCAL, exclusively
 from scripts.tooling.terraform import Terraform
 from scripts.tooling.waiting import is_reached
 from scripts.verification import resources
+from scripts.verification.flow import life
 from scripts.verification.flow.bus import Copy, listening, received
 from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
@@ -90,6 +93,7 @@ def main(arguments: list[str]) -> int:
     ):  # both write test-tenant
         report = run(deployment, clients, timeout, keep=options.keep)
         if report.ok:  # a flow that is broken onboards no tenants to try with
+            report.life = life.run(deployment, clients, timeout, keep=options.keep)
             report.isolation = matrix.run(deployment, clients, timeout)
     files = report.write()
     if options.json:
@@ -113,6 +117,7 @@ class Report:
     errors: dict[str, list[str]]
     help: dict[str, list[str]]
     kept: bool
+    life: life.Report | None = None
     isolation: matrix.Report | None = None
     isolation_files: list[Path] = field(default_factory=list)
 
@@ -132,6 +137,7 @@ class Report:
             "kept": self.kept,
             "deadLetters": self.dead_letters,
             "errors": self.errors,
+            "life": None if self.life is None else self.life.as_json(),
             "isolation": self._isolation_as_json(),
             "tenants": [
                 {
@@ -163,6 +169,8 @@ class Report:
             self.isolation_files = self.isolation.write(folder)
         found = [f"  {tenant.id}: {line}" for tenant in self.tenants for line in tenant.found]
         parts: list[Table | str] = [self._timelines(), "Resources found", *found]
+        if self.life is not None:
+            parts += self.life.tables()
         if self.isolation is not None:
             parts += [*self.isolation.tables(), self.isolation.summary()]
         parts += [f"✗ {problem}" for problem in self._problems()]
@@ -177,6 +185,8 @@ class Report:
             for tenant in self.tenants
             if (taken := _since_written(tenant).get(ProvisioningStatus.COMPLETED)) is not None
         }
+        if self.life is not None:
+            figures |= self.life.figures()
         if self.isolation is not None:
             figures["isolation"] = self.isolation.summary().removeprefix("isolation: ")
         return reports.Summary(
@@ -220,6 +230,8 @@ class Report:
                 yield f"{count} more messages in the dead-letter queue of {service}"
         for service, errors in self.errors.items():
             yield from (f"{service} logged: {error}" for error in errors)
+        if self.life is not None:
+            yield from self.life.problems()
         if self.isolation is not None:
             yield from (f"isolation: {problem}" for problem in self.isolation.problems())
 
