@@ -35,7 +35,7 @@ class Calls:
 
     def clients(self, cloud: Cloud) -> Clients:
         """Return the clients of a cloud, so that what is called comes by here."""
-        names = ("dynamodb", "events", "s3", "sqs")
+        names = ("dynamodb", "events", "logs", "s3", "sqs")
         return clients_of(cloud, **{name: Client(getattr(cloud.clients, name), self) for name in names})
 
 

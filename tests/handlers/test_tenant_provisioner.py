@@ -21,6 +21,7 @@ from tests.settings import MAINTENANCE_ROLE
 from tests.support import Context, golden
 
 SILO = silo_bucket("test", Slug("acme-corp"), TenantId("acme"), ACCOUNT, REGION)
+LOG_GROUP = "/tenkacloud/test/tenants/acme"
 
 
 def onboarding(**fields: Any) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def test_pooled_tiers_get_a_prefix(cloud: Cloud, tier: str) -> None:
 
 def test_enterprise_gets_a_hardened_bucket_of_its_own(cloud: Cloud) -> None:
     run(cloud, onboarding(tier="ENTERPRISE"))
-    assert only(cloud.published())["resources"] == {"dedicatedBucket": SILO}
+    assert only(cloud.published())["resources"] == {"dedicatedBucket": SILO, "logGroup": LOG_GROUP}
     s3 = cloud.s3
     assert s3.get_bucket_location(Bucket=SILO)["LocationConstraint"] == REGION
     assert s3.get_bucket_tagging(Bucket=SILO)["TagSet"] == [{"Key": "tenantId", "Value": "acme"}]
@@ -296,7 +297,15 @@ ENCRYPTED = {
         "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
     }
 }
-NEEDED = ["CreateBucket", "PutBucketPolicy", "PutBucketTagging", "PutBucketVersioning", "PutEvents"]
+NEEDED = [
+    "CreateBucket",
+    "CreateLogGroup",
+    "PutBucketPolicy",
+    "PutBucketTagging",
+    "PutBucketVersioning",
+    "PutEvents",
+    "PutRetentionPolicy",
+]
 
 
 def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: Cloud, calls: Watched) -> None:

@@ -66,7 +66,7 @@ MUTANTS: Final = (
     Mutant(
         "mark_before_publish",
         "A crash between the two leaves a tenant that was never requested.",
-        f"{_SHARED}/tenants/onboarding_requester.py",
+        f"{_SHARED}/tenants/requester.py",
         old="""        errors = self.bus.put([request.event for request in requests])
         published = [request for request, error in zip(requests, errors, strict=True) if not error]
         marks = iter(self.repository.apply_all([request.mark for request in published]))

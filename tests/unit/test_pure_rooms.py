@@ -17,7 +17,7 @@ from scripts.tooling.services import SERVICES
 #: Files of the pure rooms that have effects, each for all of its module.
 EFFECTS = {
     "tenkacloud.tenants.repository",
-    "tenkacloud.tenants.onboarding_requester",
+    "tenkacloud.tenants.requester",
     "tenkacloud.events.bus",
     "tenkacloud.events.consumer",
     "tenkacloud.isolation.maintenance",

@@ -43,7 +43,7 @@ run "woken_by_an_event" {
       environment_variables = { TABLE_NAME = "TenkaCloud-dev" }
       memory_size           = 512
     }
-    event = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_type = "TenantOnboarding" }
+    event = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_types = ["TenantOnboarding"] }
   }
 
   assert {
@@ -120,6 +120,27 @@ run "woken_by_an_event" {
       && aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == "arn:aws:sqs:ap-northeast-1:123456789012:tenkacloud-dev-example-service-dlq"
     )
     error_message = "An event the function fails on must be retried and then be kept in the queue."
+  }
+}
+
+run "woken_by_several_events" {
+  command = plan
+
+  module {
+    source = "../modules/event-consumer"
+  }
+
+  variables {
+    event = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_types = ["TenantOnboarding", "TenantExporting"] }
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_rule.this.name == "tenkacloud-dev-tenant-onboarding"
+      && aws_lambda_permission.this.statement_id == "TenantOnboardingRule"
+      && jsondecode(output.function.event_pattern) == { source = ["tenkacloud.control-plane"], detail-type = ["TenantOnboarding", "TenantExporting"] }
+    )
+    error_message = "One rule must take them all, and be named after the first: so one that is added makes no second rule."
   }
 }
 
@@ -209,7 +230,23 @@ run "an_event_without_a_name_for_its_rule_is_rejected" {
   }
 
   variables {
-    event = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_type = "tenant onboarding" }
+    event = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_types = ["TenantOnboarding", "tenant onboarding"] }
+  }
+
+  expect_failures = [
+    var.event,
+  ]
+}
+
+run "no_event_is_rejected" {
+  command = plan
+
+  module {
+    source = "../modules/event-consumer"
+  }
+
+  variables {
+    event = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_types = [] }
   }
 
   expect_failures = [
@@ -225,7 +262,7 @@ run "an_event_and_a_schedule_are_rejected" {
   }
 
   variables {
-    event    = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_type = "TenantOnboarding" }
+    event    = { bus_name = "tenkacloud-dev-tenant-events", source = "tenkacloud.control-plane", detail_types = ["TenantOnboarding"] }
     schedule = { description = "Looks for examples", period_minutes = 1 }
   }
 

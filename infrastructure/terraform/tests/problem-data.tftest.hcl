@@ -10,18 +10,19 @@ provider "aws" {
 
 variables {
   context = {
-    environment            = "dev"
-    name_prefix            = "tenkacloud-dev"
-    account_id             = "123456789012"
-    region                 = "ap-northeast-1"
-    partition              = "aws"
-    zip_path               = "versions.tf" # stands for a zip: a plan only hashes it
-    log_retention_days     = 30
-    function_environment   = { POWERTOOLS_LOG_LEVEL = "INFO" }
-    table_name             = "TenkaCloud-dev"
-    data_table_name        = "TenkaCloud-dev-tenant-data"
-    data_bucket_name       = "tenkacloud-data-dev-123456789012"
-    tenant_access_role_arn = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+    environment             = "dev"
+    name_prefix             = "tenkacloud-dev"
+    account_id              = "123456789012"
+    region                  = "ap-northeast-1"
+    partition               = "aws"
+    zip_path                = "versions.tf" # stands for a zip: a plan only hashes it
+    log_retention_days      = 30
+    function_environment    = { POWERTOOLS_LOG_LEVEL = "INFO" }
+    table_name              = "TenkaCloud-dev"
+    data_table_name         = "TenkaCloud-dev-tenant-data"
+    data_bucket_name        = "tenkacloud-data-dev-123456789012"
+    request_timeout_seconds = 29
+    tenant_access_role_arn  = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
   }
   api          = { id = "abcdef1234", authorizer_id = "auth12" }
   tenant_claim = "custom:tenantId"

@@ -19,6 +19,7 @@ variables {
     log_retention_days   = 30
     function_environment = { POWERTOOLS_LOG_LEVEL = "INFO" }
     table_name           = "TenkaCloud-dev"
+    waits                = { drain_seconds = 35, retire_after_seconds = 3600, verify_again_after_seconds = 7200 }
   }
   event_bus_name = "tenkacloud-dev-tenant-events"
 }
@@ -43,8 +44,13 @@ run "records_results" {
   }
 
   assert {
-    condition     = output.configuration.environment_variables == tomap({ TABLE_NAME = "TenkaCloud-dev" })
-    error_message = "The function must be told what it works on."
+    condition = output.configuration.environment_variables == tomap({
+      TABLE_NAME                 = "TenkaCloud-dev"
+      DRAIN_SECONDS              = "35"
+      RETIRE_AFTER_SECONDS       = "3600"
+      VERIFY_AGAIN_AFTER_SECONDS = "7200"
+    })
+    error_message = "The function must be told what it works on, and how long it waits."
   }
 
   assert {
@@ -84,9 +90,12 @@ run "records_results" {
     condition = (
       output.function.event_rule_name == "tenkacloud-dev-tenant-provisioned"
       && output.configuration.rule_arn == "arn:aws:events:ap-northeast-1:123456789012:rule/tenkacloud-dev-tenant-events/tenkacloud-dev-tenant-provisioned"
-      && jsondecode(output.function.event_pattern) == { source = ["tenkacloud.application-plane"], detail-type = ["TenantProvisioned"] }
+      && jsondecode(output.function.event_pattern) == {
+        source      = ["tenkacloud.application-plane"]
+        detail-type = ["TenantProvisioned", "TenantTierChanged", "TenantExported", "TenantDeprovisioned", "TenantOperationProgressed"]
+      }
     )
-    error_message = "The rule must take TenantProvisioned from the tenants' bus, and nothing else."
+    error_message = "The rule must take the application plane's results from the tenants' bus, and keep the name it has always had."
   }
 
   # How these come about, modules/event-consumer is tested for.

@@ -71,8 +71,10 @@ run "requests_provisioning" {
           Resource = "arn:aws:events:ap-northeast-1:123456789012:event-bus/tenkacloud-dev-tenant-events"
           Condition = {
             StringEqualsIfExists = {
-              "events:source"      = "tenkacloud.control-plane"
-              "events:detail-type" = "TenantOnboarding"
+              "events:source" = "tenkacloud.control-plane"
+              "events:detail-type" = [
+                "TenantOnboarding", "TenantTierChanging", "TenantExporting", "TenantOffboarding", "TenantSuspended", "TenantReactivated",
+              ]
             }
           }
         },
@@ -154,8 +156,21 @@ run "requests_provisioning" {
           OldImage = { provisioningStatus = { S = ["PENDING"] } }
         }
       },
+      {
+        eventName = ["MODIFY"]
+        dynamodb = {
+          Keys     = { PK = { S = [{ prefix = "TENANT#" }] }, SK = { S = ["METADATA"] } }
+          NewImage = { outbox = { S = [{ exists = true }] } }
+        }
+      },
     ]
-    error_message = "Only a tenant that enters PENDING may wake the function."
+    error_message = "Only a tenant that enters PENDING may wake the function, or one with something else to publish."
+  }
+
+  # Lambda's quota of filters.
+  assert {
+    condition     = length(output.stream_filter_patterns) <= 5
+    error_message = "Lambda takes five patterns."
   }
 
   assert {

@@ -20,7 +20,9 @@ variables {
     function_environment = { POWERTOOLS_LOG_LEVEL = "INFO" }
     table_name           = "TenkaCloud-dev"
     event_bus_name       = "tenkacloud-dev-tenant-events"
+    waits                = { drain_seconds = 35, retire_after_seconds = 3600, verify_again_after_seconds = 7200 }
   }
+  export_retention_days = 7
 }
 
 run "resumes_the_stuck" {
@@ -44,10 +46,14 @@ run "resumes_the_stuck" {
 
   assert {
     condition = output.configuration.environment_variables == tomap({
-      TABLE_NAME            = "TenkaCloud-dev"
-      EVENT_BUS_NAME        = "tenkacloud-dev-tenant-events"
-      STUCK_AFTER_SECONDS   = "900"
-      AUTOMATIC_RETRIES_MAX = "5"
+      TABLE_NAME                 = "TenkaCloud-dev"
+      EVENT_BUS_NAME             = "tenkacloud-dev-tenant-events"
+      STUCK_AFTER_SECONDS        = "900"
+      AUTOMATIC_RETRIES_MAX      = "5"
+      DRAIN_SECONDS              = "35"
+      RETIRE_AFTER_SECONDS       = "3600"
+      VERIFY_AGAIN_AFTER_SECONDS = "7200"
+      EXPORT_RETENTION_DAYS      = "7"
     })
     error_message = "The function must be told what it works on, and its limits."
   }
@@ -57,10 +63,13 @@ run "resumes_the_stuck" {
       Version = "2012-10-17"
       Statement = [
         {
-          Sid      = "FindStuckTenants"
-          Effect   = "Allow"
-          Action   = "dynamodb:Query"
-          Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev/index/in-flight"
+          Sid    = "FindStuckTenants"
+          Effect = "Allow"
+          Action = "dynamodb:Query"
+          Resource = [
+            "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev/index/in-flight",
+            "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev/index/due",
+          ]
         },
         {
           Sid      = "ReadTenants"
@@ -100,7 +109,7 @@ run "resumes_the_stuck" {
         },
       ]
     }
-    error_message = "The function must read the sparse index and single records, mark tenants and ask for onboarding, and nothing else."
+    error_message = "The function must read the sparse indexes and single records, mark tenants and ask for onboarding, and nothing else."
   }
 
   assert {

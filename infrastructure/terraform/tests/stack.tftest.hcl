@@ -42,9 +42,11 @@ run "on_aws" {
       && output.event_bus_name == "tenkacloud-dev-tenant-events"
       && output.deployment.event_archive_name == "tenkacloud-dev-tenant-events"
       && output.data_bucket_name == "tenkacloud-data-dev-123456789012"
+      && output.deployment.exports_bucket_name == "tenkacloud-dev-exports-123456789012"
       && output.tenant_access_role_arn == "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+      && output.deployment.tenant_maintenance_role_arn == "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-maintenance"
     )
-    error_message = "Names must follow the environment, and the bucket's the account too."
+    error_message = "Names must follow the environment, and the buckets' the account too."
   }
 
   assert {
@@ -65,7 +67,7 @@ run "on_aws" {
   }
 
   assert {
-    condition     = length(setsubtract(["provisioning", "provisioning-completion", "tenant-provisioner"], keys(output.dead_letter_queue_urls))) == 0
+    condition     = length(setsubtract(["provisioning", "provisioning-completion", "tenant-provisioner", "tenant-mover", "tenant-deprovisioner"], keys(output.dead_letter_queue_urls))) == 0
     error_message = "Each function that nobody waits for must have a dead letter queue."
   }
 
@@ -75,16 +77,21 @@ run "on_aws" {
   }
 
   assert {
-    condition     = length(output.deployment.stream_filter_patterns) == 4
+    condition     = length(output.deployment.stream_filter_patterns) == 5
     error_message = "The stream's filter must be put out."
   }
 
   assert {
     condition = { for service, pattern in output.deployment.event_patterns : service => jsondecode(pattern) } == {
-      tenant-provisioner      = { source = ["tenkacloud.control-plane"], detail-type = ["TenantOnboarding"] }
-      provisioning-completion = { source = ["tenkacloud.application-plane"], detail-type = ["TenantProvisioned"] }
+      tenant-provisioner   = { source = ["tenkacloud.control-plane"], detail-type = ["TenantOnboarding"] }
+      tenant-mover         = { source = ["tenkacloud.control-plane"], detail-type = ["TenantTierChanging", "TenantExporting"] }
+      tenant-deprovisioner = { source = ["tenkacloud.control-plane"], detail-type = ["TenantOffboarding"] }
+      provisioning-completion = {
+        source      = ["tenkacloud.application-plane"]
+        detail-type = ["TenantProvisioned", "TenantTierChanged", "TenantExported", "TenantDeprovisioned", "TenantOperationProgressed"]
+      }
     }
-    error_message = "Each plane must listen to the other's event, and not to its own."
+    error_message = "Each plane must listen to the other's events, and not to its own."
   }
 
   assert {
@@ -95,6 +102,19 @@ run "on_aws" {
   assert {
     condition     = jsondecode(module.tenant_access.assume_role_policy_json).Statement[0].Condition.ArnEquals["aws:PrincipalArn"] == "arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/tenkacloud-dev-problem-data"
     error_message = "Only problem-data may act for tenants."
+  }
+
+  assert {
+    condition = output.deployment.lifecycle == {
+      drain_seconds              = 35
+      retire_after_seconds       = 3600
+      verify_again_after_seconds = 3600
+      retention_days_min         = 7
+      retention_days_default     = 30
+      export_retention_days      = 7
+      multipart_threshold_bytes  = 5368709120
+    }
+    error_message = "What operators' tools go by must be put out, with the defaults where nothing is said."
   }
 
   assert {
@@ -113,7 +133,7 @@ run "on_aws" {
   }
 
   assert {
-    condition     = module.tenant_data_table.protected && module.tenant_table.protected && !module.data_bucket.force_destroy
+    condition     = module.tenant_data_table.protected && module.tenant_table.protected && !module.data_bucket.force_destroy && !module.exports_bucket.force_destroy
     error_message = "On AWS tenants' data must be protected."
   }
 
@@ -174,6 +194,14 @@ run "local" {
     automatic_retries_max = 3
     sweep_period_minutes  = 2
     canary_period_minutes = 5
+
+    drain_seconds              = 3
+    retire_after_seconds       = 5
+    verify_again_after_seconds = 6
+    retention_days_min         = 0
+    retention_days_default     = 1
+    export_retention_days      = 2
+    multipart_threshold_bytes  = 5242880
   }
 
   assert {
@@ -182,7 +210,7 @@ run "local" {
   }
 
   assert {
-    condition     = !module.tenant_table.protected && !module.tenant_data_table.protected && module.data_bucket.force_destroy
+    condition     = !module.tenant_table.protected && !module.tenant_data_table.protected && module.data_bucket.force_destroy && module.exports_bucket.force_destroy
     error_message = "Locally everything must be disposable."
   }
 
@@ -193,6 +221,30 @@ run "local" {
       && output.deployment.settings.reconciler.period_minutes == 2
     )
     error_message = "Settings must reach their services, and locally the canary must not run by itself."
+  }
+
+  assert {
+    condition = output.deployment.lifecycle == {
+      drain_seconds              = 3
+      retire_after_seconds       = 5
+      verify_again_after_seconds = 6
+      retention_days_min         = 0
+      retention_days_default     = 1
+      export_retention_days      = 2
+      multipart_threshold_bytes  = 5242880
+    }
+    error_message = "What operators' tools go by must be what was set."
+  }
+
+  assert {
+    condition = (
+      module.provisioning_completion.configuration.environment_variables["DRAIN_SECONDS"] == "3"
+      && module.reconciler.configuration.environment_variables["RETIRE_AFTER_SECONDS"] == "5"
+      && module.reconciler.configuration.environment_variables["VERIFY_AGAIN_AFTER_SECONDS"] == "6"
+      && module.reconciler.configuration.environment_variables["EXPORT_RETENTION_DAYS"] == "2"
+      && module.tenant_mover.configuration.environment_variables["MULTIPART_THRESHOLD_BYTES"] == "5242880"
+    )
+    error_message = "Waits and limits must reach their services."
   }
 
   assert {
@@ -223,4 +275,36 @@ run "disposable" {
     )
     error_message = "A disposable stack must be as on AWS, and go with its data."
   }
+}
+
+run "a_default_shorter_than_the_least_is_rejected" {
+  command = plan
+
+  module {
+    source = "../modules/stack"
+  }
+
+  variables {
+    retention_days_default = 6
+  }
+
+  expect_failures = [
+    var.retention_days_default,
+  ]
+}
+
+run "no_retention_where_data_is_protected_is_rejected" {
+  command = plan
+
+  module {
+    source = "../modules/stack"
+  }
+
+  variables {
+    retention_days_min = 0
+  }
+
+  expect_failures = [
+    var.retention_days_min,
+  ]
 }

@@ -222,33 +222,3 @@ run "six_services_with_the_longest_names_fit" {
     error_message = "The role's policy has ${length(jsonencode(jsondecode(output.policy_json)))} of 10240 characters."
   }
 }
-
-run "a_pattern_of_roles_is_rejected" {
-  command = plan
-
-  module {
-    source = "../modules/tenant-access"
-  }
-
-  variables {
-    trusted_role_arns = ["arn:aws:iam::123456789012:role/tenkacloud/dev/application-plane/*"]
-  }
-
-  expect_failures = [
-    var.trusted_role_arns,
-  ]
-}
-
-run "nobody_is_rejected" {
-  command = plan
-
-  module {
-    source = "../modules/tenant-access"
-  }
-
-  variables {
-    trusted_role_arns = []
-  }
-
-  expect_failures = [var.trusted_role_arns]
-}

@@ -10,19 +10,24 @@ provider "aws" {
 
 variables {
   context = {
-    environment            = "dev"
-    name_prefix            = "tenkacloud-dev"
-    account_id             = "123456789012"
-    region                 = "ap-northeast-1"
-    partition              = "aws"
-    zip_path               = "versions.tf" # stands for a zip: a plan only hashes it
-    log_retention_days     = 30
-    function_environment   = { POWERTOOLS_LOG_LEVEL = "INFO" }
-    table_name             = "TenkaCloud-dev"
-    data_bucket_name       = "tenkacloud-data-dev-123456789012"
-    tenant_access_role_arn = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+    environment                 = "dev"
+    name_prefix                 = "tenkacloud-dev"
+    account_id                  = "123456789012"
+    region                      = "ap-northeast-1"
+    partition                   = "aws"
+    zip_path                    = "versions.tf" # stands for a zip: a plan only hashes it
+    log_retention_days          = 30
+    function_environment        = { POWERTOOLS_LOG_LEVEL = "INFO" }
+    table_name                  = "TenkaCloud-dev"
+    data_bucket_name            = "tenkacloud-data-dev-123456789012"
+    tenant_access_role_arn      = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+    tenant_maintenance_role_arn = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-maintenance"
   }
   event_bus_name = "tenkacloud-dev-tenant-events"
+  resources_policy_json = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "AStep", Effect = "Allow", Action = "s3:CreateBucket", Resource = "arn:aws:s3:::a-bucket" }]
+  })
 }
 
 run "provisions_tenants" {
@@ -46,12 +51,13 @@ run "provisions_tenants" {
 
   assert {
     condition = output.configuration.environment_variables == tomap({
-      TABLE_NAME             = "TenkaCloud-dev"
-      EVENT_BUS_NAME         = "tenkacloud-dev-tenant-events"
-      DATA_BUCKET_NAME       = "tenkacloud-data-dev-123456789012"
-      TENKACLOUD_ENVIRONMENT = "dev"
-      TENANT_ACCESS_ROLE_ARN = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
-      ACCOUNT_ID             = "123456789012"
+      TABLE_NAME                  = "TenkaCloud-dev"
+      EVENT_BUS_NAME              = "tenkacloud-dev-tenant-events"
+      DATA_BUCKET_NAME            = "tenkacloud-data-dev-123456789012"
+      TENKACLOUD_ENVIRONMENT      = "dev"
+      TENANT_ACCESS_ROLE_ARN      = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-access"
+      TENANT_MAINTENANCE_ROLE_ARN = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-maintenance"
+      ACCOUNT_ID                  = "123456789012"
     })
     error_message = "The function must be told what it works on."
   }
@@ -60,35 +66,12 @@ run "provisions_tenants" {
     condition = jsondecode(output.configuration.policy_json) == {
       Version = "2012-10-17"
       Statement = [
+        # What modules/tenant-resources puts out, and is tested for.
         {
-          Sid      = "MarkPoolTenant"
-          Effect   = "Allow"
-          Action   = "s3:PutObject"
-          Resource = "arn:aws:s3:::tenkacloud-data-dev-123456789012/tenants/*/.tenkacloud.json"
-        },
-        {
-          Sid      = "CreateSiloBucket"
+          Sid      = "AStep"
           Effect   = "Allow"
           Action   = "s3:CreateBucket"
-          Resource = "arn:aws:s3:::tenkacloud-dev-silo-*"
-        },
-        {
-          Sid    = "HardenSiloBucket"
-          Effect = "Allow"
-          Action = [
-            "s3:PutEncryptionConfiguration",
-            "s3:PutBucketVersioning",
-            "s3:PutBucketTagging",
-            "s3:PutBucketPublicAccessBlock",
-            "s3:PutBucketPolicy",
-            "s3:ListBucket",
-            "s3:GetEncryptionConfiguration",
-            "s3:GetBucketTagging",
-            "s3:GetBucketPublicAccessBlock",
-            "s3:GetBucketPolicy",
-          ]
-          Resource  = "arn:aws:s3:::tenkacloud-dev-silo-*"
-          Condition = { StringEquals = { "aws:ResourceAccount" = "123456789012" } }
+          Resource = "arn:aws:s3:::a-bucket"
         },
         {
           Sid      = "ReadTenantOfReplay"
@@ -128,7 +111,7 @@ run "provisions_tenants" {
         },
       ]
     }
-    error_message = "The function must mark prefixes, make dedicated buckets, look at tenants and report, and nothing else."
+    error_message = "The function must make resources, look at tenants and report, and nothing else."
   }
 
   assert {
@@ -170,10 +153,12 @@ run "wrong_values_are_rejected" {
   }
 
   variables {
-    event_bus_name = "default"
+    event_bus_name        = "default"
+    resources_policy_json = "{}"
   }
 
   expect_failures = [
     var.event_bus_name,
+    var.resources_policy_json,
   ]
 }

@@ -51,13 +51,14 @@ run "protected" {
       "by-status-tier" = "GSI2PK GSI2SK KEYS_ONLY"
       "in-flight"      = "GSI3PK GSI3SK KEYS_ONLY"
       "failed"         = "GSI4PK GSI4SK KEYS_ONLY"
+      "due"            = "GSI5PK GSI5SK KEYS_ONLY"
     }
-    error_message = "The indexes must be these four, each with key attributes of its own."
+    error_message = "The indexes must be these five, each with key attributes of its own."
   }
 
   assert {
     condition = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == {
-      for name in ["PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "GSI4PK", "GSI4SK"] : name => "S"
+      for name in ["PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3PK", "GSI3SK", "GSI4PK", "GSI4SK", "GSI5PK", "GSI5SK"] : name => "S"
     }
     error_message = "Every key attribute must be a string."
   }

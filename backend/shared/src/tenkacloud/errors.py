@@ -6,6 +6,7 @@ TenkaCloudError
 │   └── NotInStateError         the record is not in a state in which this may be done to the tenant
 │       └── OperationInProgressError   something else is being done to it
 ├── PermanentError             AWS said no, and would say it again; becomes FAILED with a reason
+├── NotEmptyError              a store of a tenant that goes was written to after its purge; purge it again
 ├── PublishError               EventBridge did not take an event; AWS retries
 ├── NotReadyError              the record is not in the state that this message needs; AWS retries
 ├── NotVerifiedError           a request names no tenant that somebody has vouched for
@@ -39,6 +40,10 @@ class OperationInProgressError(NotInStateError):
 
 class PermanentError(TenkaCloudError):
     """An effect can't succeed however often it is tried. `str(error)` is the `failureReason`."""
+
+
+class NotEmptyError(TenkaCloudError):
+    """A store can't be removed: something was put into it since it was purged. Worth another purge."""
 
 
 class PublishError(TenkaCloudError):

@@ -51,6 +51,13 @@ module "stack" {
 
   # Shorter than on AWS, but longer than a laptop takes for some thousand tenants at once.
   stuck_after_seconds = 420
+
+  # Shorter, too, so that a whole life of a tenant can be seen at once. Nothing here is worth a day's wait.
+  drain_seconds              = 3
+  retire_after_seconds       = 5
+  verify_again_after_seconds = 5
+  retention_days_min         = 0
+  retention_days_default     = 0
 }
 
 locals {

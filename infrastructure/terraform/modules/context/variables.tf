@@ -59,3 +59,41 @@ variable "log_level" {
     error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
   }
 }
+
+variable "drain_seconds" {
+  description = "How long a tier move waits, once the tenant is read-only, for the requests that were under way."
+  type        = number
+  default     = 35
+  nullable    = false
+
+  # Locally the tests wait for it again and again, and send no requests that take that long.
+  validation {
+    condition     = var.drain_seconds >= (local.on_aws ? local.request_timeout_seconds : 1) && var.drain_seconds <= 900 && floor(var.drain_seconds) == var.drain_seconds
+    error_message = "drain_seconds must be a whole number, at most 900, and on AWS at least 29: as long as a request may take."
+  }
+}
+
+variable "retire_after_seconds" {
+  description = "How long a place that a tier move left is kept: as long as a session or a presigned URL may reach it."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  # Sessions last an hour, and so do the URLs that are signed with them. Where data may go, nobody need wait.
+  validation {
+    condition     = var.retire_after_seconds >= (var.profile == "protected" ? 3600 : 1) && floor(var.retire_after_seconds) == var.retire_after_seconds
+    error_message = "retire_after_seconds must be a whole number, and at least 3600 in a protected environment: as long as a session lasts."
+  }
+}
+
+variable "verify_again_after_seconds" {
+  description = "How long after its purge a tenant is looked for the second time, before its certificate is written."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.verify_again_after_seconds >= (var.profile == "protected" ? 3600 : 1) && floor(var.verify_again_after_seconds) == var.verify_again_after_seconds
+    error_message = "verify_again_after_seconds must be a whole number, and at least 3600 in a protected environment: as long as a session lasts."
+  }
+}

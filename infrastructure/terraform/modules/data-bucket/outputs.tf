@@ -1,14 +1,14 @@
 output "name" {
   description = "Name of the bucket."
-  value       = aws_s3_bucket.this.bucket
+  value       = module.bucket.name
 }
 
 output "policy_json" {
   description = "Policy of the bucket."
-  value       = data.aws_iam_policy_document.bucket.json
+  value       = module.bucket.policy_json
 }
 
 output "force_destroy" {
   description = "Whether the bucket goes with its data."
-  value       = aws_s3_bucket.this.force_destroy
+  value       = module.bucket.force_destroy
 }

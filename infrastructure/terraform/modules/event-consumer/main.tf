@@ -1,11 +1,11 @@
-# A function that EventBridge wakes: by an event of a bus, or by a schedule. An event that is not handled
+# A function that EventBridge wakes: by events of a bus, or by a schedule. An event that is not handled
 # is retried, and then kept in the dead-letter queue. A scheduled run that is missed or fails is not made
 # up for, and there is no queue: the next run finds the same work.
 locals {
   scheduled = var.schedule != null
 
-  # A rule for an event is named after it; on the default bus, where the schedules are, after its service.
-  rule_name = "${var.context.name_prefix}-${local.scheduled ? var.function.service : lower(replace(var.event.detail_type, "/([a-z0-9])([A-Z])/", "$1-$2"))}"
+  # A rule for events is named after the first; on the default bus, where the schedules are, after its service.
+  rule_name = "${var.context.name_prefix}-${local.scheduled ? var.function.service : lower(replace(var.event.detail_types[0], "/([a-z0-9])([A-Z])/", "$1-$2"))}"
   rule_arn  = "arn:${var.context.partition}:events:${var.context.region}:${var.context.account_id}:rule/${local.scheduled ? "" : "${var.event.bus_name}/"}${local.rule_name}"
 
   # Retries of EventBridge are for what it cannot hand to Lambda; of Lambda, for what it took and the
@@ -33,7 +33,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   name                = local.rule_name
   description         = one(var.schedule[*].description)
   event_bus_name      = one(var.event[*].bus_name)
-  event_pattern       = one([for event in var.event[*] : jsonencode({ source = [event.source], detail-type = [event.detail_type] })])
+  event_pattern       = one([for event in var.event[*] : jsonencode({ source = [event.source], detail-type = event.detail_types })])
   schedule_expression = one([for schedule in var.schedule[*] : "rate(${schedule.period_minutes} ${schedule.period_minutes == 1 ? "minute" : "minutes"})"])
   state               = one([for schedule in var.schedule[*] : schedule.enabled ? "ENABLED" : "DISABLED"])
 }
@@ -62,7 +62,7 @@ resource "aws_cloudwatch_event_target" "this" {
 }
 
 resource "aws_lambda_permission" "this" {
-  statement_id  = local.scheduled ? "${join("", [for word in split("-", var.function.service) : title(word)])}Schedule" : "${var.event.detail_type}Rule"
+  statement_id  = local.scheduled ? "${join("", [for word in split("-", var.function.service) : title(word)])}Schedule" : "${var.event.detail_types[0]}Rule"
   action        = "lambda:InvokeFunction"
   function_name = module.function.function.name
   principal     = "events.amazonaws.com"

@@ -21,18 +21,18 @@ variable "function" {
 }
 
 variable "event" {
-  description = "The event that wakes the function: the bus that carries it, its source, and its detail type."
-  type        = object({ bus_name = string, source = string, detail_type = string })
+  description = "The events that wake the function: the bus that carries them, their source, and their detail types. The rule is named after the first, which therefore stays the first."
+  type        = object({ bus_name = string, source = string, detail_types = list(string) })
   default     = null
 
   validation {
     condition     = (var.event == null) != (var.schedule == null)
-    error_message = "A function is woken either by an event or by a schedule."
+    error_message = "A function is woken either by events or by a schedule."
   }
 
   validation {
-    condition     = try(var.event.detail_type, null) == null || can(regex("^([A-Z][a-z0-9]+)+$", var.event.detail_type))
-    error_message = "event.detail_type must be words in capitals such as TenantOnboarding: the rule is named after it."
+    condition     = var.event == null || try(length(var.event.detail_types) > 0 && alltrue([for name in var.event.detail_types : can(regex("^([A-Z][a-z0-9]+)+$", name))]), false)
+    error_message = "event.detail_types must be words in capitals such as TenantOnboarding, at least one: the rule is named after the first."
   }
 }
 

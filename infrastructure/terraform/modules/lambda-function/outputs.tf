@@ -27,3 +27,8 @@ output "configuration" {
     dead_letter_queue_policy_json  = one(aws_sqs_queue.dead_letter[*].policy)
   }
 }
+
+output "dead_letter_queue" {
+  description = "The queue alone, for what the function itself needs: its other outputs wait for the function."
+  value       = one([for queue in aws_sqs_queue.dead_letter : { name = queue.name, arn = "arn:${var.context.partition}:sqs:${var.context.region}:${var.context.account_id}:${queue.name}" }])
+}

@@ -32,7 +32,7 @@ module "function" {
   plane       = "application"
   description = "Keeps the problems of each tenant's competitions, and their files"
   policy_json = data.aws_iam_policy_document.this.json
-  timeout     = 29 # API Gateway waits 30 seconds at most
+  timeout     = var.context.request_timeout_seconds
   memory_size = 512
   synchronous = true
 

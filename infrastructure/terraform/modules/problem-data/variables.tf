@@ -4,6 +4,8 @@ variable "context" {
     environment = string, name_prefix = string, account_id = string, region = string, partition = string
     zip_path    = string, log_retention_days = number, function_environment = map(string)
     table_name  = string, data_table_name = string, data_bucket_name = string, tenant_access_role_arn = string
+
+    request_timeout_seconds = number
   })
 }
 

@@ -12,9 +12,15 @@ module "consumer" {
   context = var.context
 
   event = {
-    bus_name    = var.event_bus_name
-    source      = "tenkacloud.application-plane"
-    detail_type = "TenantProvisioned"
+    bus_name = var.event_bus_name
+    source   = "tenkacloud.application-plane"
+    detail_types = [
+      "TenantProvisioned",
+      "TenantTierChanged",
+      "TenantExported",
+      "TenantDeprovisioned",
+      "TenantOperationProgressed",
+    ]
   }
 
   function = {
@@ -24,7 +30,10 @@ module "consumer" {
     policy_json = data.aws_iam_policy_document.this.json
 
     environment_variables = {
-      TABLE_NAME = var.context.table_name
+      TABLE_NAME                 = var.context.table_name
+      DRAIN_SECONDS              = tostring(var.context.waits.drain_seconds)
+      RETIRE_AFTER_SECONDS       = tostring(var.context.waits.retire_after_seconds)
+      VERIFY_AGAIN_AFTER_SECONDS = tostring(var.context.waits.verify_again_after_seconds)
     }
   }
 }

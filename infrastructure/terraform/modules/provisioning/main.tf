@@ -8,8 +8,9 @@ locals {
   }
   becomes_pending = { provisioningStatus = { S = ["PENDING"] } }
 
-  # Only a tenant that enters PENDING wakes the function: written so, changed to it, changed to it
-  # from a record that had no status, or written so once more. Its own writes to the table do not.
+  # A tenant that enters PENDING wakes the function: written so, changed to it, changed to it from a record
+  # that had no status, or written so once more. So does one whose record says that something else is to be
+  # published. The function's own writes to the table do not. Lambda takes five patterns.
   stream_filter_patterns = [
     jsonencode({
       eventName = ["INSERT"]
@@ -41,6 +42,13 @@ locals {
         Keys     = local.tenant_keys
         NewImage = merge(local.becomes_pending, { GSI3PK = { S = [{ exists = false }] } })
         OldImage = local.becomes_pending
+      }
+    }),
+    jsonencode({
+      eventName = ["MODIFY"]
+      dynamodb = {
+        Keys     = local.tenant_keys
+        NewImage = { outbox = { S = [{ exists = true }] } }
       }
     }),
   ]
@@ -80,7 +88,14 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "StringEqualsIfExists"
       variable = "events:detail-type"
-      values   = ["TenantOnboarding"]
+      values = [
+        "TenantOnboarding",
+        "TenantTierChanging",
+        "TenantExporting",
+        "TenantOffboarding",
+        "TenantSuspended",
+        "TenantReactivated",
+      ]
     }
   }
 }
@@ -91,7 +106,7 @@ module "function" {
   context     = var.context
   service     = "provisioning"
   plane       = "control"
-  description = "Asks the application plane to provision each tenant that becomes PENDING"
+  description = "Publishes what the tenants' records ask for: onboardings, operations, and changes of status"
   policy_json = data.aws_iam_policy_document.this.json
   timeout     = 120
 

@@ -41,11 +41,11 @@ locals {
 }
 
 data "aws_iam_policy_document" "this" {
-  # The sparse index and nothing else: the table can't be listed with this.
+  # The sparse indexes and nothing else: the table can't be listed with this.
   statement {
     sid       = "FindStuckTenants"
     actions   = ["dynamodb:Query"]
-    resources = ["${local.table_arn}/index/in-flight"]
+    resources = ["${local.table_arn}/index/due", "${local.table_arn}/index/in-flight"]
   }
 
   statement {
@@ -102,10 +102,14 @@ module "consumer" {
     reserved_concurrent_executions = var.reserved_concurrent_executions
 
     environment_variables = {
-      TABLE_NAME            = var.context.table_name
-      EVENT_BUS_NAME        = var.context.event_bus_name
-      STUCK_AFTER_SECONDS   = tostring(var.stuck_after_seconds)
-      AUTOMATIC_RETRIES_MAX = tostring(var.automatic_retries_max)
+      TABLE_NAME                 = var.context.table_name
+      EVENT_BUS_NAME             = var.context.event_bus_name
+      STUCK_AFTER_SECONDS        = tostring(var.stuck_after_seconds)
+      AUTOMATIC_RETRIES_MAX      = tostring(var.automatic_retries_max)
+      DRAIN_SECONDS              = tostring(var.context.waits.drain_seconds)
+      RETIRE_AFTER_SECONDS       = tostring(var.context.waits.retire_after_seconds)
+      VERIFY_AGAIN_AFTER_SECONDS = tostring(var.context.waits.verify_again_after_seconds)
+      EXPORT_RETENTION_DAYS      = tostring(var.export_retention_days)
     }
   }
 }

@@ -4,6 +4,8 @@ variable "context" {
     environment = string, name_prefix = string, account_id = string, region = string, partition = string
     zip_path    = string, log_retention_days = number, function_environment = map(string)
     table_name  = string, event_bus_name = string
+
+    waits = object({ drain_seconds = number, retire_after_seconds = number, verify_again_after_seconds = number })
   })
 }
 
@@ -53,4 +55,9 @@ variable "reserved_concurrent_executions" {
     condition     = contains([-1, 1], var.reserved_concurrent_executions)
     error_message = "reserved_concurrent_executions must be 1 or -1."
   }
+}
+
+variable "export_retention_days" {
+  description = "How long the exports that are made of tenants that leave can be fetched, in days."
+  type        = number
 }

@@ -5,14 +5,20 @@ locals {
   services = {
     provisioning            = module.provisioning
     tenant-provisioner      = module.tenant_provisioner
+    tenant-mover            = module.tenant_mover
+    tenant-deprovisioner    = module.tenant_deprovisioner
     provisioning-completion = module.provisioning_completion
     reconciler              = module.reconciler
     canary                  = module.canary
     problem-data            = module.problem_data
   }
 
-  # The services that act for tenants. Names, since the role and their functions need each other.
-  tenant_services = ["problem-data"]
+  # The services that act for tenants, and those that do maintenance on their data. Names, since the roles
+  # and their functions need each other.
+  tenant_services      = ["problem-data"]
+  maintenance_services = ["tenant-mover", "tenant-deprovisioner"]
+
+  application_role_arn_prefix = "arn:${local.context.partition}:iam::${local.context.account_id}:role/tenkacloud/${local.context.environment}/application-plane/${local.context.name_prefix}-"
 }
 
 module "context" {
@@ -23,6 +29,10 @@ module "context" {
   zip_path           = var.zip_path
   log_retention_days = var.log_retention_days
   log_level          = var.log_level
+
+  drain_seconds              = var.drain_seconds
+  retire_after_seconds       = var.retire_after_seconds
+  verify_again_after_seconds = var.verify_again_after_seconds
 }
 
 module "tenant_table" {
@@ -53,15 +63,34 @@ module "data_bucket" {
   force_destroy = local.context.disposable
 }
 
+module "exports_bucket" {
+  source = "../exports-bucket"
+
+  context        = local.context
+  force_destroy  = local.context.disposable
+  retention_days = var.export_retention_days
+}
+
 module "tenant_access" {
   source = "../tenant-access"
 
   context = local.context
 
-  trusted_role_arns = [
-    for service in local.tenant_services :
-    "arn:${local.context.partition}:iam::${local.context.account_id}:role/tenkacloud/${local.context.environment}/application-plane/${local.context.name_prefix}-${service}"
-  ]
+  trusted_role_arns = [for service in local.tenant_services : "${local.application_role_arn_prefix}${service}"]
+}
+
+module "tenant_maintenance" {
+  source = "../tenant-maintenance"
+
+  context = local.context
+
+  trusted_role_arns = [for service in local.maintenance_services : "${local.application_role_arn_prefix}${service}"]
+}
+
+module "tenant_resources" {
+  source = "../tenant-resources"
+
+  context = local.context
 }
 
 module "provisioning" {
@@ -74,8 +103,26 @@ module "provisioning" {
 module "tenant_provisioner" {
   source = "../tenant-provisioner"
 
-  context        = local.context
-  event_bus_name = module.event_bus.name
+  context               = local.context
+  event_bus_name        = module.event_bus.name
+  resources_policy_json = module.tenant_resources.ensure_policy_json
+}
+
+module "tenant_mover" {
+  source = "../tenant-mover"
+
+  context                   = local.context
+  event_bus_name            = module.event_bus.name
+  resources_policy_json     = module.tenant_resources.move_policy_json
+  multipart_threshold_bytes = var.multipart_threshold_bytes
+}
+
+module "tenant_deprovisioner" {
+  source = "../tenant-deprovisioner"
+
+  context               = local.context
+  event_bus_name        = module.event_bus.name
+  resources_policy_json = module.tenant_resources.remove_policy_json
 }
 
 module "provisioning_completion" {
@@ -92,6 +139,7 @@ module "reconciler" {
   stuck_after_seconds   = var.stuck_after_seconds
   automatic_retries_max = var.automatic_retries_max
   period_minutes        = var.sweep_period_minutes
+  export_retention_days = var.export_retention_days
 }
 
 module "canary" {

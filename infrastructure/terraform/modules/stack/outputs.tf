@@ -43,11 +43,20 @@ output "deployment" {
     event_archive_name     = module.event_bus.archive_name
     function_role_names    = { for name, service in local.services : name => service.function.role_name }
     log_group_names        = { for name, service in local.services : name => service.function.log_group_name }
+    exports_bucket_name    = module.exports_bucket.name
     stream_filter_patterns = module.provisioning.stream_filter_patterns
 
     # The patterns, in JSON, of the events that services are woken by, and the settings of services that have some.
     event_patterns = { for name, service in local.services : name => service.function.event_pattern if lookup(service.function, "event_rule_name", null) != null }
     settings       = { for name, service in local.services : name => service.settings if can(service.settings) }
+
+    # Who does maintenance on tenants' data, and how long what takes time in a tenant's life may or must take.
+    tenant_maintenance_role_arn = module.tenant_maintenance.role_arn
+    lifecycle = merge(local.context.waits, module.tenant_mover.settings, {
+      retention_days_min     = var.retention_days_min
+      retention_days_default = var.retention_days_default
+      export_retention_days  = var.export_retention_days
+    })
 
     # The tokens that the API takes, and where it answers. A pool of users is here where the root makes one.
     problem_data_api_url = module.tenant_api.endpoint

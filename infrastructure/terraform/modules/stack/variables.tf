@@ -56,6 +56,64 @@ variable "canary_period_minutes" {
   default     = null
 }
 
+variable "drain_seconds" {
+  description = "How long a tier move waits, once the tenant is read-only, for the requests that were under way; 35 by default."
+  type        = number
+  default     = null
+}
+
+variable "retire_after_seconds" {
+  description = "How long a place that a tier move left is kept; 3600 by default."
+  type        = number
+  default     = null
+}
+
+variable "verify_again_after_seconds" {
+  description = "How long after its purge a tenant is looked for the second time; 3600 by default."
+  type        = number
+  default     = null
+}
+
+variable "retention_days_min" {
+  description = "How long a tenant that leaves can be brought back, in days, at least."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.retention_days_min >= 0 && var.retention_days_min <= 400 && floor(var.retention_days_min) == var.retention_days_min
+    error_message = "retention_days_min must be a whole number from 0 to 400."
+  }
+
+  # Where data is protected, nobody may purge a tenant on the day of a mistake.
+  validation {
+    condition     = var.retention_days_min >= 1 || var.profile != "protected"
+    error_message = "retention_days_min must be at least 1 in a protected environment."
+  }
+}
+
+variable "retention_days_default" {
+  description = "How long a tenant that leaves can be brought back, in days, where nothing is said."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.retention_days_default >= var.retention_days_min && var.retention_days_default <= 400 && floor(var.retention_days_default) == var.retention_days_default
+    error_message = "retention_days_default must be a whole number from retention_days_min to 400."
+  }
+}
+
+variable "export_retention_days" {
+  description = "How long an export can be fetched, in days."
+  type        = number
+  default     = 7
+}
+
+variable "multipart_threshold_bytes" {
+  description = "Size from which an object is copied in parts, in bytes; 5 GiB by default, the most that S3 copies in one request."
+  type        = number
+  default     = null
+}
+
 variable "jwt_issuer" {
   description = "Who signs the clients' tokens: the URL that stands in their iss claim, of any OpenID Connect provider."
   type        = string

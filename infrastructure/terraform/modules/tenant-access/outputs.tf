@@ -15,5 +15,5 @@ output "policy_json" {
 
 output "assume_role_policy_json" {
   description = "Who may start a tenant's session, and how."
-  value       = data.aws_iam_policy_document.assume_role.json
+  value       = module.session.assume_role_policy_json
 }

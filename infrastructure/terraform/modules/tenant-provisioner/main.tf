@@ -1,47 +1,10 @@
 locals {
-  event_bus_arn   = "arn:${var.context.partition}:events:${var.context.region}:${var.context.account_id}:event-bus/${var.event_bus_name}"
-  data_bucket_arn = "arn:${var.context.partition}:s3:::${var.context.data_bucket_name}"
-  table_arn       = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
-  silo_bucket_arn = "arn:${var.context.partition}:s3:::${var.context.name_prefix}-silo-*"
+  event_bus_arn = "arn:${var.context.partition}:events:${var.context.region}:${var.context.account_id}:event-bus/${var.event_bus_name}"
+  table_arn     = "arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"
 }
 
 data "aws_iam_policy_document" "this" {
-  # Only the marker of a tenant's prefix: the function can neither read nor write tenants' data.
-  statement {
-    sid       = "MarkPoolTenant"
-    actions   = ["s3:PutObject"]
-    resources = ["${local.data_bucket_arn}/tenants/*/.tenkacloud.json"]
-  }
-
-  statement {
-    sid       = "CreateSiloBucket"
-    actions   = ["s3:CreateBucket"]
-    resources = [local.silo_bucket_arn]
-  }
-
-  # Bucket names are global: a name somebody else took first must not be written to.
-  statement {
-    sid = "HardenSiloBucket"
-    actions = [
-      "s3:GetBucketPolicy",
-      "s3:GetBucketPublicAccessBlock",
-      "s3:GetBucketTagging",
-      "s3:GetEncryptionConfiguration",
-      "s3:ListBucket",
-      "s3:PutBucketPolicy",
-      "s3:PutBucketPublicAccessBlock",
-      "s3:PutBucketTagging",
-      "s3:PutBucketVersioning",
-      "s3:PutEncryptionConfiguration",
-    ]
-    resources = [local.silo_bucket_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceAccount"
-      values   = [var.context.account_id]
-    }
-  }
+  source_policy_documents = [var.resources_policy_json]
 
   # Before it builds what a replayed event asks for: is the tenant still there?
   statement {
@@ -76,9 +39,9 @@ module "consumer" {
   context = var.context
 
   event = {
-    bus_name    = var.event_bus_name
-    source      = "tenkacloud.control-plane"
-    detail_type = "TenantOnboarding"
+    bus_name     = var.event_bus_name
+    source       = "tenkacloud.control-plane"
+    detail_types = ["TenantOnboarding"]
   }
 
   function = {
@@ -88,12 +51,13 @@ module "consumer" {
     policy_json = data.aws_iam_policy_document.this.json
 
     environment_variables = {
-      TABLE_NAME             = var.context.table_name
-      EVENT_BUS_NAME         = var.event_bus_name
-      DATA_BUCKET_NAME       = var.context.data_bucket_name
-      TENKACLOUD_ENVIRONMENT = var.context.environment
-      TENANT_ACCESS_ROLE_ARN = var.context.tenant_access_role_arn
-      ACCOUNT_ID             = var.context.account_id
+      TABLE_NAME                  = var.context.table_name
+      EVENT_BUS_NAME              = var.event_bus_name
+      DATA_BUCKET_NAME            = var.context.data_bucket_name
+      TENKACLOUD_ENVIRONMENT      = var.context.environment
+      TENANT_ACCESS_ROLE_ARN      = var.context.tenant_access_role_arn
+      TENANT_MAINTENANCE_ROLE_ARN = var.context.tenant_maintenance_role_arn
+      ACCOUNT_ID                  = var.context.account_id
     }
   }
 }

@@ -1,12 +1,14 @@
 locals {
   # Every index has key attributes of its own, so an item is in an index only if it says so.
-  # "in-flight" and "failed" are sparse: they hold the tenants being provisioned and those whose
-  # provisioning failed, and nothing else, so reading one costs no more as tenants accumulate.
+  # "in-flight", "failed" and "due" are sparse: they hold the tenants of which a result is awaited, those
+  # of which something failed, and those of which something is to be done later, and nothing else. So
+  # reading one costs no more as tenants accumulate.
   indexes = {
     "by-slug"        = { hash_key = "GSI1PK", range_key = "GSI1SK" }
     "by-status-tier" = { hash_key = "GSI2PK", range_key = "GSI2SK" }
     "in-flight"      = { hash_key = "GSI3PK", range_key = "GSI3SK" }
     "failed"         = { hash_key = "GSI4PK", range_key = "GSI4SK" }
+    "due"            = { hash_key = "GSI5PK", range_key = "GSI5SK" }
   }
 
   key_attributes = concat(

@@ -1,6 +1,6 @@
 """Taking one event from the bus: what all EventBridge consumers have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from tenkacloud.events.contract import Correlation, Envelope, Event, InvalidEven
 from tenkacloud.events.dead_letters import DeadLetters
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
+from tenkacloud.tenants.validation import parse_object, truncated_repr
 
 #: What EventBridge adds to the envelope of an event that a replay brings from the archive.
 REPLAY_NAME: Final = "replay-name"
@@ -52,17 +53,7 @@ class EventConsumer(Generic[_E]):
         try:
             self._consume(event)
         except InvalidFieldError as error:
-            reason = error.error if isinstance(error, InvalidEventError) else error
-            self.dead_letters.reject(
-                event,
-                reason,
-                request_id=context.aws_request_id,
-                function_arn=context.invoked_function_arn,
-                now=self.clock.now(),
-            )
-            metrics.add_metric("EventRejected", MetricUnit.Count, 1)
-            # The reason says it all; a stack trace would only say where we looked.
-            logger.error("Event rejected: see the dead-letter queue", reason=str(reason))
+            _reject(event, error, context, self.dead_letters, self.clock)
         except Exception:
             logger.exception("Event failed")
             metrics.add_metric("EventFailed", MetricUnit.Count, 1)
@@ -91,3 +82,65 @@ class EventConsumer(Generic[_E]):
         metrics.add_metric("ReplayIgnored", MetricUnit.Count, 1)
         logger.info("Replayed event ignored", replay=event[REPLAY_NAME])
         return False
+
+
+@dataclass(frozen=True)
+class EventRouter:
+    """Hands each event to the consumer of its kind: for a function that takes several detail types."""
+
+    consumers: Sequence[EventConsumer[Any]]
+    dead_letters: DeadLetters
+    clock: Clock
+
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """The events that it takes."""
+        return tuple(consumer.event for consumer in self.consumers)
+
+    def consume(self, event: dict[str, Any], context: LambdaContext) -> None:
+        """Handle one event as EventBridge delivers it. One of another kind goes to the dead-letter queue.
+
+        Raises:
+            Exception: whatever the consumer raises.
+        """
+        try:
+            consumer = self._consumer_of(event)
+        except InvalidFieldError as error:
+            _reject(event, error, context, self.dead_letters, self.clock)
+        else:
+            consumer.consume(event, context)
+
+    def _consumer_of(self, event: object) -> EventConsumer[Any]:
+        """Return the consumer of an event.
+
+        Raises:
+            InvalidFieldError: there is none; a rule or a caller sends what it should not.
+        """
+        fields = parse_object("event", event)
+        source, detail_type = fields.get("source"), fields.get("detail-type")
+        for consumer in self.consumers:
+            if (source, detail_type) == (consumer.event.SOURCE, consumer.event.DETAIL_TYPE):
+                return consumer
+        if source not in [event.SOURCE for event in self.events]:
+            wrong, value, allowed = "source", source, [event.SOURCE for event in self.events]
+        else:
+            wrong, value, allowed = "detail-type", detail_type, [event.DETAIL_TYPE for event in self.events]
+        expected = ", ".join(dict.fromkeys(allowed))
+        raise InvalidFieldError(wrong, f"{truncated_repr(value)} is not one of {expected}")
+
+
+def _reject(
+    event: Any, error: InvalidFieldError, context: LambdaContext, dead_letters: DeadLetters, clock: Clock
+) -> None:
+    """Put an event that no retry mends into the dead-letter queue, with the reason."""
+    reason = error.error if isinstance(error, InvalidEventError) else error
+    dead_letters.reject(
+        event,
+        reason,
+        request_id=context.aws_request_id,
+        function_arn=context.invoked_function_arn,
+        now=clock.now(),
+    )
+    metrics.add_metric("EventRejected", MetricUnit.Count, 1)
+    # The reason says it all; a stack trace would only say where we looked.
+    logger.error("Event rejected: see the dead-letter queue", reason=str(reason))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import boto3
 import botocore.loaders
@@ -14,6 +15,7 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
@@ -48,6 +50,9 @@ class SessionCredentials:
 class Clients:
     """The clients of one function, each made when it is first used: one costs a cold start some 50 ms."""
 
+    #: boto3 promises no thread-safety when a client is made, and steps that go together may each make one.
+    _making: ClassVar[Lock] = Lock()
+
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":
         """DynamoDB."""
@@ -58,6 +63,12 @@ class Clients:
     def events(self) -> "EventBridgeClient":
         """EventBridge."""
         client: EventBridgeClient = self._make("events")
+        return client
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        client: CloudWatchLogsClient = self._make("logs")
         return client
 
     @cached_property
@@ -109,7 +120,8 @@ class Clients:
         return botocore.loaders.create_loader()
 
     def _make(self, service: Any, **options: Any) -> Any:
-        return boto3.client(service, config=CLIENT_CONFIG, **options)
+        with self._making:
+            return boto3.client(service, config=CLIENT_CONFIG, **options)
 
 
 def one_by_one(calls: Sequence[Call]) -> list[BaseException | None]:

@@ -1,12 +1,11 @@
 """Provisioning one tenant and reporting what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from tenant_provisioner import decisions
-from tenant_provisioner.types import Provisioner, Resources
 from tenkacloud.errors import InvalidFieldError, PermanentError
 from tenkacloud.events.bus import EventBus
 from tenkacloud.events.contract import Correlation
@@ -14,9 +13,10 @@ from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.platform.clock import Clock, rfc3339
 from tenkacloud.platform.telemetry import logger, metrics
+from tenkacloud.provisioners.catalogue import Catalogue
+from tenkacloud.provisioners.types import TenantSpec
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.repository import TenantRepository
-from tenkacloud.tenants.validation import Tier
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TenantProvisioner:
     `repository` returns the tenant table; it is called for replays only.
     """
 
-    provisioners: Mapping[Tier, Provisioner]
+    catalogue: Catalogue
     bus: EventBus
     repository: Callable[[], TenantRepository]
     clock: Clock
@@ -38,16 +38,16 @@ class TenantProvisioner:
             PublishError: the result could not be published; the next delivery does both again.
             botocore.exceptions.ClientError: AWS failed in a way that a retry may mend.
         """
-        resources: Resources = {}
+        resources: dict[str, str] = {}
         reason = None
         try:
-            resources = self.provisioners[request.tier].provision(request)
+            resources = self.catalogue.ensure(TenantSpec(request.tenant_id, request.slug, request.tier))
         except PermanentError as failure:
             reason = str(failure)
         self._report(
             ProvisioningResult(
                 tenant_id=request.tenant_id,
-                resources={name: str(resource) for name, resource in resources.items()},
+                resources=resources,
                 timestamp=rfc3339(self.clock.now()),
                 failure_reason=reason,
                 attempt=request.attempt,

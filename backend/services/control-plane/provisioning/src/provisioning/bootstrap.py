@@ -10,8 +10,8 @@ from provisioning.service import Provisioning
 from tenkacloud.events.bus import EventBus
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.clock import Clock
-from tenkacloud.tenants.onboarding_requester import OnboardingRequester
 from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.requester import Requester
 
 _WRITER: Final = "provisioning"
 
@@ -30,4 +30,4 @@ def bootstrap(
     """Return what takes a batch of the tenant table's stream, and returns `batchItemFailures`."""
     repository = TenantRepository(clients.dynamodb, settings.table_name, _WRITER, clock)
     bus = EventBus(clients.events, settings.event_bus_name)
-    return Provisioning(repository, OnboardingRequester(repository, bus), clock).handle
+    return Provisioning(repository, Requester(repository, bus), clock).handle

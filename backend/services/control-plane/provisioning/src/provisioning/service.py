@@ -17,9 +17,9 @@ from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import TENANT_PREFIX
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
-from tenkacloud.tenants.onboarding_requester import OnboardingRequester, chunks
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.requester import Requester, chunks
 from tenkacloud.tenants.transitions.transition import NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
@@ -74,7 +74,7 @@ class Provisioning:
     """Requests every tenant that entered PENDING of the application plane."""
 
     repository: TenantRepository
-    requester: OnboardingRequester
+    requester: Requester
     clock: Clock
 
     def handle(self, event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:

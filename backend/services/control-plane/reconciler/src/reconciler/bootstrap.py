@@ -11,8 +11,8 @@ from reconciler.service import Reconciler
 from tenkacloud.events.bus import EventBus
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.clock import Clock
-from tenkacloud.tenants.onboarding_requester import OnboardingRequester
 from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.requester import Requester
 
 _WRITER: Final = "reconciler"
 
@@ -35,7 +35,7 @@ def bootstrap(
     bus = EventBus(clients.events, settings.event_bus_name)
     return Reconciler(
         repository=repository,
-        requester=OnboardingRequester(repository, bus),
+        requester=Requester(repository, bus),
         bus=bus,
         stuck_after=timedelta(seconds=settings.stuck_after_seconds),
         automatic_retries_max=settings.automatic_retries_max,

@@ -16,8 +16,8 @@ from tenkacloud.platform.clock import Clock, rfc3339
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
-from tenkacloud.tenants.onboarding_requester import OnboardingRequester, chunks
 from tenkacloud.tenants.repository import InFlight, TenantRepository
+from tenkacloud.tenants.requester import Requester, chunks
 from tenkacloud.tenants.transitions.transition import NotApplied, Outcome, Transition
 
 #: What one page can take when AWS does not answer at all: a read, and the two calls after which a page ends.
@@ -43,7 +43,7 @@ class Reconciler:
     """
 
     repository: TenantRepository
-    requester: OnboardingRequester
+    requester: Requester
     bus: EventBus
     stuck_after: timedelta
     automatic_retries_max: int

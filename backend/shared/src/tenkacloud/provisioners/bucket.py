@@ -60,6 +60,14 @@ class Bucket:
         """Turn versioning on."""
         self.s3.put_bucket_versioning(**self._target, VersioningConfiguration=VERSIONING)
 
+    def versioning(self) -> str | None:
+        """Return whether versions are kept: `Enabled`, `Suspended`, or None, which they never were."""
+        return self.s3.get_bucket_versioning(**self._target).get("Status")
+
+    def delete(self) -> None:
+        """Delete it; it has to be empty."""
+        self.s3.delete_bucket(**self._target)
+
     def is_closed(self) -> bool:
         """Tell whether all public access is blocked."""
         try:

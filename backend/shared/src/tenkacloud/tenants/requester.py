@@ -1,31 +1,45 @@
-"""Requesting tenants of the application plane: publish, then mark, ten at a time.
+"""Publishing what a record requests, and writing that it was: publish, then mark, ten at a time.
 
 Publish first: a crash between the two publishes again, and every consumer bears that. The other way round it
-would lose the tenant. Both are batched: ten tenants cost one PutEvents call and one transaction.
+would lose the request. Both are batched: ten requests cost one PutEvents call and one transaction.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tenkacloud.errors import PublishError
 from tenkacloud.events.bus import ENTRIES_MAX, EventBus
-from tenkacloud.tenants.onboarding_request import OnboardingRequest
+from tenkacloud.events.contract import Event
 from tenkacloud.tenants.repository import TenantRepository
-from tenkacloud.tenants.transitions.transition import Outcome
+from tenkacloud.tenants.transitions.transition import Outcome, Transition
 
 _T = TypeVar("_T")
 
 
+class Request(Protocol):
+    """An event to publish, and the change of a record that says it was published."""
+
+    @property
+    def event(self) -> Event:
+        """What to publish."""
+        ...
+
+    @property
+    def mark(self) -> Transition:
+        """What to write then."""
+        ...
+
+
 @dataclass(frozen=True)
-class OnboardingRequester:
-    """The tenant table and the bus, as those who request tenants use them."""
+class Requester:
+    """The tenant table and the bus, as those who publish what records request use them."""
 
     repository: TenantRepository
     bus: EventBus
 
-    def request(self, requests: Sequence[OnboardingRequest]) -> list[Outcome | Exception]:
-        """Request up to ten tenants; return what became of each mark, or why it was not requested.
+    def request(self, requests: Sequence[Request]) -> list[Outcome | Exception]:
+        """Publish and mark up to ten requests; return what became of each mark, or why there is none.
 
         A mark that was not applied is no failure: see `why_not_marked`.
 

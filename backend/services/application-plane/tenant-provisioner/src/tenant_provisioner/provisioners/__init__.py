@@ -1,1 +1,0 @@
-"""One provisioner per isolation model."""

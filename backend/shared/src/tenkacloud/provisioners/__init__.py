@@ -1,0 +1,1 @@
+"""What a tenant gets: one file for each step, found by `catalogue` (`docs/provisioners.md`)."""

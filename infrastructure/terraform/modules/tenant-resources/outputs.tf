@@ -1,0 +1,14 @@
+output "ensure_policy_json" {
+  description = "What makes tenants' resources."
+  value       = data.aws_iam_policy_document.this["ensure"].json
+}
+
+output "remove_policy_json" {
+  description = "What removes tenants' resources."
+  value       = data.aws_iam_policy_document.this["remove"].json
+}
+
+output "move_policy_json" {
+  description = "What makes tenants' resources in one place and removes them in another."
+  value       = data.aws_iam_policy_document.this["move"].json
+}
