@@ -1,6 +1,5 @@
 """One deployed environment: the names that Terraform put out, and where to look when something is wrong."""
 
-import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field

@@ -6,6 +6,7 @@ but its tombstone and its certificate.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,7 @@ class _Afterlife:
     def replay(self, tenants: Sequence[Tenant], since: datetime) -> int:
         """Replay the archive, and wait until what that makes is made; return how many events were theirs."""
         before = {tenant.id: self._seen(tenant) for tenant in tenants}
+        began = time.time()
         now = datetime.now(UTC)
         replaying.replay(
             Environment(self.deployment, self.clients),
@@ -128,27 +130,39 @@ class _Afterlife:
             tell=lambda _: None,
         )
         for tenant in tenants:
-            self._wait_until_answered(tenant, before[tenant.id])
+            self._wait_until_handled(tenant, before[tenant.id], began)
         return sum(sum(counts.values()) for counts in before.values())
 
     def _seen(self, tenant: Tenant) -> Counter[str]:
         return Counter(copy.kind for copy in self.bus.of(tenant.id))
 
-    def _wait_until_answered(self, tenant: Tenant, before: Counter[str]) -> None:
-        """Wait until each onboarding that was sent again is answered: then it makes nothing any more."""
-        onboardings = before[TenantOnboarding.DETAIL_TYPE]
-        wanted = Counter(
-            {
-                TenantOnboarding.DETAIL_TYPE: 2 * onboardings,
-                ProvisioningResult.DETAIL_TYPE: 2 * before[ProvisioningResult.DETAIL_TYPE] + onboardings,
-            }
-        )
+    def _wait_until_handled(self, tenant: Tenant, before: Counter[str], began: float) -> None:
+        """Wait until all events came again, and the provisioner is done with its own: it makes nothing then."""
+        wanted = Counter({kind: 2 * count for kind, count in before.items()})
         wait_until(
             lambda: f"{tenant.id}: events {dict(wanted)} (there are {dict(self._seen(tenant))})",
             lambda: self._seen(tenant) >= wanted,
             self.timeout,
             poll=_POLL,
         )
+        self._wait_for_provisioner(tenant, before[TenantOnboarding.DETAIL_TYPE], began)
+
+    def _wait_for_provisioner(self, tenant: Tenant, count: int, began: float) -> None:
+        """Wait until the provisioner has said something of a tenant so often: once for each event, at least."""
+        wait_until(
+            f"{PROVISIONER} to be through with {count} old events of {tenant.id}",
+            lambda: len(self._said_of(tenant, began)) >= count,
+            self.timeout,
+            poll=_POLL,
+        )
+
+    def _said_of(self, tenant: Tenant, began: float) -> list[str]:
+        pages = self.clients.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=self.deployment.log_group_names[PROVISIONER],
+            filterPattern=f'"{tenant.id}"',
+            startTime=int(began * 1000),
+        )
+        return [event["message"] for page in pages for event in page["events"]]
 
     def redrive(self, tenants: Sequence[Tenant]) -> None:
         """Have the old events of the onboarding lie in the dead-letter queues, and bring them back by force.
@@ -170,7 +184,7 @@ class _Afterlife:
             "detail-type": copy.kind,
             "detail": copy.detail,
         }
-        answered = self._seen(tenant)[ProvisioningResult.DETAIL_TYPE]
+        began = time.time()
         sent = self.clients.sqs.send_message(
             QueueUrl=self.deployment.dead_letter_queue_urls[service], MessageBody=json.dumps(event)
         )
@@ -188,12 +202,7 @@ class _Afterlife:
         for _ in dead_letters.discard(environment, selection, clock, only=None, export=None):
             pass
         if service == PROVISIONER:
-            wait_until(
-                f"{tenant.id}: its old onboarding to be answered",
-                lambda: self._seen(tenant)[ProvisioningResult.DETAIL_TYPE] > answered,
-                self.timeout,
-                poll=_POLL,
-            )
+            self._wait_for_provisioner(tenant, 1, began)
 
     def write_over(self, tenants: Sequence[Tenant]) -> None:
         """Write each tenant's first record over its tombstone, and wait until the tombstone is back."""
