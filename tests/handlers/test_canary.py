@@ -43,6 +43,10 @@ def record(status: str, seconds: float = 60, **attributes: Any) -> dict[str, Any
         (record("PROVISIONING", 7 * 3600), Wait("PROVISIONING", 7 * 3600.0)),
         (record("PENDING", requestedAt={"S": "?"}), Replace("PENDING", reason="nobody came for it")),
         (record("?"), Replace("?", reason="its status is unknown")),
+        # An operator offboards it, or does something else to it
+        ({**record("COMPLETED"), "status": {"S": "OFFBOARDING"}}, Wait("COMPLETED", None)),
+        ({**record("DEPROVISIONED"), "status": {"S": "DELETED"}}, Wait("DEPROVISIONED", None)),
+        (record("COMPLETED", operation={"M": {}}), Wait("COMPLETED", None)),
         # Whoever took the id: even what looks like the canary, without its mark
         (record("COMPLETED", canary={"BOOL": False}), Reserved()),
         (record("COMPLETED", canary={"S": "true"}), Reserved()),
@@ -163,6 +167,19 @@ def test_a_record_that_changed_after_it_was_read_is_not_removed(cloud: Cloud) ->
     cloud.dynamodb.put_item(TableName=TABLE, Item=run_anew)
     assert not repository(cloud).remove(seen)
     assert cloud.item("canary") == run_anew
+
+
+@pytest.mark.parametrize("begun", [{"operation": {"M": {}}}, {"status": {"S": "OFFBOARDING"}}])
+def test_a_record_is_not_removed_under_an_operation_that_began_meanwhile(
+    cloud: Cloud, begun: dict[str, Any]
+) -> None:
+    run(cloud)
+    cloud.update("canary", provisioningStatus={"S": "COMPLETED"}, status={"S": "ACTIVE"})
+    seen = repository(cloud).record()
+    assert seen
+    cloud.update("canary", **begun)
+    assert not repository(cloud).remove(seen)
+    assert cloud.status("canary") == "COMPLETED"
 
 
 def test_a_record_that_was_written_meanwhile_is_not_overwritten(cloud: Cloud) -> None:

@@ -40,6 +40,17 @@ class Is:
 
 
 @dataclass(frozen=True)
+class AbsentOr:
+    """The record has no such attribute, or it equals a value."""
+
+    value: str | int | Mapping[str, str]
+
+    def expression(self, name: str, value: Placeholder) -> str:
+        """Return the condition on the attribute with this alias."""
+        return f"(attribute_not_exists({name}) OR {name} = {value(self.value)})"
+
+
+@dataclass(frozen=True)
 class OneOf:
     """The attribute equals one of some values."""
 
@@ -83,7 +94,7 @@ class StartsWith:
         return f"begins_with({name}, {value(self.text)})"
 
 
-Requirement = Absent | Is | OneOf | AtLeast | OfType | StartsWith
+Requirement = Absent | AbsentOr | Is | OneOf | AtLeast | OfType | StartsWith
 Requirements = Mapping[str, Requirement]
 
 

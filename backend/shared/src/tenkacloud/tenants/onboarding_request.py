@@ -5,6 +5,8 @@ from datetime import datetime
 
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.operations import Leftover
+from tenkacloud.tenants.overwrites import carrying
 from tenkacloud.tenants.record import Tenant
 from tenkacloud.tenants.transitions.onboarding import begin_attempt
 from tenkacloud.tenants.transitions.transition import NotApplied, Transition
@@ -18,15 +20,29 @@ class OnboardingRequest:
     event: TenantOnboarding
     mark: Transition
 
+    @property
+    def events(self) -> tuple[TenantOnboarding]:
+        """What to publish."""
+        return (self.event,)
+
 
 def request_onboarding(
-    tenant: Tenant, correlation_id: str, now: datetime, *, automatic_retry: bool = False
+    tenant: Tenant,
+    correlation_id: str,
+    now: datetime,
+    *,
+    automatic_retry: bool = False,
+    lost: tuple[Leftover, ...] = (),
 ) -> OnboardingRequest:
-    """Return what requests a tenant's next attempt. `automatic_retry`: it is stuck."""
+    """Return what requests a tenant's next attempt. `automatic_retry`: it is stuck.
+
+    `lost`: places that a put-item over the record lost. The mark names them.
+    """
+    mark = begin_attempt(tenant, now, correlation_id, automatic_retry=automatic_retry)
     return OnboardingRequest(
         tenant=tenant,
         event=onboarding_event(tenant, tenant.next_attempt, correlation_id, now),
-        mark=begin_attempt(tenant, now, correlation_id, automatic_retry=automatic_retry),
+        mark=carrying(mark, tenant.item, lost),
     )
 
 

@@ -261,6 +261,12 @@ def created_at(item: Item) -> str | None:
     return value if isinstance(value, str) and _RFC3339.fullmatch(value) else None
 
 
+def revision(item: Item) -> int:
+    """Return how often a record was changed, 0 where it does not validly say so."""
+    value = item.get(REVISION)
+    return int(value) if isinstance(value, Decimal) and value >= 0 else 0
+
+
 def attempts_begun(item: Item) -> int:
     """Return the record's attempt, 0 where it has none that can be counted on from."""
     return _count(item, "provisioningAttempt")

@@ -1,11 +1,12 @@
-"""Publishing what a record requests, and writing that it was: publish, then mark, ten at a time.
+"""Publishing what records request, and writing that it was: publish, then mark, ten events at a time.
 
 Publish first: a crash between the two publishes again, and every consumer bears that. The other way round it
-would lose the request. Both are batched: ten requests cost one PutEvents call and one transaction.
+would lose the request. Both are batched: ten events cost one PutEvents call and one transaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, TypeVar
 
 from tenkacloud.errors import PublishError
@@ -18,11 +19,11 @@ _T = TypeVar("_T")
 
 
 class Request(Protocol):
-    """An event to publish, and the change of a record that says it was published."""
+    """What a record requests: events to publish, and the change that says they were published."""
 
     @property
-    def event(self) -> Event:
-        """What to publish."""
+    def events(self) -> tuple[Event, ...]:
+        """What to publish; nothing, if there is only something to write."""
         ...
 
     @property
@@ -39,20 +40,36 @@ class Requester:
     bus: EventBus
 
     def request(self, requests: Sequence[Request]) -> list[Outcome | Exception]:
-        """Publish and mark up to ten requests; return what became of each mark, or why there is none.
+        """Publish and mark requests of up to ten events; return what became of each mark, or why there is none.
 
         A mark that was not applied is no failure: see `why_not_marked`.
 
         Raises:
             PublishError: EventBridge took none of them.
         """
-        errors = self.bus.put([request.event for request in requests])
+        events = [event for request in requests for event in request.events]
+        codes = iter(self.bus.put(events) if events else ())
+        errors = [
+            next(filter(None, list(islice(codes, len(request.events)))), None) for request in requests
+        ]
         published = [request for request, error in zip(requests, errors, strict=True) if not error]
         marks = iter(self.repository.apply_all([request.mark for request in published]))
         return [PublishError(f"bus {self.bus.name}: {error}") if error else next(marks) for error in errors]
 
 
-def chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Yield requests, or what holds one each, in the portions that `request` takes."""
-    for start in range(0, len(items), ENTRIES_MAX):
-        yield items[start : start + ENTRIES_MAX]
+def chunks(items: Sequence[_T], events_of: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """Yield requests, or what holds one each, in the portions that `request` takes.
+
+    `events_of` says how many events one of them has: at most ten.
+    """
+    chunk: list[_T] = []
+    total = 0
+    for item in items:
+        count = events_of(item)
+        if chunk and (total + count > ENTRIES_MAX or len(chunk) == ENTRIES_MAX):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(item)
+        total += count
+    if chunk:
+        yield chunk

@@ -8,7 +8,8 @@ from typing import Any, Final
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.validation import TenantId, Tier
+from tenkacloud.tenants.operations import OPERATION
+from tenkacloud.tenants.validation import TenantId, TenantStatus, Tier
 
 #: Reserved: no customer's tenant may have it.
 CANARY_ID: Final = TenantId("canary")
@@ -19,6 +20,9 @@ REQUESTED_AT: Final = "requestedAt"
 #: Seconds after which nobody comes for a PENDING record any more: the stream's records are dropped then
 #: (Terraform, module provisioning), and it is not in the index of those in flight.
 ABANDONED_AFTER: Final = 6 * 60 * 60
+
+#: Of a tenant that is being offboarded, or was.
+GOING: Final = (TenantStatus.OFFBOARDING, TenantStatus.DELETED)
 
 #: A record in DynamoDB's JSON.
 Record = Mapping[str, Any]
@@ -44,7 +48,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class Wait:
-    """The canary is under way, for `seconds` so far."""
+    """The canary is under way, for `seconds` so far; None: an operator does something to it."""
 
     status: str
     seconds: float | None
@@ -64,6 +68,8 @@ def decide(record: Record | None, now: datetime) -> Decision:
         return Onboard()
     if record.get(MARKER) != {"BOOL": True}:
         return Reserved()
+    if OPERATION in record or _text(record, "status") in GOING:
+        return Wait(str(_text(record, "provisioningStatus")), None)
     return _decide(record, str(_text(record, "provisioningStatus")), now)
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from canary.decisions import CANARY_ID, MARKER, Record
 from tenkacloud.tenants.keys import HISTORY_PREFIX, Key
+from tenkacloud.tenants.operations import OPERATION
+from tenkacloud.tenants.validation import TenantStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,16 +27,28 @@ class CanaryRepository:
         return found.get("Item")
 
     def remove(self, record: Record) -> bool:
-        """Remove the record if it is still the canary's, with the same status; say whether that was so."""
+        """Remove the record if it is still the canary's, with the same status; say whether that was so.
+
+        Not one that something is under way of: that would be lost with it.
+        """
         try:
             self.client.delete_item(
                 TableName=self.table_name,
                 Key=_KEY.attributes,
-                ConditionExpression="#marker = :true AND provisioningStatus = :status",
-                ExpressionAttributeNames={"#marker": MARKER},
+                ConditionExpression=(
+                    "#marker = :true AND provisioningStatus = :provisioning AND attribute_not_exists(#operation) "
+                    "AND (attribute_not_exists(#status) OR NOT #status IN (:offboarding, :deleted))"
+                ),
+                ExpressionAttributeNames={
+                    "#marker": MARKER,
+                    "#operation": OPERATION,
+                    "#status": "status",
+                },
                 ExpressionAttributeValues={
                     ":true": {"BOOL": True},
-                    ":status": record.get("provisioningStatus", {"NULL": True}),
+                    ":provisioning": record.get("provisioningStatus", {"NULL": True}),
+                    ":offboarding": {"S": TenantStatus.OFFBOARDING},
+                    ":deleted": {"S": TenantStatus.DELETED},
                 },
             )
         except self.client.exceptions.ConditionalCheckFailedException:

@@ -4,13 +4,43 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tenkacloud.errors import InvalidFieldError, PermanentError
-from tenkacloud.tenants.keys import Key
+from tenkacloud.tenants.keys import IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, request_onboarding
-from tenkacloud.tenants.record import Item, is_as_read, parse_key, parse_tenant
+from tenkacloud.tenants.operation_request import FactRequest, OperationRequest, request_outbox
+from tenkacloud.tenants.operations import OUTBOX, Leftover
+from tenkacloud.tenants.overwrites import (
+    Image,
+    Restoration,
+    carrying,
+    is_overwritten,
+    lost_places,
+    restoration,
+)
+from tenkacloud.tenants.record import Item, is_as_read, parse_key, parse_tenant, read
 from tenkacloud.tenants.transitions import onboarding
 from tenkacloud.tenants.transitions.transition import NotApplied, Outcome, Transition
 from tenkacloud.tenants.validation import truncated_repr
+
+
+@dataclass(frozen=True)
+class Onboard:
+    """Publish and mark `request`. The mark names the places that the record lost when it was put anew."""
+
+    request: OnboardingRequest
+    lost: tuple[Leftover, ...] = ()
+
+    @property
+    def correlation_id(self) -> str:
+        """Of the stream record."""
+        return self.request.event.correlation_id or ""
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Publish and mark `request`: a phase of an operation, or a fact."""
+
+    request: OperationRequest | FactRequest
 
 
 @dataclass(frozen=True)
@@ -20,6 +50,17 @@ class Reject:
     change: Transition
     item: Item
     reason: str
+    correlation_id: str
+    lost: tuple[Leftover, ...] = ()
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The record was put over one that nobody may put anew: write `change`, the image of before."""
+
+    change: Restoration
+    image: Image
+    item: Item
     correlation_id: str
 
 
@@ -31,24 +72,47 @@ class Ignore:
 
 
 #: What is to be done for a tenant.
-Step = OnboardingRequest | Reject
+Step = Onboard | Publish | Reject | Undo
 Plan = Step | Ignore
 
 
-def plan(keys: Item, new_image: Item, correlation_id: str, now: datetime) -> Plan:
-    """Return what one change of a tenant record requests.
+@dataclass(frozen=True)
+class Change:
+    """One change of a tenant record, as the stream shows it. `correlation_id`: the same for every delivery.
 
-    `correlation_id` is the same for every delivery of the change.
+    `old_image` is in DynamoDB's JSON, None for a record that is new. `earlier` is the plan for the change
+    before it, where that was in the same batch.
     """
+
+    keys: Item
+    new: Item
+    correlation_id: str
+    old_image: Image | None = None
+    earlier: Plan | None = None
+
+
+def plan(change: Change, now: datetime) -> Plan:
+    """Return what one change of a tenant record requests."""
     try:
-        key = parse_key(keys.get("PK"), keys.get("SK"))
+        key = parse_key(change.keys.get("PK"), change.keys.get("SK"))
     except InvalidFieldError as error:
         return Ignore(str(error))
-    if not is_pending(new_image):
-        return Ignore(
-            f"provisioningStatus is {truncated_repr(new_image.get('provisioningStatus'))}, not PENDING"
-        )
-    return _plan(key, new_image, correlation_id, now)
+    old = read(change.old_image or {})
+    if change.old_image and is_overwritten(old, change.new):
+        return _undo(key, change.old_image, change.new, change.correlation_id)
+    if not is_pending(change.new):
+        return _plan_outbox(key, change, now)
+    match change.earlier:
+        case Undo(image=image):
+            # Put over what was put over it.
+            return _undo(key, image, change.new, change.correlation_id)
+        case Onboard(lost=lost) | Reject(lost=lost):
+            carried = lost
+        case _:
+            carried = ()
+    operation_id = change.correlation_id
+    lost = (*carried, *lost_places(old, change.new, operation_id)) if change.old_image else ()
+    return _plan_onboarding(key, change.new, lost, change.correlation_id, now)
 
 
 def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -> Step | None:
@@ -58,11 +122,26 @@ def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -
     PENDING just as it was planned for, or such that DynamoDB takes no change: it will be so each time, and
     fails with a reason.
     """
-    key, item, correlation_id = _subject(step)
+    match step, outcome:
+        case Publish(), _:
+            # Whatever else the record says by now has a stream record of its own.
+            return None
+        case Undo(), NotApplied(dict() as found):
+            overwritten = is_overwritten(read(step.image), found) and not is_as_read(found, step.item)
+            return _undo(step.change.key, step.image, found, step.correlation_id) if overwritten else None
+        case Undo(), _:
+            return None
+    return _plan_onboarding_again(step, outcome, now)
+
+
+def _plan_onboarding_again(
+    step: Onboard | Reject, outcome: Outcome | Exception | None, now: datetime
+) -> Step | None:
+    key, item, lost, correlation_id = _key(step), _item(step), step.lost, step.correlation_id
     match outcome:
         case NotApplied(dict() as found) if is_pending(found):
             if not is_as_read(found, item):
-                return _plan(key, found, correlation_id, now)
+                return _plan_onboarding(key, found, lost, correlation_id, now)
             reason = "the record can't be changed as it is, although it is PENDING and as it was read"
             return Reject(onboarding.reject_minimally(key, found, reason, now), found, reason, correlation_id)
         case PermanentError():
@@ -71,16 +150,22 @@ def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -
     return None
 
 
-def mark_in_flight(step: Step, now: datetime) -> Transition:
-    """Return the change by which the sweep finds a tenant that nothing else could be written of."""
-    key, item, _ = _subject(step)
-    return onboarding.mark_in_flight(key, item, now)
+def mark_in_flight(step: Step, now: datetime) -> Transition | None:
+    """Return the change by which the sweep finds a tenant that nothing else could be written of.
+
+    None for one that it finds anyway, and for one that is not to be requested.
+    """
+    if isinstance(step, Publish | Undo) or IN_FLIGHT.sort in _item(step):
+        return None
+    return carrying(onboarding.mark_in_flight(_key(step), _item(step), now), _item(step), step.lost)
 
 
-def _subject(step: Step) -> tuple[Key, Item, str]:
-    if isinstance(step, Reject):
-        return step.change.key, step.item, step.correlation_id
-    return step.tenant.key, step.tenant.item, step.event.correlation_id or ""
+def _key(step: Onboard | Reject) -> Key:
+    return step.change.key if isinstance(step, Reject) else step.request.tenant.key
+
+
+def _item(step: Onboard | Reject) -> Item:
+    return step.item if isinstance(step, Reject) else step.request.tenant.item
 
 
 def is_pending(item: Item | None) -> bool:
@@ -88,9 +173,28 @@ def is_pending(item: Item | None) -> bool:
     return item is not None and item.get("provisioningStatus") == ProvisioningStatus.PENDING
 
 
-def _plan(key: Key, item: Item, correlation_id: str, now: datetime) -> Step:
+def _plan_outbox(key: Key, change: Change, now: datetime) -> Plan:
+    if OUTBOX not in change.new:
+        status = truncated_repr(change.new.get("provisioningStatus"))
+        return Ignore(f"provisioningStatus is {status}, not PENDING")
     try:
-        return request_onboarding(parse_tenant(key, item), correlation_id, now)
+        request = request_outbox(key, change.new, change.correlation_id, now)
+    except InvalidFieldError as error:
+        return Ignore(f"nothing can be published of the record as it is: {error}")
+    return Publish(request) if request else Ignore("its outbox was published")
+
+
+def _plan_onboarding(
+    key: Key, item: Item, lost: tuple[Leftover, ...], correlation_id: str, now: datetime
+) -> Step:
+    try:
+        request = request_onboarding(parse_tenant(key, item), correlation_id, now, lost=lost)
+        return Onboard(request, lost)
     except InvalidFieldError as error:
         reason = str(error)
-        return Reject(onboarding.reject(key, item, reason, now), item, reason, correlation_id)
+        rejection = carrying(onboarding.reject(key, item, reason, now), item, lost)
+        return Reject(rejection, item, reason, correlation_id, lost)
+
+
+def _undo(key: Key, image: Image, item: Item, correlation_id: str) -> Undo:
+    return Undo(restoration(key, image, item), image, item, correlation_id)

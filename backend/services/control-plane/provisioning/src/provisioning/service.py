@@ -11,12 +11,24 @@ from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from provisioning.decisions import Ignore, Plan, Reject, is_pending, mark_in_flight, plan, plan_again
+from provisioning.decisions import (
+    Change,
+    Ignore,
+    Onboard,
+    Plan,
+    Publish,
+    Reject,
+    Undo,
+    is_pending,
+    mark_in_flight,
+    plan,
+    plan_again,
+)
 from tenkacloud.errors import NotReadyError, PermanentError, PublishError
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import TENANT_PREFIX
-from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
+from tenkacloud.tenants.onboarding_request import why_not_marked
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.requester import Requester, chunks
@@ -44,11 +56,22 @@ class Delivery:
     outcome: Outcome | Exception | None = None
 
     @classmethod
-    def of(cls, record: DynamoDBRecord, now: datetime) -> "Delivery":
-        """Return the delivery of a stream record, planned."""
-        # Not Powertools' new_image: it reads every attribute, and binary ones as strings.
-        image = read(record["dynamodb"].get("NewImage", {}))
-        return cls(record, plan(_keys(record), image, record.event_id or "", now))
+    def of(cls, record: DynamoDBRecord, earlier: "Delivery | None", now: datetime) -> "Delivery":
+        """Return the delivery of a stream record, planned.
+
+        `earlier` is that of the last one before it of the same record in the batch.
+        """
+        # Not Powertools' images: they read every attribute, and binary ones as strings.
+        images = record["dynamodb"]
+        old = images.get("OldImage")
+        change = Change(
+            keys=_keys(record),
+            new=read(images.get("NewImage", {})),
+            correlation_id=record.event_id or "",
+            old_image=old,
+            earlier=earlier.plan if earlier and earlier.record["dynamodb"].get("NewImage") == old else None,
+        )
+        return cls(record, plan(change, now))
 
     @property
     def tenant_id(self) -> str:
@@ -71,7 +94,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Provisioning:
-    """Requests every tenant that entered PENDING of the application plane."""
+    """Publishes what the records request: every tenant that entered PENDING, each phase, each fact."""
 
     repository: TenantRepository
     requester: Requester
@@ -85,7 +108,7 @@ class Provisioning:
             UnlistedError: a record failed, and its tenant could not even be listed as in flight.
         """
         now = self.clock.now()
-        deliveries = [Delivery.of(record, now) for record in DynamoDBStreamEvent(event).records]
+        deliveries = _deliveries(event, now)
         self._execute(deliveries, context, now)
         unlisted = self._list_failed(deliveries, now)
         answered = iter(deliveries)
@@ -109,8 +132,9 @@ class Provisioning:
         """Do what is planned, and where it was overtaken what is then planned, a bounded number of times."""
         due = list(deliveries)
         for _ in range(_ROUNDS):
-            self._request([each for each in due if isinstance(each.plan, OnboardingRequest)], context)
-            self._reject([each for each in due if isinstance(each.plan, Reject)], context)
+            self._write([each for each in due if isinstance(each.plan, Undo)], context)
+            self._request([each for each in due if isinstance(each.plan, Onboard | Publish)], context)
+            self._write([each for each in due if isinstance(each.plan, Reject)], context)
             due = [each for each in due if each.plan_again(now)]
             if not due:
                 return
@@ -122,7 +146,7 @@ class Provisioning:
         """Publish and mark, in chunks; the rest fails as soon as there is no bus, or no time."""
         down: Exception | None = None
         for chunk in chunks(deliveries):
-            requests = [each.plan for each in chunk if isinstance(each.plan, OnboardingRequest)]
+            requests = [each.plan.request for each in chunk if isinstance(each.plan, Onboard | Publish)]
             down = down or _out_of_time(context)
             outcomes: Sequence[Outcome | Exception]
             try:
@@ -134,8 +158,11 @@ class Provisioning:
             for delivery, outcome in zip(chunk, outcomes, strict=True):
                 delivery.outcome = outcome
 
-    def _reject(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
-        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject)]
+    def _write(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
+        """Write what is to be published to nobody."""
+        if not deliveries:
+            return
+        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject | Undo)]
         no_time = _out_of_time(context)
         outcomes = [no_time] * len(changes) if no_time else self.repository.apply_all(changes)
         for delivery, outcome in zip(deliveries, outcomes, strict=True):
@@ -144,19 +171,29 @@ class Provisioning:
     def _list_failed(self, deliveries: Sequence[Delivery], now: datetime) -> int:
         """List tenants that were neither requested nor rejected as in flight; return how many could not be.
 
-        AWS delivers their records again, a bounded number of times. After that the sweep finds them.
+        AWS delivers their records again, a bounded number of times. After that the sweep finds them. Only
+        the stream knows what a record was before it was put anew, so one that is to be undone is not listed.
         """
-        outcomes = self.repository.apply_all(
-            [
-                mark_in_flight(each.plan, now)
-                for each in deliveries
-                if each.failed and not isinstance(each.plan, Ignore)
-            ]
-        )
+        failed = [each for each in deliveries if each.failed and not isinstance(each.plan, Ignore)]
+        marks = [mark_in_flight(each.plan, now) for each in failed if not isinstance(each.plan, Ignore)]
+        outcomes = [
+            *self.repository.apply_all([mark for mark in marks if mark]),
+            *(each.outcome for each in failed if isinstance(each.plan, Undo)),
+        ]
         # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
         return sum(
             isinstance(outcome, Exception) and not isinstance(outcome, PermanentError) for outcome in outcomes
         )
+
+
+def _deliveries(event: dict[str, Any], now: datetime) -> list[Delivery]:
+    deliveries: list[Delivery] = []
+    last: dict[tuple[object, ...], Delivery] = {}
+    for record in DynamoDBStreamEvent(event).records:
+        key = tuple(_keys(record).values())
+        last[key] = Delivery.of(record, last.get(key), now)
+        deliveries.append(last[key])
+    return deliveries
 
 
 def _answer(delivery: Delivery) -> None:
@@ -182,10 +219,23 @@ def _log(delivery: Delivery) -> None:
         case Reject(_, _, reason, _), _:
             metrics.add_metric("TenantRejected", MetricUnit.Count, 1)
             logger.warning("Tenant rejected: FAILED", reason=reason)
-        case OnboardingRequest(), NotApplied() as outcome:
+        case Undo(), NotApplied() as outcome:
+            logger.info("Overwritten record not restored", reason=why_not_marked(outcome))
+            metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
+        case Undo(), _:
+            metrics.add_metric("OverwriteUndone", MetricUnit.Count, 1)
+            logger.error("Record restored: it was put anew, which its tenant's state forbids")
+        case Publish(request), NotApplied() as outcome:
+            metrics.add_metric("OperationRequested", MetricUnit.Count, 1)
+            logger.info("Published again", event=request.event.DETAIL_TYPE, reason=why_not_marked(outcome))
+        case Publish(request), _:
+            metrics.add_metric("OperationRequested", MetricUnit.Count, 1)
+            logger.info("Published", event=request.event.DETAIL_TYPE, attempt=request.event.attempt)
+        case Onboard(), NotApplied() as outcome:
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested again", reason=why_not_marked(outcome))
-        case OnboardingRequest(_, event, _), _:
+        case Onboard(request), _:
+            event = request.event
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
 

@@ -40,6 +40,7 @@ from tenkacloud.tenants.record import (
     Tenant,
     created_at,
     parse_provisioning_status,
+    revision,
     status_and_tier,
 )
 from tenkacloud.tenants.transitions.operation import (
@@ -311,7 +312,7 @@ def _tombstone(tenant: Tenant, operation: Operation, remains: Mapping[str, str],
         "deletedAt": deleted_at if again and isinstance(deleted_at, str) else rfc3339(now),
         "updatedAt": rfc3339(now),
         "EntityType": TOMBSTONE,
-        REVISION: _revision(tenant.item) + 1,
+        REVISION: revision(tenant.item) + 1,
         **BY_STATUS_TIER.entry(status_tier_partition(status, tenant.tier), tenant.created_at or rfc3339(now)),
     }
     entries = [HistoryEntry(provisioning, now, operation.attempt), ended(operation, now)]
@@ -348,11 +349,6 @@ def certificate(
         "remains": dict(remains),
         **({"exportId": operation.export_id} if operation.export_id else {}),
     }
-
-
-def _revision(item: Item) -> int:
-    value = item.get(REVISION)
-    return int(str(value)) if value is not None and str(value).isdecimal() else 0
 
 
 # --- what comes back ----------------------------------------------------------------------------------------
@@ -420,12 +416,14 @@ def purge_deleted(
 def undo_overwrite(key: Key, found: Item, old: Image) -> Transition:
     """Write back the record that a raw write replaced, although the tenant was being seen to, or deleted.
 
-    `found` is the record as the write left it.
+    `found` is the record as the write left it, or as it has become since.
     """
-    status = parse_provisioning_status(found.get("provisioningStatus"))
+    # Whatever the write made of it: it is not a status from which this is a transition.
+    status = ProvisioningStatus.PENDING
+    more = {name: same(found.get(name)) for name in (OPERATION, REVISION)}
     return Transition(
         key=key,
-        expected=(Precondition(status, {**as_read(status, found).requires, OPERATION: Absent()}),),
+        expected=(Precondition(status, {**as_read(status, found).requires, **more}),),
         sets={},
         history=(),
         replacement=old,
