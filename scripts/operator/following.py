@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from scripts.operator.environment import Environment, Record, plain, tenant_id_in
 from scripts.operator.operations import told_operation
@@ -25,6 +25,8 @@ from tenkacloud.tenants.operations import (
     parse_operation,
 )
 from tenkacloud.tenants.validation import TenantId, TenantStatus
+
+_ENDED: Final = "COMPLETED"  # what the history says of a phase that is over, and well
 
 
 class Ending(StrEnum):
@@ -122,7 +124,7 @@ def _became(environment: Environment, record: Record, operation_id: str | None) 
         lines = [line for line in lines if line["operationId"] == operation_id]
     if not lines:
         raise CommandError(f"nothing is under way of {tenant_id}, and nothing was")
-    last = lines[-1]
+    last = next((line for line in reversed(lines) if line.get("state") == _ENDED), lines[-1])
     return Followed(str(last["operationId"]), _ending(last, record), _told(last), record)
 
 

@@ -1,5 +1,6 @@
 """One deployed environment: the names that Terraform put out, and where to look when something is wrong."""
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
@@ -10,10 +11,10 @@ from scripts.tooling.terraform import Terraform
 
 PROVISIONING: Final = "provisioning"
 PROVISIONER: Final = "tenant-provisioner"
-COMPLETION: Final = "provisioning-completion"
-CANARY: Final = "canary"
 MOVER: Final = "tenant-mover"
 DEPROVISIONER: Final = "tenant-deprovisioner"
+COMPLETION: Final = "provisioning-completion"
+CANARY: Final = "canary"
 PROBLEM_DATA: Final = "problem-data"
 
 
@@ -47,12 +48,12 @@ class Deployment:
     user_pool_client_id: str | None
     #: What functions were given, where the root says it: by service and by Terraform's name of the variable.
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: The queues that functions read, by service: those of moves, exports and purges.
+    #: The queues that functions read, by service: a function that reads none has none.
     queue_urls: Mapping[str, str] = field(default_factory=dict)
-    #: What holds for a tenant's life here, by Terraform's names: `retention_days_min`, `drain_seconds`, ….
-    lifecycle: Mapping[str, Any] = field(default_factory=dict)
-    #: Where exports are put; empty where the root says nothing of it.
-    exports_bucket_name: str = ""
+    #: How long what takes time in a tenant's life may or must take, by Terraform's name of the variable.
+    lifecycle: Mapping[str, int] = field(default_factory=dict)
+    #: Where exports are kept, None in an environment that was applied before there were any.
+    exports_bucket_name: str | None = None
 
     @classmethod
     def of(cls, terraform: Terraform) -> "Deployment":
@@ -62,13 +63,10 @@ class Deployment:
             CommandError: nothing.
         """
         outputs = terraform.outputs()
-        # What is of younger versions of the root may be missing: an older environment is operated, too.
-        known = {
-            name: outputs[name]
-            for name, each in cls.__dataclass_fields__.items()
-            if name in outputs or (each.default is MISSING and each.default_factory is MISSING)
-        }
-        return cls(**known)
+        fields = dataclasses.fields(cls)
+        required = [each.name for each in fields if each.default is each.default_factory is MISSING]
+        optional = [each.name for each in fields if each.name not in required and each.name in outputs]
+        return cls(**{name: outputs[name] for name in (*required, *optional)})
 
     @property
     def tenant_access_role_name(self) -> str:

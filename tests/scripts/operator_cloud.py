@@ -211,6 +211,7 @@ class Cloud:
         """Write a transition, as the flow does."""
         outcome = self.environment().repository("flow", self.clock).apply(transition)
         assert outcome == Applied()
+        self.clock.time += timedelta(milliseconds=1)  # no two changes are at one time
 
     def failed(self, tenant_id: str, **more: Any) -> None:
         index = FAILED.entry(FAILED_PARTITION, CREATED)

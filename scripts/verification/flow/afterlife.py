@@ -137,7 +137,7 @@ class _Afterlife:
         return Counter(copy.kind for copy in self.bus.of(tenant.id))
 
     def _wait_until_handled(self, tenant: Tenant, before: Counter[str], began: float) -> None:
-        """Wait until all events came again, and the provisioner is done with its own: it makes nothing then."""
+        """Wait until all events came again, and the provisioner is through with its own."""
         wanted = Counter({kind: 2 * count for kind, count in before.items()})
         wait_until(
             lambda: f"{tenant.id}: events {dict(wanted)} (there are {dict(self._seen(tenant))})",
@@ -148,7 +148,7 @@ class _Afterlife:
         self._wait_for_provisioner(tenant, before[TenantOnboarding.DETAIL_TYPE], began)
 
     def _wait_for_provisioner(self, tenant: Tenant, count: int, began: float) -> None:
-        """Wait until the provisioner has said something of a tenant so often: once for each event, at least."""
+        """Wait until the provisioner has spoken of a tenant so often: of each event once, at least."""
         wait_until(
             f"{PROVISIONER} to be through with {count} old events of {tenant.id}",
             lambda: len(self._said_of(tenant, began)) >= count,
