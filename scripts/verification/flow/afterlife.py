@@ -229,7 +229,8 @@ class _Afterlife:
 
     def _unsettled(self, tenants: Sequence[Tenant]) -> Iterator[str]:
         for service, url in self.deployment.queue_urls.items():
-            names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            # Not those that are invisible: the message of a call that was killed is so for half an hour.
+            names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
             found = self.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             if count := sum(map(int, found.values())):
                 yield f"{count} messages in the queue of {service}"
