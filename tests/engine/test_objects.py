@@ -1,5 +1,8 @@
 """What S3 requests are about, each function by itself."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from scripts.local_aws.engine import objects
@@ -57,3 +60,36 @@ def test_a_bucket_of_another_account_is_unexpected(
 ) -> None:
     owners = {"own": "1", "other": "2"}
     assert objects.has_unexpected_owner(f"/{bucket}/key", headers, owners.get) is unexpected
+
+
+TAGGED = "/source/a%2Fb"
+PUT = ("s3:PutObjectTagging", "arn:aws:s3:::b/key")
+
+
+@pytest.mark.parametrize(
+    ("headers", "checks"),
+    [
+        ({}, []),
+        ({"x-amz-tagging": "t=1"}, [PUT]),
+        ({"x-amz-copy-source": TAGGED}, [("s3:GetObjectTagging", "arn:aws:s3:::source/a/b"), PUT]),
+        (
+            {"x-amz-copy-source": f"{TAGGED}?versionId=v1"},
+            [("s3:GetObjectVersionTagging", "arn:aws:s3:::source/a/b"), PUT],
+        ),
+        ({"x-amz-copy-source": f"{TAGGED}?versionId=v2"}, []),
+        ({"x-amz-copy-source": "source/untagged"}, []),
+        ({"x-amz-copy-source": TAGGED, "x-amz-tagging-directive": "REPLACE"}, []),
+        (
+            {"x-amz-copy-source": TAGGED, "x-amz-tagging-directive": "REPLACE", "x-amz-tagging": "t=1"},
+            [PUT],
+        ),
+    ],
+)
+def test_tags_are_checked_where_some_are_given(
+    headers: dict[str, str], checks: list[tuple[str, str]]
+) -> None:
+    def tags_of(bucket: str, key: str, query: Mapping[str, Any]) -> dict[str, str]:
+        tagged = (bucket, key) == ("source", "a/b") and query.get("versionId") in (None, ["v1"])
+        return {"t": "1"} if tagged else {}
+
+    assert objects.tagging("/b/key", headers, tags_of) == checks

@@ -20,10 +20,18 @@ EFFECTS = {
     "tenkacloud.tenants.requester",
     "tenkacloud.events.bus",
     "tenkacloud.events.consumer",
+    "tenkacloud.events.queue_consumer",
     "tenkacloud.isolation.maintenance",
     "tenkacloud.isolation.sessions",
 }
-ROOMS = ("errors.py", "tenants/**/*.py", "events/*.py", "isolation/*.py", "platform/settings.py")
+ROOMS = (
+    "errors.py",
+    "tenants/**/*.py",
+    "events/*.py",
+    "isolation/*.py",
+    "objects/comparison.py",
+    "platform/settings.py",
+)
 #: A service's files of these names.
 PURE_FILES = ("decisions.py", "requests.py")
 #: What pure code can't have: clients, and a library that reads the environment when it is imported.

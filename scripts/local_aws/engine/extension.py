@@ -9,7 +9,9 @@ What is left open is told in `docs/local-engine.md`.
 - `policies`: policy variables, the role's ARN, the account of a bucket.
 - `leading_keys`: `dynamodb:LeadingKeys`, and PartiQL's actions.
 - `sessions`: transitive tags, source identity and role chaining.
-- `objects`: keys exactly as they are, versions in a batch of deletions, expected bucket owners.
+- `objects`: keys exactly as they are, versions in a batch of deletions, tags to copy, expected owners.
+- `copies`: checksums, ETags, conditions and tags of copies and of uploads in parts.
+- `listings`: versions and uploads with any key, and from a version on that is gone.
 - `logs`: all that a function prints is logged with the invocation that printed it.
 - `queues`: Lambda's queue of asynchronous invocations.
 - `responses`: head and body in one write.
@@ -27,7 +29,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from scripts.local_aws.engine import (
+    copies,
     leading_keys,
+    listings,
     logs,
     objects,
     policies,
@@ -61,7 +65,18 @@ def install() -> None:
             )
     replace("ministack.app", "pin_request_origin", "source_ip secure_transport", pin_loopback_as_secure)
     replace("ministack.services.lambda_svc", "_match_esm_filter", "record pattern", with_missing_parents)
-    for part in (policies, leading_keys, logs, objects, sessions, queues, responses, retries):
+    for part in (
+        policies,
+        leading_keys,
+        logs,
+        objects,
+        copies,
+        listings,
+        sessions,
+        queues,
+        responses,
+        retries,
+    ):
         part.install(replace)
 
 

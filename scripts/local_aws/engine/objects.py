@@ -1,4 +1,4 @@
-"""S3 requests: which object a request is about, versions in a batch of deletions, and expected owners.
+"""S3 requests: which object a request is about, versions in a batch of deletions, tags, expected owners.
 
 AWS: Service Authorization Reference of S3; S3 API Reference, "DeleteObjects"; S3 User Guide, "Verifying
 bucket ownership with bucket owner condition" (bucket-owner-condition).
@@ -15,7 +15,7 @@ Replace = Callable[[str, str, str, Callable[[Function], Function]], None]
 _BUCKET: Final = "arn:aws:s3:::"
 
 
-def install(replace: Replace) -> None:
+def install(replace: Replace) -> None:  # noqa: C901 - one small function for each that is patched
     """Patch what the engine reads of S3's requests."""
     actions = importlib.import_module("ministack.core.iam_actions")
     s3 = importlib.import_module("ministack.services.s3")
@@ -36,6 +36,11 @@ def install(replace: Replace) -> None:
             found = original(method, path, headers, body, query_params)
             if method == "POST" and "delete" in query_params and not key_of(path):
                 found += first_version(actions._s3_batch_delete_targets(bucket_of(path), body))
+            if (
+                actions._s3_action(method, path, query_params) == "PutObject"
+                and "uploadId" not in query_params
+            ):
+                found += tagging(path, headers, s3.object_tags_for_condition)
             return found
 
         return checks
@@ -89,6 +94,27 @@ def first_version(targets: list[tuple[str, str]]) -> list[tuple[str, str]]:
     `targets` are ARNs and version ids. Deleting a version needs `s3:DeleteObjectVersion` (DeleteObjects).
     """
     return [("s3:DeleteObjectVersion", arn) for arn, version in targets[:1] if version]
+
+
+def tagging(
+    path: str,
+    headers: Mapping[str, str],
+    tags_of: Callable[[str, str, Mapping[str, Any]], Mapping[str, str]],
+) -> list[tuple[str, str]]:
+    """Return the checks of a write that gives its object tags: by a header, or by copying a source's.
+
+    `tags_of` finds an object's tags by bucket, key and query parameters. To give tags needs
+    `s3:PutObjectTagging`, and to copy some, they must be read (PutObject, CreateMultipartUpload, CopyObject).
+    """
+    put = ("s3:PutObjectTagging", f"{_BUCKET}{bucket_of(path)}/{key_of(path)}")
+    raw, _, version = headers.get("x-amz-copy-source", "").partition("?versionId=")
+    if not raw or headers.get("x-amz-tagging-directive", "COPY").upper() == "REPLACE":
+        return [put] if headers.get("x-amz-tagging") else []
+    source = unquote(raw).lstrip("/")
+    query = {"versionId": [unquote(version)]} if version else {}
+    if not tags_of(bucket_of(source), key_of(source), query):
+        return []
+    return [(f"s3:GetObject{'Version' if version else ''}Tagging", f"{_BUCKET}{source}"), put]
 
 
 def has_unexpected_owner(path: str, headers: Mapping[str, str], owner: Callable[[str], str | None]) -> bool:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-# --- a tenant's session, on what is its own -----------------------------------------------------------------
+# --- a session of one tenant, on what is its own ------------------------------------------------------------
 
 TENANT_TAG: Final = "tenantId"
 OBJECT_ACTIONS: Final = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+#: What is left of them while a tenant's objects are read-only.
+READ_ACTIONS: Final = ("s3:GetObject",)
 LIST_ACTION: Final = "s3:ListBucket"
 ITEM_ACTIONS: Final = (
     "dynamodb:GetItem",
@@ -27,6 +29,48 @@ RECORD_ACTION: Final = "dynamodb:GetItem"
 #: By which a session is started. The second and third start nothing: they are part of the first.
 SESSION_ACTIONS: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
 
+
+@dataclass(frozen=True)
+class Sessions:
+    """What sessions of one role may do on what is their tenant's own: no more, and no less.
+
+    `role` is the role's name after the environment's. Exports are the tenant's objects in the exports bucket.
+    """
+
+    role: str
+    object_actions: tuple[str, ...]
+    list_actions: tuple[str, ...]
+    item_actions: tuple[str, ...]
+    record_actions: tuple[str, ...] = ()
+    export_actions: tuple[str, ...] = ()
+    export_list_actions: tuple[str, ...] = ()
+
+
+#: Of the services.
+ACCESS: Final = Sessions(
+    "tenant-access", OBJECT_ACTIONS, (LIST_ACTION,), ITEM_ACTIONS, record_actions=(RECORD_ACTION,)
+)
+#: Of the functions that move, export and delete tenants' data.
+MAINTENANCE: Final = Sessions(
+    "tenant-maintenance",
+    (
+        "s3:GetObject",
+        "s3:GetObjectTagging",
+        "s3:GetObjectVersion",
+        "s3:GetObjectVersionTagging",
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:AbortMultipartUpload",
+    ),
+    (LIST_ACTION, "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
+    ("dynamodb:Query", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"),
+    export_actions=("s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"),
+    export_list_actions=(LIST_ACTION,),
+)
+SESSIONS: Final = (ACCESS, MAINTENANCE)
+
 # --- the functions ------------------------------------------------------------------------------------------
 
 #: What every function may do, on anything: none of it reaches tenants' data, or another function.
@@ -36,9 +80,13 @@ HARMLESS_ACTIONS: Final = (
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
     "cloudwatch:PutMetricData",
-    "sqs:SendMessage",
-    "events:PutEvents",
 )
+#: Who says so in an event, by the plane of the function that sends it. What the control plane requests of a
+#: tenant's data is done, so nobody else may speak for it. The engine fills in no key here, AWS always does.
+SOURCES: Final[Mapping[str, str]] = {
+    "control-plane": "tenkacloud.control-plane",
+    "application-plane": "tenkacloud.application-plane",
+}
 
 
 @dataclass(frozen=True)
@@ -52,16 +100,56 @@ class Grant:
 
 @dataclass(frozen=True)
 class Service:
-    """What one function's role may do beside `HARMLESS_ACTIONS`, at most."""
+    """What one function's role may do beside `HARMLESS_ACTIONS`, at most.
+
+    Each may also send to its dead-letter queue, and events in the name of its plane.
+    """
 
     plane: str
     grants: tuple[Grant, ...] = ()
-    #: Whether it starts tenants' sessions. Nobody but the API, with a verified token, may wake it then.
-    acts_for_tenants: bool = False
+    #: Whose sessions it starts. Of the access role: nobody but the API, with a verified token, may wake it.
+    #: Of the maintenance role: nothing but its queue, in which its rule puts the control plane's events.
+    sessions: Sessions | None = None
 
 
 _MARK_TENANT: Final = Grant(("dynamodb:PutItem", "dynamodb:UpdateItem"), ("<table>",))
 _OF_THIS_ACCOUNT: Final = {"StringEquals": {"aws:ResourceAccount": "<account>"}}
+_MARKER: Final = Grant(("s3:PutObject",), ("<data-bucket>/tenants/*/.tenkacloud.json",))
+#: What makes a tenant's resources, and what takes them away again. Neither reaches the data in them.
+_ENSURE: Final = (
+    _MARKER,
+    Grant(("s3:CreateBucket",), ("<silo-bucket>",)),
+    Grant(
+        (
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketTagging",
+            "s3:GetEncryptionConfiguration",
+            "s3:ListBucket",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutBucketVersioning",
+            "s3:PutEncryptionConfiguration",
+        ),
+        ("<silo-bucket>",),
+        _OF_THIS_ACCOUNT,
+    ),
+    Grant(("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"), ("<tenant-log-group>",)),
+)
+_REMOVE: Final = (
+    Grant(("s3:DeleteBucket", "s3:GetBucketTagging"), ("<silo-bucket>",), _OF_THIS_ACCOUNT),
+    Grant(("logs:DeleteLogGroup", "logs:ListTagsForResource"), ("<tenant-log-group>",)),
+)
+#: Of the functions that carry out operations: the data by sessions alone, and whether the operation is still
+#: the one that the record names.
+_CARRY_OUT: Final = (
+    Grant(SESSION_ACTIONS, ("<tenant-maintenance-role>",)),
+    Grant(("dynamodb:GetItem",), ("<table>",)),
+    Grant(
+        ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"), ("<queue>",)
+    ),
+)
 _OF_THE_CANARY: Final = {
     "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "TENANT#canary"},
     "Null": {"dynamodb:LeadingKeys": "false"},
@@ -88,7 +176,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     "reconciler": Service(
         "control-plane",
         (
-            Grant(("dynamodb:Query",), ("<table>/index/in-flight",)),
+            Grant(("dynamodb:Query",), ("<table>/index/in-flight", "<table>/index/due")),
             Grant(("dynamodb:BatchGetItem",), ("<table>",)),
             _MARK_TENANT,
         ),
@@ -107,38 +195,38 @@ SERVICES: Final[Mapping[str, Service]] = {
     "tenant-provisioner": Service(
         "application-plane",
         (
-            Grant(("s3:PutObject",), ("<data-bucket>/tenants/*/.tenkacloud.json",)),
-            Grant(("s3:CreateBucket",), ("<silo-bucket>",)),
-            Grant(
-                (
-                    "s3:GetBucketPolicy",
-                    "s3:GetBucketPublicAccessBlock",
-                    "s3:GetBucketTagging",
-                    "s3:GetEncryptionConfiguration",
-                    "s3:ListBucket",
-                    "s3:PutBucketPolicy",
-                    "s3:PutBucketPublicAccessBlock",
-                    "s3:PutBucketTagging",
-                    "s3:PutBucketVersioning",
-                    "s3:PutEncryptionConfiguration",
-                ),
-                ("<silo-bucket>",),
-                _OF_THIS_ACCOUNT,
-            ),
+            *_ENSURE,
             Grant(("dynamodb:GetItem",), ("<table>",)),  # whether an event that is replayed still counts
         ),
     ),
     "problem-data": Service(
         "application-plane",
         (Grant(SESSION_ACTIONS, ("<tenant-access-role>",)),),
-        acts_for_tenants=True,
+        sessions=ACCESS,
     ),
+    "tenant-mover": Service("application-plane", (*_ENSURE, *_REMOVE, *_CARRY_OUT), sessions=MAINTENANCE),
+    "tenant-deprovisioner": Service("application-plane", (*_REMOVE, *_CARRY_OUT), sessions=MAINTENANCE),
 }
+
+
+_DEAD_LETTERS: Final = Grant(("sqs:SendMessage",), ("<dead-letters>",))
+
+
+def _speaking(plane: str) -> Grant:
+    return Grant(
+        ("events:PutEvents",), ("<bus>",), {"StringEqualsIfExists": {"events:source": SOURCES[plane]}}
+    )
 
 
 def policy_of(service: str, arns: Mapping[str, str]) -> dict[str, Any]:
     """Return, as a policy document, what a function's role may do at most."""
-    grants = SERVICES[service].grants if service in SERVICES else ()
+    known = SERVICES.get(service)
+    arns = {
+        **arns,
+        "queue": f"{arns['queues']}{service}-queue",
+        "dead-letters": f"{arns['queues']}{service}-dlq",
+    }
+    grants = () if known is None else (*known.grants, _DEAD_LETTERS, _speaking(known.plane))
 
     def put(text: str) -> str:
         for name, arn in arns.items():

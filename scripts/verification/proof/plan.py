@@ -7,13 +7,16 @@ Over an applied stack nothing is unknown, and `planned_values` holds what was fo
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from scripts.verification.proof.declared import ACCESS, SESSIONS, Sessions
 from scripts.verification.proof.policy import Policy, UnreadableError, parse_policy
 from scripts.verification.proof.references import Configuration, without_indexes
 
-ROLE_NAME: Final = re.compile(r"tenkacloud-([a-z][a-z0-9]{1,11})-tenant-access")
+ROLE_NAME: Final = re.compile(
+    rf"tenkacloud-([a-z][a-z0-9]{{1,11}})-({'|'.join(sessions.role for sessions in SESSIONS)})"
+)
 #: Types whose policy the provider computes where none is written. They hold no tenant's data.
 _COMPUTED: Final = frozenset({"aws_sqs_queue"})
 _TENANT_TAG: Final = "tenantId"
@@ -102,20 +105,31 @@ class Stack:
 
 @dataclass(frozen=True)
 class Tenancy:
-    """What the proof is about: the tenant access role, the other roles, resource policies, and names."""
+    """What the proof is about: the roles of sessions, the other roles, resource policies, and names.
+
+    `role` is the one whose sessions are proved, as far as it is about one: `of`. `roles` holds it and the
+    other that acts for one tenant, by the name after the environment's.
+    """
 
     environment: str
     partition: str
     account_id: str
     region: str
     role: Role
+    sessions: Sessions
+    roles: Mapping[str, Role]
     others: tuple[Role, ...]
     resource_policies: tuple[Policy, ...]
     data_bucket: str
+    exports_bucket: str
     table: str
     data_table: str
     tenant_claim: str
     stack: Stack
+
+    def of(self, sessions: Sessions) -> "Tenancy":
+        """Return it as what is to be proved of the sessions of one of the roles."""
+        return replace(self, role=self.roles[sessions.role], sessions=sessions)
 
 
 def read(plan: Mapping[str, Any]) -> Tenancy:
@@ -134,6 +148,7 @@ def read(plan: Mapping[str, Any]) -> Tenancy:
         "account_id",
         "region",
         "data_bucket_name",
+        "exports_bucket_name",
         "table_name",
         "data_table_name",
         "tenant_access_role_arn",
@@ -143,25 +158,34 @@ def read(plan: Mapping[str, Any]) -> Tenancy:
         raise UnreadableError(f"the plan does not say the outputs {', '.join(missing)}")
     partition, account_id = str(outputs["tenant_access_role_arn"]).split(":")[1], str(outputs["account_id"])
     roles = [_role(resource, stack, partition, account_id) for resource in stack.of_type("aws_iam_role")]
-    access = [role for role in roles if ROLE_NAME.fullmatch(role.name)]
-    if len(access) != 1:
-        raise UnreadableError(f"the plan has {len(access)} tenant access roles")
-    (role,) = access
-    found = ROLE_NAME.fullmatch(role.name)
+    found = {sessions.role: [role for role in roles if _acts(role, sessions)] for sessions in SESSIONS}
+    for name, those in found.items():
+        if len(those) != 1:
+            raise UnreadableError(f"the plan has {len(those)} {name.replace('-', ' ')} roles")
+    acting = {name: role for name, (role,) in found.items()}
+    (environment,) = {match[1] for role in acting.values() if (match := ROLE_NAME.fullmatch(role.name))}
     return Tenancy(
-        environment=found[1] if found else "",
+        environment=environment,
         partition=partition,
         account_id=account_id,
         region=str(outputs["region"]),
-        role=role,
-        others=tuple(other for other in roles if other is not role),
+        role=acting[ACCESS.role],
+        sessions=ACCESS,
+        roles=acting,
+        others=tuple(role for role in roles if role not in acting.values()),
         resource_policies=tuple(_resource_policies(stack)),
         data_bucket=str(outputs["data_bucket_name"]),
+        exports_bucket=str(outputs["exports_bucket_name"]),
         table=str(outputs["table_name"]),
         data_table=str(outputs["data_table_name"]),
         tenant_claim=str(outputs["tenant_claim"]),
         stack=stack,
     )
+
+
+def _acts(role: Role, sessions: Sessions) -> bool:
+    match = ROLE_NAME.fullmatch(role.name)
+    return match is not None and match[2] == sessions.role
 
 
 def _any(unknown: Any) -> bool:

@@ -4,9 +4,10 @@ Each property is the absence of a request that would break it. z3 finds one, or 
 other answer is a failure. A request that it finds is put to the evaluator before it is believed.
 """
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import z3
@@ -17,7 +18,14 @@ from scripts.verification.proof.plan import Role, Tenancy
 from scripts.verification.proof.policy import Policy, UnreadableError, parse_policy
 from scripts.verification.proof.search import combinations
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.isolation.policies import SessionScope, session_policy, silo_bucket_policy
+from tenkacloud.isolation.places import pool_place, silo_place
+from tenkacloud.isolation.policies import (
+    MaintenanceScope,
+    SessionScope,
+    maintenance_session_policy,
+    session_policy,
+    silo_bucket_policy,
+)
 from tenkacloud.tenants.validation import TenantId
 
 #: For one property: how long z3 may take, at each of several tries.
@@ -45,6 +53,8 @@ _FOREIGN: Final = "/.:=+@ "
 #: Where a policy of the code has a literal, the proof has a symbol: a variable of this name.
 _OWNER: Final = "proof:owner"
 _BUCKET: Final = "proof:bucket"
+#: Such a symbol is no bucket's name: where the code checks it, this one stands in.
+_STAND_IN: Final = "proof-bucket"
 
 
 @dataclass(frozen=True)
@@ -146,23 +156,32 @@ def prove(tenancy: Tenancy, only: str = "") -> list[Result]:
     Raises:
         UnreadableError: a policy can't be encoded exactly.
     """
-    parts = {
-        "A": _isolation,
-        "B": _silo,
-        "C": _untagged,
-        "D": _trust,
-        "E": _own_work,
-        "F": _sessions,
-        "G": _surroundings,
-        "H": _functions,
-    }
+    of_each_role = (
+        ("A", _isolation),
+        ("A", _exports),
+        ("B", _silo),
+        ("C", _untagged),
+        ("D", _trust),
+        ("E", _own_work),
+        ("F", _sessions),
+    )
+    of_the_plan = (("G", _surroundings), ("H", _functions), ("I", _standing))
+    parts = [
+        *((group, part, sessions) for sessions in declared.SESSIONS for group, part in of_each_role),
+        *((group, part, declared.ACCESS) for group, part in of_the_plan),
+    ]
     return [
-        each.ask()
-        for group, part in parts.items()
+        _named(each.ask(), sessions)
+        for group, part, sessions in parts
         if group.startswith(only[:1])
-        for each in part(tenancy)
+        for each in part(tenancy.of(sessions))
         if each.name.startswith(only)
     ]
+
+
+def _named(result: Result, sessions: declared.Sessions) -> Result:
+    """Say of a result whose sessions it is about, where it is not the services'."""
+    return result if sessions is declared.ACCESS else replace(result, name=f"{result.name} ({sessions.role})")
 
 
 def is_tenant_id(value: Formula) -> Formula:
@@ -306,7 +325,49 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
     yield _check(
         "A5 nothing but one's own, of all actions and resources",
         at,
-        z3.And(allowed(at), z3.Not(_own(at, _scope(tenancy)))),
+        z3.And(allowed(at), z3.Not(_own(at, tenancy.sessions))),
+        confirm,
+    )
+
+
+def _exports(tenancy: Tenancy) -> Iterator[Property]:
+    """The same of the exports bucket, where the keys begin with the tenant's id."""
+    allowing = _allowing(tenancy)
+    bucket = names.bucket_arn(tenancy.exports_bucket, tenancy.partition)
+    confirm = _allows(allowing)
+    at = _Constraints(tenancy).of_session().with_other()
+    theirs = z3.Concat(z3.StringVal(f"{bucket}/"), at.u, z3.StringVal("/"), z3.String("rest"))
+    at.request.resource = theirs
+    at.known.append(_segment(theirs, f"{bucket}/") == at.u)
+    at.guesses = [
+        z3.And(at.of_pair("a", "ab"), z3.String("rest") == z3.StringVal("x"), at.of_action("s3:GetObject"))
+    ]
+    yield _check("A6 no export of another tenant", at, matching(allowing, at.request, allow=True), confirm)
+
+    at = _Constraints(tenancy).of_session().with_other()
+    at.request.resource = z3.StringVal(bucket)
+    prefix = at.request.key(_PREFIX)
+    assert isinstance(prefix, Single)  # noqa: S101 - for the type checker
+    space = z3.Concat(at.u, z3.StringVal("/"))
+    segment = _segment(prefix.value, "") == at.u
+    has_one = z3.Contains(prefix.value, z3.StringVal("/"))
+    at.known += [
+        z3.Implies(z3.PrefixOf(space, prefix.value), segment),
+        z3.Implies(z3.And(z3.PrefixOf(prefix.value, space), has_one), segment),
+    ]
+    shows = z3.Or(z3.PrefixOf(prefix.value, space), z3.PrefixOf(space, prefix.value))
+    at.guesses = [
+        z3.And(at.of_pair("a", "ab"), at.of_action("s3:ListBucket"), named)
+        for named in (
+            z3.Not(prefix.present),
+            z3.And(prefix.present, prefix.value == z3.StringVal("ab/")),
+        )
+    ]
+    harmless = z3.And(is_action(at.request.action, _LISTINGS), prefix.present, z3.Not(shows))
+    yield _check(
+        "A7 no listing that shows another tenant's exports, nothing else on their bucket",
+        at,
+        z3.And(matching(allowing, at.request, allow=True), z3.Not(harmless)),
         confirm,
     )
 
@@ -349,49 +410,61 @@ def _for_role(policy: Policy, tenancy: Tenancy) -> Policy:
     )
 
 
-def _scope(tenancy: Tenancy, silo_bucket: str | None = None) -> SessionScope:
-    return SessionScope(
-        partition=tenancy.partition,
-        region=tenancy.region,
-        account_id=tenancy.account_id,
-        table_name=tenancy.table,
-        data_table_name=tenancy.data_table,
-        data_bucket=tenancy.data_bucket,
-        silo_bucket=silo_bucket,
-    )
+def _own(
+    at: _Constraints,
+    sessions: declared.Sessions,
+    *,
+    pool: bool = True,
+    silo: Formula | None = None,
+    exports: bool = True,
+) -> Formula:
+    """Return the formula that a request is on t's own data, where the sessions may have it.
 
-
-def _own(at: _Constraints, scope: SessionScope, bucket: Formula | None = None) -> Formula:
-    """Return the formula that a request is on t's own data; `bucket` is the ARN of a silo."""
+    `pool`: in the pool; `silo`: in the bucket of this ARN; `exports`: in the exports bucket.
+    """
+    tenancy = at.tenancy
     action, resource = at.request.action, at.request.resource
-    arn = z3.StringVal(names.bucket_arn(scope.data_bucket, scope.partition)) if bucket is None else bucket
     prefix = at.request.key(_PREFIX)
     keys = at.request.key(_LEADING_KEYS)
     assert isinstance(prefix, Single)  # noqa: S101 - for the type checker
     assert isinstance(keys, Several)  # noqa: S101 - for the type checker
-    space = (
-        z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/")) if bucket is None else z3.StringVal("")
-    )
-    listed = (
-        z3.And(prefix.present, z3.PrefixOf(space, prefix.value)) if bucket is None else z3.BoolVal(val=True)
-    )
     key = z3.Concat(z3.StringVal("TENANT#"), at.t)
     own_keys = z3.And(keys.present, keys.all(lambda value: value == key))
-    objects = z3.PrefixOf(z3.Concat(arn, z3.StringVal("/"), space), resource)
-    return z3.Or(
-        z3.And(is_action(action, declared.OBJECT_ACTIONS), objects),
-        z3.And(is_action(action, [declared.LIST_ACTION]), resource == arn, listed),
-        z3.And(
-            is_action(action, declared.ITEM_ACTIONS),
-            resource == z3.StringVal(scope.table_arn(scope.data_table_name)),
-            own_keys,
-        ),
-        z3.And(
-            is_action(action, [declared.RECORD_ACTION]),
-            resource == z3.StringVal(scope.table_arn(scope.table_name)),
-            own_keys,
-        ),
-    )
+
+    def within(
+        bucket: Formula, space: Formula | None, object_actions: Sequence[str], listings: Sequence[str]
+    ) -> Formula:
+        objects = [bucket, z3.StringVal("/"), *([] if space is None else [space])]
+        listed = [] if space is None else [prefix.present, z3.PrefixOf(space, prefix.value)]
+        return z3.Or(
+            z3.And(is_action(action, object_actions), z3.PrefixOf(z3.Concat(*objects), resource)),
+            z3.And(is_action(action, listings), resource == bucket, *listed),
+        )
+
+    places = []
+    if pool:
+        bucket = z3.StringVal(names.bucket_arn(tenancy.data_bucket, tenancy.partition))
+        space = z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/"))
+        places.append(within(bucket, space, sessions.object_actions, sessions.list_actions))
+    if silo is not None:
+        places.append(within(silo, None, sessions.object_actions, sessions.list_actions))
+    if exports and sessions.export_actions:
+        bucket = z3.StringVal(names.bucket_arn(tenancy.exports_bucket, tenancy.partition))
+        space = z3.Concat(at.t, z3.StringVal("/"))
+        places.append(within(bucket, space, sessions.export_actions, sessions.export_list_actions))
+    tables = [
+        z3.And(is_action(action, actions), resource == z3.StringVal(_table(table, tenancy)), own_keys)
+        for table, actions in (
+            (tenancy.data_table, sessions.item_actions),
+            (tenancy.table, sessions.record_actions),
+        )
+        if actions
+    ]
+    return z3.Or(*places, *tables)
+
+
+def _table(name: str, tenancy: Tenancy) -> str:
+    return names.table_arn(name, tenancy.partition, tenancy.region, tenancy.account_id)
 
 
 # --- B: silo buckets ----------------------------------------------------------------------------------------
@@ -399,16 +472,7 @@ def _own(at: _Constraints, scope: SessionScope, bucket: Formula | None = None) -
 
 def _silo(tenancy: Tenancy) -> Iterator[Property]:
     """The policy of u's bucket, by itself: whatever else allows, it keeps t out, and lets u in."""
-    policy = parse_policy(
-        "silo_bucket_policy",
-        silo_bucket_policy(
-            f"${{{_BUCKET}}}",
-            TenantId(f"${{{_OWNER}}}"),
-            tenancy.role.arn,
-            tenancy.role.arn.removesuffix("access") + "maintenance",
-        ),
-        with_principals=True,
-    )
+    policy = _silo_policy(tenancy)
     everybody = Policy(policy.name, tuple(s for s in policy.statements if ("*", "*") in s.principals))
     for_role = _for_role(policy, tenancy)
 
@@ -442,10 +506,10 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
     arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
     own = z3.Or(
         z3.And(
-            is_action(at.request.action, declared.OBJECT_ACTIONS),
+            is_action(at.request.action, tenancy.sessions.object_actions),
             z3.PrefixOf(z3.Concat(arn, z3.StringVal("/")), at.request.resource),
         ),
-        z3.And(is_action(at.request.action, [declared.LIST_ACTION]), at.request.resource == arn),
+        z3.And(is_action(at.request.action, tenancy.sessions.list_actions), at.request.resource == arn),
     )
     yield _check(
         "B3 a silo bucket's policy allows its own tenant objects and listings, nothing else",
@@ -454,10 +518,29 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         _allows([for_role]),
     )
     yield _stated(
-        "B4 a silo bucket's policy lets in nobody but the tenant access role",
+        "B4 a silo bucket's policy lets in nobody but the two roles, each by itself",
         lambda tenancy: surroundings.strangers_at_a_silo(policy, tenancy),
         tenancy,
     )
+    if tenancy.sessions is declared.ACCESS:
+        closed = _for_role(_silo_policy(tenancy, open_to_tenant=False), tenancy)
+        at = _Constraints(tenancy, policies=[closed]).of_session()
+        on_bucket(at, at.t)
+        yield _check(
+            "B5 the target of a move allows its own tenant's services nothing",
+            at,
+            matching([closed], at.request, allow=True),
+            _allows([closed]),
+        )
+
+
+def _silo_policy(tenancy: Tenancy, *, open_to_tenant: bool = True) -> Policy:
+    """Return the policy of a silo bucket, a symbol each for its name and its tenant."""
+    arns = [tenancy.roles[sessions.role].arn for sessions in declared.SESSIONS]
+    document = silo_bucket_policy(
+        f"${{{_BUCKET}}}", TenantId(f"${{{_OWNER}}}"), *arns, open_to_tenant=open_to_tenant
+    )
+    return parse_policy("silo_bucket_policy", document, with_principals=True)
 
 
 # --- C: sessions without a tenant ---------------------------------------------------------------------------
@@ -537,7 +620,7 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
 
     # TagSession and SetSourceIdentity start nothing: they are part of what does.
     yield asks(
-        "D1 only functions that act for tenants start sessions", by_stranger, *declared.SESSION_ACTIONS[1:]
+        "D1 only functions that are declared start sessions", by_stranger, *declared.SESSION_ACTIONS[1:]
     )
     for name, broken in (
         ("D2 no session without the tag, or with characters that no tenant id holds", bad_tag),
@@ -555,7 +638,8 @@ def _trust(tenancy: Tenancy) -> Iterator[Property]:
         z3.Not(matching(tenancy.role.policies, at.request, allow=False)),
         lambda request: not evaluator.matching(tenancy.role.policies, request, allow=False),
     )
-    inviting = [other.name for other in (*tenancy.others, tenancy.role) if _invites(other.trust, tenancy)]
+    every_role = (*tenancy.others, *tenancy.roles.values())
+    inviting = [other.name for other in every_role if _invites(other.trust, tenancy)]
     problem = f"the trust of {', '.join(inviting)} does" if inviting else ""
     name = "D6 no role's trust names tenants' sessions"
     yield Property(name, lambda: Result(name, 0, problem))
@@ -588,24 +672,33 @@ def _own_work(tenancy: Tenancy) -> Iterator[Property]:
     """Everything together, denies included: each session can do its own work. An empty policy fails here."""
     resource = [_for_role(policy, tenancy) for policy in tenancy.resource_policies]
     allowing = [*tenancy.role.policies, *resource]
-    for name, action, set_up in _own_requests(_scope(tenancy)):
+    for name, action, set_up in _own_requests(tenancy):
         at = _closed(tenancy, action)
         set_up(at)
         yield _allowed_check(f"E {name}", at, allowing)
-    policy = parse_policy(
-        "silo_bucket_policy",
-        silo_bucket_policy(
-            f"${{{_BUCKET}}}",
-            TenantId(f"${{{_OWNER}}}"),
-            tenancy.role.arn,
-            tenancy.role.arn.removesuffix("access") + "maintenance",
-        ),
-        with_principals=True,
-    )
-    for action in (*declared.OBJECT_ACTIONS, declared.LIST_ACTION):
+    yield from _own_silo_work(tenancy, "one's own bucket", allowing, _silo_policy(tenancy))
+    if tenancy.sessions is declared.MAINTENANCE:
+        closed = _silo_policy(tenancy, open_to_tenant=False)
+        yield from _own_silo_work(tenancy, "the target of a move", allowing, closed)
+
+
+def _own_silo_work(
+    tenancy: Tenancy,
+    where: str,
+    allowing: Sequence[Policy],
+    silo_policy: Policy,
+    limits: Sequence[Policy] = (),
+    *,
+    group: str = "E",
+    sessions: declared.Sessions | None = None,
+) -> Iterator[Property]:
+    """Yield that a session can do its work in a bucket of its tenant's own."""
+    sessions = tenancy.sessions if sessions is None else sessions
+    for action in (*sessions.object_actions, *sessions.list_actions):
         at = _closed(tenancy, action)
-        _in_own_silo(at, listing=action == declared.LIST_ACTION)
-        yield _allowed_check(f"E {action} in one's own bucket", at, [*allowing, _for_role(policy, tenancy)])
+        _in_own_silo(at, listing=action in sessions.list_actions)
+        everything = [*allowing, _for_role(silo_policy, tenancy)]
+        yield _allowed_check(f"{group} {action} in {where}", at, everything, limits)
 
 
 def _closed(tenancy: Tenancy, action: str) -> _Constraints:
@@ -625,32 +718,59 @@ def _in_own_silo(at: _Constraints, *, listing: bool) -> None:
     at.request.resource = arn if listing else key
 
 
-def _own_requests(scope: SessionScope) -> Iterator[tuple[str, str, Callable[[_Constraints], None]]]:
-    bucket = names.bucket_arn(scope.data_bucket, scope.partition)
+def _own_object(bucket: str, folder: str) -> Callable[[_Constraints], None]:
+    def set_up(at: _Constraints) -> None:
+        start = z3.StringVal(f"{names.bucket_arn(bucket, at.tenancy.partition)}/{folder}")
+        at.request.resource = z3.Concat(start, at.t, z3.StringVal("/"), z3.String("rest"))
 
-    def own_object(at: _Constraints) -> None:
-        start = z3.Concat(z3.StringVal(f"{bucket}/tenants/"), at.t, z3.StringVal("/"))
-        at.request.resource = z3.Concat(start, z3.String("rest"))
+    return set_up
 
-    def own_listing(at: _Constraints) -> None:
-        at.request.resource = z3.StringVal(bucket)
-        at.request.set(
-            _PREFIX, z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/"), z3.String("rest"))
-        )
 
-    def own_items(table: str) -> Callable[[_Constraints], None]:
-        def set_up(at: _Constraints) -> None:
-            at.request.resource = z3.StringVal(scope.table_arn(table))
-            at.request.set_all(_LEADING_KEYS, [z3.Concat(z3.StringVal("TENANT#"), at.t)])
+def _own_listing(bucket: str, folder: str) -> Callable[[_Constraints], None]:
+    def set_up(at: _Constraints) -> None:
+        at.request.resource = z3.StringVal(names.bucket_arn(bucket, at.tenancy.partition))
+        listed = [at.t, z3.StringVal("/"), z3.String("rest")]
+        at.request.set(_PREFIX, z3.Concat(*([z3.StringVal(folder)] if folder else []), *listed))
 
-        return set_up
+    return set_up
 
-    for action in declared.OBJECT_ACTIONS:
-        yield f"{action} of one's own", action, own_object
-    yield f"{declared.LIST_ACTION} of one's own", declared.LIST_ACTION, own_listing
-    for action in declared.ITEM_ACTIONS:
-        yield f"{action} of one's own", action, own_items(scope.data_table_name)
-    yield f"{declared.RECORD_ACTION} of one's own record", declared.RECORD_ACTION, own_items(scope.table_name)
+
+def _own_keys(table: str) -> Callable[[_Constraints], None]:
+    def set_up(at: _Constraints) -> None:
+        at.request.resource = z3.StringVal(_table(table, at.tenancy))
+        at.request.set_all(_LEADING_KEYS, [z3.Concat(z3.StringVal("TENANT#"), at.t)])
+
+    return set_up
+
+
+def _own_requests(
+    tenancy: Tenancy,
+    sessions: declared.Sessions | None = None,
+    *,
+    pool: bool = True,
+    exports: bool = True,
+) -> Iterator[tuple[str, str, Callable[[_Constraints], None]]]:
+    """Yield what a session has to be able to do outside a bucket of its tenant's own."""
+    sessions = tenancy.sessions if sessions is None else sessions
+
+    data, exported = tenancy.data_bucket, tenancy.exports_bucket
+    groups: list[tuple[Sequence[str], str, Callable[[_Constraints], None]]] = [
+        (sessions.item_actions, "", _own_keys(tenancy.data_table)),
+        (sessions.record_actions, " record", _own_keys(tenancy.table)),
+    ]
+    if pool:
+        groups += [
+            (sessions.object_actions, "", _own_object(data, "tenants/")),
+            (sessions.list_actions, "", _own_listing(data, "tenants/")),
+        ]
+    if exports:
+        groups += [
+            (sessions.export_actions, " export", _own_object(exported, "")),
+            (sessions.export_list_actions, " exports", _own_listing(exported, "")),
+        ]
+    for actions, what, set_up in groups:
+        for action in actions:
+            yield f"{action} of one's own{what}", action, set_up
 
 
 def _allowed_check(
@@ -676,48 +796,126 @@ def _allowed_check(
 # --- F: session policies ------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _SessionPolicy:
+    """A session policy, and what a session that is started with it is for."""
+
+    name: str
+    policy: Policy
+    sessions: declared.Sessions
+    pool: bool
+    silo: bool
+    exports: bool = False
+
+
 def _sessions(tenancy: Tenancy) -> Iterator[Property]:
-    """The session policy by itself, for pool and silo: nothing but t's own; and with the role's, t's work."""
-    tenant = TenantId(f"${{{_OWNER}}}")
-    for name, silo in (("pool", None), ("silo", f"${{{_BUCKET}}}")):
-        scope = _scope(tenancy, silo)
-        policy = parse_policy(f"session_policy, {name}", session_policy(tenant, scope))
+    """Each session policy by itself: nothing but t's own; and with the role's, t's work."""
+    policies = _access_policies if tenancy.sessions is declared.ACCESS else _maintenance_policies
+    silo_policy = _silo_policy(tenancy)
+    for each in policies(tenancy):
         at = _Constraints(tenancy).of_session().with_other()
         at.request.set(_OWNER, at.t)
-        at.policies = [policy]
+        at.policies = [each.policy]
         arn = None
-        if silo:
+        if each.silo:
             at.request.set(_BUCKET, z3.String("bucket"))
             at.known.append(z3.Not(z3.Contains(z3.String("bucket"), "/")))
             arn = z3.Concat(z3.StringVal(names.bucket_arn("", tenancy.partition)), z3.String("bucket"))
+        pool = names.bucket_arn(tenancy.data_bucket, tenancy.partition)
         at.guesses = [
             z3.And(
                 at.of_pair("a", "ab"),
-                at.request.resource
-                == z3.StringVal(f"{names.bucket_arn(tenancy.data_bucket, tenancy.partition)}/tenants/ab/x"),
-                at.of_action("s3:GetObject"),
+                at.request.resource == z3.StringVal(f"{pool}/tenants/{tenant}/x"),
+                at.of_action(action),
             )
+            for tenant, action in (("ab", "s3:GetObject"), ("a", "s3:PutObject"))
         ]
+        own = _own(at, each.sessions, pool=each.pool, silo=arn, exports=each.exports)
         yield _check(
-            f"F1 a session policy ({name}) allows nothing but one's own",
+            f"F1 a session policy ({each.name}) allows nothing but one's own",
             at,
-            z3.And(matching([policy], at.request, allow=True), z3.Not(_own(at, scope, arn))),
-            _allows([policy]),
+            z3.And(matching([each.policy], at.request, allow=True), z3.Not(own)),
+            _allows([each.policy]),
         )
-        for what, action, set_up in _own_requests(_scope(tenancy)):
-            if silo and action.startswith("s3:"):
-                continue
+        for what, action, set_up in _own_requests(
+            tenancy, each.sessions, pool=each.pool, exports=each.exports
+        ):
             at = _closed(tenancy, action)
             at.request.set(_OWNER, at.t)
-            if silo:
+            if each.silo:
                 at.request.set(_BUCKET, z3.String("bucket"))
             set_up(at)
             yield _allowed_check(
-                f"F2 with a session policy ({name}), {what}", at, tenancy.role.policies, [policy]
+                f"F2 with a session policy ({each.name}), {what}", at, tenancy.role.policies, [each.policy]
+            )
+        if each.silo:
+            yield from _own_silo_work(
+                tenancy,
+                "one's own bucket",
+                tenancy.role.policies,
+                silo_policy,
+                [each.policy],
+                group=f"F2 with a session policy ({each.name}),",
+                sessions=each.sessions,
             )
 
 
-# --- G: what stands around the role, H: the functions' roles ------------------------------------------------
+def _access_policies(tenancy: Tenancy) -> Iterator[_SessionPolicy]:
+    for name, silo in (("pool", None), ("silo", f"${{{_BUCKET}}}")):
+        for suffix, read_only in (("", False), (", read-only", True)):
+            scope = SessionScope(
+                partition=tenancy.partition,
+                region=tenancy.region,
+                account_id=tenancy.account_id,
+                table_name=tenancy.table,
+                data_table_name=tenancy.data_table,
+                data_bucket=tenancy.data_bucket,
+                silo_bucket=silo,
+                read_only=read_only,
+            )
+            document = session_policy(TenantId(f"${{{_OWNER}}}"), scope)
+            yield _SessionPolicy(
+                name=f"{name}{suffix}",
+                policy=parse_policy(f"session_policy, {name}{suffix}", document),
+                sessions=replace(declared.ACCESS, object_actions=declared.READ_ACTIONS)
+                if read_only
+                else declared.ACCESS,
+                pool=silo is None,
+                silo=silo is not None,
+            )
+
+
+def _maintenance_policies(tenancy: Tenancy) -> Iterator[_SessionPolicy]:
+    pool, silo = pool_place(TenantId("t")), silo_place(_STAND_IN)
+    for name, places, exports in (
+        ("pool", (pool,), False),
+        ("silo", (silo,), False),
+        ("from one to the other", (pool, silo), False),
+        ("export of the pool", (pool,), True),
+        ("export of a silo", (silo,), True),
+    ):
+        scope = MaintenanceScope(
+            partition=tenancy.partition,
+            region=tenancy.region,
+            account_id=tenancy.account_id,
+            data_table_name=tenancy.data_table,
+            data_bucket=tenancy.data_bucket,
+            places=places,
+            exports_bucket=tenancy.exports_bucket if exports else None,
+        )
+        document = json.dumps(maintenance_session_policy(TenantId(f"${{{_OWNER}}}"), scope))
+        document = document.replace(_STAND_IN, f"${{{_BUCKET}}}")
+        yield _SessionPolicy(
+            name=name,
+            policy=parse_policy(f"maintenance_session_policy, {name}", document),
+            sessions=declared.MAINTENANCE,
+            pool=pool in places,
+            silo=silo in places,
+            exports=exports,
+        )
+
+
+# --- G: what stands around the roles, H and I: the functions' roles -----------------------------------------
 
 
 def _surroundings(tenancy: Tenancy) -> Iterator[Property]:
@@ -734,6 +932,63 @@ def _functions(tenancy: Tenancy) -> Iterator[Property]:
             return surroundings.undeclared(role, service, tenancy)
 
         yield _stated(f"H {service} may do nothing beyond what is declared for it", check, tenancy)
+
+
+def _standing(tenancy: Tenancy) -> Iterator[Property]:
+    """Of each other role, whatever is declared for it: its own permissions reach no tenant's data.
+
+    Markers are no data: the provisioner puts them, and the canary takes away its own.
+    """
+    for role in tenancy.others:
+        service = surroundings.service_of(role, tenancy)
+        allowing = [*role.policies, *(_by_anybody(policy) for policy in tenancy.resource_policies)]
+        for what, resource in _data(tenancy).items():
+            at = _Constraints(tenancy)
+            at.request.unset(TAG)
+            at.known += [is_tenant_id(at.u), at.t == z3.StringVal("")]
+            at.request.resource = z3.Concat(*resource(at)) if len(resource(at)) > 1 else resource(at)[0]
+            marker = z3.StringVal(f"/{names.POOL_MARKER}")
+            at.known.append(z3.Not(z3.SuffixOf(marker, at.request.resource)))
+            at.guesses = [
+                z3.And(at.u == z3.StringVal("a"), at.of_action(action))
+                for action in ("s3:GetObject", "s3:DeleteObjectVersion", "dynamodb:Query", "dynamodb:PutItem")
+            ]
+            yield _check(
+                f"I {service} has no standing permission on tenants' {what}",
+                at,
+                matching(allowing, at.request, allow=True),
+                _allows(allowing),
+                session=None,
+            )
+
+
+def _data(tenancy: Tenancy) -> Mapping[str, Callable[[_Constraints], list[Formula]]]:
+    """Return where tenants' data is, as the parts of a resource's ARN."""
+
+    def below(bucket: str) -> str:
+        return names.bucket_arn(bucket, tenancy.partition)
+
+    silo = below(f"tenkacloud-{tenancy.environment}-silo-")
+    return {
+        "objects in the pool": lambda at: [
+            z3.StringVal(f"{below(tenancy.data_bucket)}/tenants/"),
+            at.u,
+            z3.StringVal("/"),
+            z3.String("rest"),
+        ],
+        "objects in silos": lambda _: [
+            z3.StringVal(silo),
+            z3.String("named"),
+            z3.StringVal("/"),
+            z3.String("rest"),
+        ],
+        "exports": lambda _: [z3.StringVal(f"{below(tenancy.exports_bucket)}/"), z3.String("rest")],
+        "items": lambda _: [z3.StringVal(_table(tenancy.data_table, tenancy))],
+    }
+
+
+def _by_anybody(policy: Policy) -> Policy:
+    return Policy(policy.name, tuple(each for each in policy.statements if ("*", "*") in each.principals))
 
 
 def _stated(name: str, check: surroundings.Check, tenancy: Tenancy) -> Property:
@@ -852,7 +1107,3 @@ def _counterexample(at: _Constraints, model: Any, session: str | None) -> Counte
             keys[name] = tuple(text(value) for value in key.values[:count])
     request = evaluator.Request(text(at.request.action), text(at.request.resource), keys)
     return Counterexample(text(at.t) if session == "t" else session, text(at.u), request)
-
-
-def _maintenance(tenancy: Tenancy) -> str:
-    return f"{tenancy.role.arn.removesuffix('access')}maintenance"

@@ -60,5 +60,6 @@ def _resources(statement: Statement, pair: tuple[str, str]) -> Iterator[str]:
 def _places(tenancy: Tenancy, other: str) -> Iterator[str]:
     bucket = f"arn:{tenancy.partition}:s3:::{tenancy.data_bucket}"
     tables = f"arn:{tenancy.partition}:dynamodb:{tenancy.region}:{tenancy.account_id}:table/"
-    yield from (f"{bucket}/tenants/{other}/x", bucket)
+    exports = f"arn:{tenancy.partition}:s3:::{tenancy.exports_bucket}"
+    yield from (f"{bucket}/tenants/{other}/x", bucket, f"{exports}/{other}/x", exports)
     yield from (f"{tables}{tenancy.data_table}", f"{tables}{tenancy.table}")

@@ -1,10 +1,11 @@
-"""What stands around the tenant access role: whatever else in a plan could lead to tenants' data.
+"""What stands around the roles of sessions: whatever else in a plan could lead to tenants' data.
 
 A closed world: a type of resource that nobody has thought about is rejected by name (`declared`). Each check
 returns what is wrong, in words; nothing, if all is well.
 """
 
 import fnmatch
+import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -27,19 +28,28 @@ def service_of(role: Role, tenancy: Tenancy) -> str:
 
 
 def trusted_arns(tenancy: Tenancy) -> list[str]:
-    """Return the roles that may start tenants' sessions, as declared."""
+    """Return the roles that may start sessions of the role that is proved, as declared."""
+    return [_function_arn(name, tenancy) for name in _starting(tenancy.sessions)]
+
+
+def _starting(*sessions: declared.Sessions) -> list[str]:
+    """Return the services that start such sessions, as declared."""
+    return [name for name, service in declared.SERVICES.items() if service.sessions in sessions]
+
+
+def _function_arn(service: str, tenancy: Tenancy) -> str:
     root = f"arn:{tenancy.partition}:iam::{tenancy.account_id}:role/tenkacloud/{tenancy.environment}"
-    return [
-        f"{root}/{service.plane}/tenkacloud-{tenancy.environment}-{name}"
-        for name, service in declared.SERVICES.items()
-        if service.acts_for_tenants
-    ]
+    return f"{root}/{declared.SERVICES[service].plane}/{_function_name(service, tenancy)}"
 
 
-def _acts_for_tenants(function: Resource, tenancy: Tenancy) -> bool:
-    name = str(function.known("function_name"))
-    trusted = [arn.rsplit("/", 1)[1] for arn in trusted_arns(tenancy)]
-    return name in trusted
+def _function_name(service: str, tenancy: Tenancy) -> str:
+    return f"tenkacloud-{tenancy.environment}-{service}"
+
+
+def _starts(function: Resource, tenancy: Tenancy, *sessions: declared.Sessions) -> bool:
+    """Tell whether a function starts sessions of one of these roles."""
+    names = [_function_name(service, tenancy) for service in _starting(*sessions)]
+    return str(function.known("function_name")) in names
 
 
 def unknown_types(tenancy: Tenancy) -> Iterator[str]:
@@ -60,6 +70,7 @@ def missing_places(tenancy: Tenancy) -> Iterator[str]:
     """Yield which of the places that the outputs name is not one of the plan's."""
     for kind, attribute, name in (
         ("aws_s3_bucket", "bucket", tenancy.data_bucket),
+        ("aws_s3_bucket", "bucket", tenancy.exports_bucket),
         ("aws_dynamodb_table", "name", tenancy.table),
         ("aws_dynamodb_table", "name", tenancy.data_table),
     ):
@@ -122,18 +133,21 @@ def misused_roles(tenancy: Tenancy) -> Iterator[str]:
         roles = [role.known("name") for role in tenancy.stack.pointed(function, "role", "aws_iam_role")]
         if roles != [name]:
             yield f"{function.address} runs as {', '.join(map(str, roles)) or 'a role outside the plan'}"
-        if _acts_for_tenants(function, tenancy):
+        if _starts(function, tenancy, *declared.SESSIONS):
             for attribute in ("layers", "s3_bucket", "image_uri", "file_system_config"):
                 if function.has(attribute):
                     yield f"{function.address} takes code from elsewhere: {attribute}"
 
 
 def wakers(tenancy: Tenancy) -> Iterator[str]:
-    """Yield by what a function may be woken without a source, or by another than the API for a tenant."""
+    """Yield by what a function may be woken without a source, or by another than the API for a tenant.
+
+    A function that maintains tenants' data is woken by its queue alone (`queues`).
+    """
     stack = tenancy.stack
     for permission in stack.of_type("aws_lambda_permission"):
         functions = stack.pointed(permission, "function_name", "aws_lambda_function")
-        trusted = [each for each in functions if _acts_for_tenants(each, tenancy)]
+        trusted = [each for each in functions if _starts(each, tenancy, declared.ACCESS)]
         if not functions:
             yield f"{permission.address} is for a function outside the plan"
         if permission.has("function_url_auth_type") or permission.known("action") != "lambda:InvokeFunction":
@@ -145,11 +159,64 @@ def wakers(tenancy: Tenancy) -> Iterator[str]:
             yield f"{permission.address} lets {permission.values.get('principal')} wake {_name(trusted)}"
     for mapping in stack.of_type("aws_lambda_event_source_mapping"):
         functions = stack.pointed(mapping, "function_name", "aws_lambda_function")
-        if not functions or any(_acts_for_tenants(each, tenancy) for each in functions):
+        if not functions or any(_starts(each, tenancy, declared.ACCESS) for each in functions):
             yield f"{mapping.address} wakes {_name(functions) or 'a function outside the plan'}"
     for target in stack.of_type("aws_cloudwatch_event_target"):
         if target.has("role_arn"):
             yield f"{target.address} acts with a role"
+
+
+def queues(tenancy: Tenancy) -> Iterator[str]:
+    """Yield by what a function that maintains tenants' data takes anything but the control plane's events.
+
+    Its own role may send, too: the rest of its work (`declared`).
+    """
+    stack = tenancy.stack
+    for service in _starting(declared.MAINTENANCE):
+        name = _function_name(service, tenancy)
+        queue = f"{name}-queue"
+        bus = f"tenkacloud-{tenancy.environment}-tenant-events"
+        where = f"{tenancy.partition}:{{}}:{tenancy.region}:{tenancy.account_id}"
+        rule_arn = f"arn:{where.format('events')}:rule/{bus}/{name}"
+        for mapping in stack.of_type("aws_lambda_event_source_mapping"):
+            woken = [each.known("function_name") for each in _functions_of(mapping, stack)]
+            if name in woken and mapping.known("event_source_arn") != f"arn:{where.format('sqs')}:{queue}":
+                yield f"{mapping.address} wakes {name}, and is not of {queue}"
+        for permission in stack.of_type("aws_lambda_permission"):
+            if name in [each.known("function_name") for each in _functions_of(permission, stack)]:
+                yield f"{permission.address} lets {permission.values.get('principal')} wake {name}"
+        for policy in _policies_of_queue(queue, stack):
+            for statement in policy.statements:
+                if statement.allow and (
+                    set(statement.principals) != {_EVENTS} or _sent_from(statement) != (rule_arn,)
+                ):
+                    yield f"{policy.name}, statement {statement.sid or '?'}, lets others send to {queue}"
+        rules = [each for each in stack.of_type("aws_cloudwatch_event_rule") if each.known("name") == name]
+        patterns = [json.loads(str(each.known("event_pattern") or "{}")) for each in rules]
+        if [pattern.get("source") for pattern in patterns] != [[declared.SOURCES["control-plane"]]]:
+            yield f"the rule {name} takes events of others than the control plane"
+
+
+def _functions_of(resource: Resource, stack: Stack) -> list[Resource]:
+    return stack.pointed(resource, "function_name", "aws_lambda_function")
+
+
+def _policies_of_queue(name: str, stack: Stack) -> Iterator[Policy]:
+    """Yield the policies of a queue: its own, and those of resources that put one on it or on an unknown."""
+    for queue in stack.of_type("aws_sqs_queue"):
+        if queue.known("name") == name and (document := queue.known("policy")):
+            yield parse_policy(queue.address, document, with_principals=True)
+    for other in stack.of_type("aws_sqs_queue_policy"):
+        if other.is_unknown("queue_url") or name in str(other.values.get("queue_url")):
+            yield parse_policy(other.address, other.known("policy"), with_principals=True)
+
+
+def _sent_from(statement: Statement) -> tuple[str, ...]:
+    """Return the only sources that a statement is for; none, where it is for others, too."""
+    for condition in statement.conditions:
+        if (condition.operator, condition.key) == ("arnequals", "aws:sourcearn") and not condition.if_exists:
+            return condition.values
+    return ()
 
 
 def _source(permission: Resource, tenancy: Tenancy) -> str:
@@ -169,6 +236,7 @@ def _source(permission: Resource, tenancy: Tenancy) -> str:
     return parts[2]
 
 
+_EVENTS: Final = ("Service", "events.amazonaws.com")
 _API: Final = "apigateway.amazonaws.com"
 
 
@@ -223,14 +291,15 @@ def writable_claims(tenancy: Tenancy) -> Iterator[str]:
 
 
 def strangers_at_a_silo(policy: Policy, tenancy: Tenancy) -> Iterator[str]:
-    """Yield whom a silo bucket's policy lets in beside the tenant access role."""
+    """Yield whom a silo bucket's policy lets in beside the roles that act for one tenant."""
+    roles = [{("AWS", role.arn)} for role in tenancy.roles.values()]
     for statement in policy.statements:
-        if statement.allow and set(statement.principals) != {("AWS", tenancy.role.arn)}:
+        if statement.allow and set(statement.principals) not in roles:
             yield f"statement {statement.sid} lets in {statement.principals}"
 
 
 def strangers_at_the_role(tenancy: Tenancy) -> Iterator[str]:
-    """Yield whom the tenant access role's trust names beside the account and the roles declared."""
+    """Yield whom the trust of the role that is proved names beside the account and the roles declared."""
     account = tenancy.account_id
     fine = {
         ("AWS", account),
@@ -280,24 +349,31 @@ def _is_within(resource: str, bound: str) -> bool:
 
 
 def _places(tenancy: Tenancy) -> dict[str, str]:
-    tables = f"arn:{tenancy.partition}:dynamodb:{tenancy.region}:{tenancy.account_id}:table/"
+    def arn(service: str, rest: str) -> str:
+        return f"arn:{tenancy.partition}:{service}:{tenancy.region}:{tenancy.account_id}:{rest}"
+
+    environment = tenancy.environment
     return {
-        "table": f"{tables}{tenancy.table}",
+        "table": arn("dynamodb", f"table/{tenancy.table}"),
         "data-bucket": f"arn:{tenancy.partition}:s3:::{tenancy.data_bucket}",
-        "silo-bucket": f"arn:{tenancy.partition}:s3:::tenkacloud-{tenancy.environment}-silo-*",
-        "tenant-access-role": tenancy.role.arn,
+        "silo-bucket": f"arn:{tenancy.partition}:s3:::tenkacloud-{environment}-silo-*",
+        "tenant-log-group": arn("logs", f"log-group:/tenkacloud/{environment}/tenants/*"),
+        "bus": arn("events", f"event-bus/tenkacloud-{environment}-tenant-events"),
+        "queues": arn("sqs", f"tenkacloud-{environment}-"),
+        **{f"{name}-role": role.arn for name, role in tenancy.roles.items()},
         "account": tenancy.account_id,
     }
 
 
 CHECKS: Final[dict[str, Check]] = {
     "G1 nothing in the plan that the proof does not know": unknown_types,
-    "G2 the data bucket and both tables are the plan's": missing_places,
+    "G2 the buckets and both tables are the plan's": missing_places,
     "G3 no bucket or table is open by a policy, an ACL or a copy": open_places,
     "G4 each function runs as its own role, and nobody else does": misused_roles,
     "G5 functions are woken by named sources, those that act for tenants by the API": wakers,
     "G6 the API passes nothing on without a verified token": open_routes,
     "G7 no user can write the tenant's claim": writable_claims,
+    "G8 functions that maintain tenants' data take the control plane's events alone": queues,
 }
 
 
