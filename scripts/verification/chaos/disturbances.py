@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from scripts.tooling.aws import Clients
@@ -12,6 +13,10 @@ from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import ZIPS
 from scripts.verification.flow.bus import Recording
 from tenkacloud.events.registry import EVENTS
+from tenkacloud.isolation.resource_names import export_prefix
+from tenkacloud.objects.lease import FOLDER
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.validation import TenantId
 
 _LOOK_SECONDS: Final = 0.05
 
@@ -20,7 +25,8 @@ class Kills:
     """Ends a function that is at work, once in each phase that it works on, and counts how often.
 
     A function is given its code anew, as a deployment does: that ends its process in the middle of a call.
-    `delays`: for each phase, how many seconds after its event was seen.
+    `delays`: for each phase, how many seconds after its event was seen. Nobody waits until the lease of what
+    was ended has run out: it is over at once.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Kills:
                 if self.counts[phase] == 0:
                     self._over.wait(self._delays[phase])
                     end(self._deployment, self._clients, service)
+                    release(self._deployment, self._clients, self._tenant_id)
                     self.counts[phase] += 1
 
 
@@ -78,6 +85,19 @@ def end(deployment: Deployment, clients: Clients, service: str) -> None:
     clients.lambda_.update_function_code(
         FunctionName=deployment.lambda_function_names[service], ZipFile=(ZIPS / f"{service}.zip").read_bytes()
     )
+
+
+def release(deployment: Deployment, clients: Clients, tenant_id: str) -> None:
+    """Let the last lease of a tenant's data have run out, as if the time had passed."""
+    bucket = deployment.exports_bucket_name
+    found = clients.s3.list_objects_v2(
+        Bucket=str(bucket), Prefix=f"{export_prefix(TenantId(tenant_id))}{FOLDER}", MaxKeys=1
+    )
+    for entry in found.get("Contents", []):
+        where: Any = {"Bucket": bucket, "Key": entry["Key"]}
+        state = json.loads(clients.s3.get_object(**where)["Body"].read())
+        state["until"] = rfc3339(datetime.now(UTC))
+        clients.s3.put_object(**where, Body=json.dumps(state).encode(), ContentType="application/json")
 
 
 @contextmanager
