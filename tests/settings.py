@@ -12,6 +12,8 @@ DATA_BUCKET: Final = "tenkacloud-data-test"
 ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access"
 MAINTENANCE_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-maintenance"
 EXPORTS_BUCKET: Final = "tenkacloud-test-exports"
+MULTIPART_THRESHOLD: Final = 5 * 1024**3
+QUEUE_URL: Final = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/work"
 STUCK_AFTER: Final = 900
 AUTOMATIC_RETRIES_MAX: Final = 5
 FUNCTION_NAME: Final = "tenkacloud-test-function"
@@ -27,6 +29,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "DEAD_LETTER_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/dlq",
     "EVENT_BUS_NAME": BUS,
     "EXPORTS_BUCKET_NAME": EXPORTS_BUCKET,
+    "MULTIPART_THRESHOLD_BYTES": str(MULTIPART_THRESHOLD),
+    "QUEUE_URL": QUEUE_URL,
     "STUCK_AFTER_SECONDS": str(STUCK_AFTER),
     "TABLE_NAME": TABLE,
     "TENANT_ACCESS_ROLE_ARN": ROLE,
