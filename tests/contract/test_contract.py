@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
-from provisioning.decisions import plan
+from provisioning.decisions import Change, Onboard, plan
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow import reconciling
@@ -37,7 +37,6 @@ from tenkacloud.isolation import resource_names as names
 from tenkacloud.isolation.places import pool_place, silo_place
 from tenkacloud.tenants import validation as fields
 from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION, table_definition
-from tenkacloud.tenants.onboarding_request import OnboardingRequest
 from tenkacloud.tenants.operations import Phase
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
@@ -295,13 +294,11 @@ def test_the_item_that_we_onboard_is_the_designs_word_for_word() -> None:
 def test_the_designs_item_becomes_the_designs_event() -> None:
     record = golden("stream_insert")
     step = plan(
-        {"PK": "TENANT#test-tenant", "SK": "METADATA"},
-        read(record["dynamodb"]["NewImage"]),
-        "c",
+        Change({"PK": "TENANT#test-tenant", "SK": "METADATA"}, read(record["dynamodb"]["NewImage"]), "c"),
         datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
-    assert isinstance(step, OnboardingRequest)
-    bare = replace(step.event, attempt=None, correlation_id=None).detail()
+    assert isinstance(step, Onboard)
+    bare = replace(step.request.event, attempt=None, correlation_id=None).detail()
     assert set(bare) == {"tenantId", "tenantName", "tier", "slug", "timestamp"}
 
 

@@ -42,7 +42,7 @@ def test_stuck_tenants_are_retried_with_the_next_attempt_and_young_ones_left_alo
     put(cloud, "stuck", age=901)
     put(cloud, "never-requested", age=5000, status="PENDING")
     put(cloud, "young", age=800)
-    assert run(cloud) == {"resumed": 2, "givenUp": 0, "left": 0, "errors": 0}
+    assert run(cloud) == {"resumed": 2, "givenUp": 0, "left": 0, "errors": 0, "due": 0}
     assert attempts(cloud) == {"stuck": 3, "never-requested": 1}
     item = cloud.item("stuck")
     assert (item["provisioningAttempt"], item["resumptions"]) == ({"N": "3"}, {"N": "1"})
@@ -79,7 +79,7 @@ def test_the_deadline_grows_with_each_automatic_retry(
 def test_a_tenant_whose_mark_can_never_be_written_fails_with_a_reason(cloud: Cloud) -> None:
     put(cloud, "full", age=1000, ballast={"S": "x" * (405_000 - 82 - 66 - 180)})
     put(cloud, "stuck", age=1000)
-    assert run(cloud) == {"resumed": 1, "givenUp": 1, "left": 0, "errors": 0}
+    assert run(cloud) == {"resumed": 1, "givenUp": 1, "left": 0, "errors": 0, "due": 0}
     assert cloud.reason("full").startswith("DynamoDB takes no change of the record TENANT#full as it is")
 
 
@@ -115,7 +115,7 @@ def test_a_record_that_became_invalid_fails_with_its_reason(cloud: Cloud, status
 def test_a_tenant_that_is_done_meanwhile_is_left_alone(cloud: Cloud) -> None:
     """The index lags behind the record; the record counts."""
     put(cloud, "done", age=1000, status="COMPLETED")
-    assert run(cloud) == {"resumed": 0, "givenUp": 0, "left": 1, "errors": 0}
+    assert run(cloud) == {"resumed": 0, "givenUp": 0, "left": 1, "errors": 0, "due": 0}
     assert cloud.published() == []
 
 
@@ -124,7 +124,7 @@ def test_a_bus_that_is_down_costs_no_attempt(cloud: Cloud) -> None:
     calls = Calls()
     calls.reject("PutEvents", "InternalException")
     function = cloud.function("reconciler", calls.clients(cloud))
-    assert function(SCHEDULED, Context()) == {"resumed": 0, "givenUp": 0, "left": 0, "errors": 1}
+    assert function(SCHEDULED, Context()) == {"resumed": 0, "givenUp": 0, "left": 0, "errors": 1, "due": 0}
     assert cloud.item("stuck")["provisioningAttempt"] == {"N": "2"}
     assert "resumptions" not in cloud.item("stuck")
 

@@ -19,7 +19,6 @@ from provisioning.decisions import (
     Publish,
     Reject,
     Undo,
-    is_pending,
     mark_in_flight,
     plan,
     plan_again,
@@ -28,11 +27,12 @@ from tenkacloud.errors import NotReadyError, PermanentError, PublishError
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import TENANT_PREFIX
-from tenkacloud.tenants.onboarding_request import why_not_marked
+from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
+from tenkacloud.tenants.operation_request import OutboxRequest
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.requester import Requester, chunks
-from tenkacloud.tenants.transitions.transition import NotApplied, Outcome
+from tenkacloud.tenants.transitions.transition import Image, NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
 #: What one chunk can take when AWS does not answer, with the listing of those who failed: the tries of three
@@ -68,7 +68,7 @@ class Delivery:
             keys=_keys(record),
             new=read(images.get("NewImage", {})),
             correlation_id=record.event_id or "",
-            old_image=old,
+            old_image=Image(old) if old else None,
             earlier=earlier.plan if earlier and earlier.record["dynamodb"].get("NewImage") == old else None,
         )
         return cls(record, plan(change, now))
@@ -139,14 +139,14 @@ class Provisioning:
             if not due:
                 return
         for delivery in due:
-            if isinstance(delivery.outcome, NotApplied) and is_pending(delivery.outcome.item):
+            if isinstance(delivery.outcome, NotApplied):
                 delivery.outcome = NotReadyError("the record is written again and again")
 
     def _request(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
         """Publish and mark, in chunks; the rest fails as soon as there is no bus, or no time."""
         down: Exception | None = None
-        for chunk in chunks(deliveries):
-            requests = [each.plan.request for each in chunk if isinstance(each.plan, Onboard | Publish)]
+        for chunk in chunks(deliveries, _events):
+            requests = [request for each in chunk for request in _requests(each)]
             down = down or _out_of_time(context)
             outcomes: Sequence[Outcome | Exception]
             try:
@@ -184,6 +184,15 @@ class Provisioning:
         return sum(
             isinstance(outcome, Exception) and not isinstance(outcome, PermanentError) for outcome in outcomes
         )
+
+
+def _requests(delivery: Delivery) -> Sequence[OnboardingRequest | OutboxRequest]:
+    """Return the request that is planned, if one is."""
+    return [delivery.plan.request] if isinstance(delivery.plan, Onboard | Publish) else []
+
+
+def _events(delivery: Delivery) -> int:
+    return sum(len(request.events) for request in _requests(delivery))
 
 
 def _deliveries(event: dict[str, Any], now: datetime) -> list[Delivery]:
@@ -225,12 +234,13 @@ def _log(delivery: Delivery) -> None:
         case Undo(), _:
             metrics.add_metric("OverwriteUndone", MetricUnit.Count, 1)
             logger.error("Record restored: it was put anew, which its tenant's state forbids")
-        case Publish(request), NotApplied() as outcome:
-            metrics.add_metric("OperationRequested", MetricUnit.Count, 1)
-            logger.info("Published again", event=request.event.DETAIL_TYPE, reason=why_not_marked(outcome))
-        case Publish(request), _:
-            metrics.add_metric("OperationRequested", MetricUnit.Count, 1)
-            logger.info("Published", event=request.event.DETAIL_TYPE, attempt=request.event.attempt)
+        case Publish(request), outcome:
+            events = [event.DETAIL_TYPE for event in request.events]
+            metrics.add_metric("OutboxPublished", MetricUnit.Count, len(events))
+            if isinstance(outcome, NotApplied):
+                logger.info("Outbox published again", events=events, reason=why_not_marked(outcome))
+            else:
+                logger.info("Outbox published", events=events)
         case Onboard(), NotApplied() as outcome:
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested again", reason=why_not_marked(outcome))
