@@ -485,7 +485,7 @@ def _parsed(text: str) -> Any:
 
 
 def _is_slice(body: Any) -> bool:
-    return isinstance(body, dict) and "event" in body and "cursor" in body
+    return isinstance(body, dict) and "event" in body
 
 
 def _kind(service: str, body: Any, attributes: dict[str, str]) -> tuple[MessageKind, str]:
@@ -633,17 +633,18 @@ class _Delivery:
             except InvalidFieldError as error:
                 detail = f"by force: will be rejected again: {error}"
         self.before()
-        deployment, given = self.environment.deployment, json.dumps(self.message.given())
+        deployment, given = self.environment.deployment, self.message.given()
+        text = given if isinstance(given, str) else json.dumps(given)
         queue = deployment.queue_urls.get(self.message.service)
         if queue is not None:
-            self.environment.clients.sqs.send_message(QueueUrl=queue, MessageBody=given)
+            self.environment.clients.sqs.send_message(QueueUrl=queue, MessageBody=text)
             return Outcome(self.message, REDRIVEN, detail)
         if self.message.service in _OF_QUEUES:
             return self._left("the outputs of this environment name no queue of this function: apply it anew")
         self.environment.clients.lambda_.invoke(
             FunctionName=deployment.lambda_function_names[self.message.service],
             InvocationType="Event",
-            Payload=given.encode(),
+            Payload=text.encode(),
         )
         return Outcome(self.message, REDRIVEN, detail)
 

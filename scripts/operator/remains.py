@@ -1,21 +1,18 @@
 """What is left of a tenant that was deleted: looked for store by store, apart from the code that deletes."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from botocore.exceptions import ClientError
-
+from scripts.operator import steps
 from scripts.operator.environment import Environment
 from scripts.verification.resources import Problem
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.validation import TenantId
 
-_GONE: Final = frozenset({"404", "NoSuchBucket", "NotFound"})
-
 
 def of(environment: Environment, tenant_id: TenantId, certificate: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is left of a tenant: objects, versions, uploads and items, its buckets, its log group.
+    """Yield what is left of a tenant: objects, versions, uploads, items, and what its steps built.
 
     Its buckets are those that the certificate names: without a record, nothing else names them. Others that
     carry its tag are found by `verifying.orphans`.
@@ -23,22 +20,11 @@ def of(environment: Environment, tenant_id: TenantId, certificate: Mapping[str, 
     Raises:
         botocore.exceptions.ClientError: a store can't be looked at.
     """
-    looks: tuple[Callable[[Environment, TenantId], Iterator[Problem]], ...] = (
-        _of_objects,
-        _of_items,
-        _of_log_groups,
-    )
-    for look in looks:
-        yield from look(environment, tenant_id)
-    for bucket in buckets_of(certificate):
-        yield from _of_bucket(environment, bucket)
-
-
-def buckets_of(certificate: Mapping[str, Any]) -> list[str]:
-    """Return the buckets that a certificate says were the tenant's."""
+    yield from _of_objects(environment, tenant_id)
+    yield from _of_items(environment, tenant_id)
     places = certificate.get("places")
-    named = [each.get("dedicatedBucket") for each in places or () if isinstance(each, Mapping)]
-    return sorted({each for each in named if isinstance(each, str)})
+    named = [each for each in places if isinstance(each, dict)] if isinstance(places, list) else []
+    yield from steps.remains(environment, tenant_id, named)
 
 
 def _of_objects(environment: Environment, tenant_id: TenantId) -> Iterator[Problem]:
@@ -71,30 +57,5 @@ def _of_items(environment: Environment, tenant_id: TenantId) -> Iterator[Problem
         yield _left(f"items in {table}", "at least one")
 
 
-def _of_log_groups(environment: Environment, tenant_id: TenantId) -> Iterator[Problem]:
-    name = log_group_of(environment.name, tenant_id)
-    found = environment.clients.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    if any(each["logGroupName"] == name for each in found):
-        yield _left(f"log group {name}", "it is there")
-
-
-def _of_bucket(environment: Environment, bucket: str) -> Iterator[Problem]:
-    try:
-        environment.clients.s3.head_bucket(
-            Bucket=bucket, ExpectedBucketOwner=environment.deployment.account_id
-        )
-    except ClientError as error:
-        # 403: by now it is somebody else's, in another account.
-        if error.response["Error"]["Code"] not in (*_GONE, "403"):
-            raise
-        return
-    yield _left(f"bucket {bucket}", "it is there")
-
-
 def _left(what: str, text: str) -> Problem:
     return Problem(what, "left", None, text=f"left of a deleted tenant: {text}")
-
-
-def log_group_of(environment: str, tenant_id: TenantId) -> str:
-    """Return the name of the log group of a tenant that has one: `/tenkacloud/<env>/tenants/<tenantId>`."""
-    return f"/tenkacloud/{environment}/tenants/{tenant_id}"

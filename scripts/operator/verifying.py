@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.operator import remains
+from scripts.operator import remains, steps
 from scripts.operator.environment import Environment, Record, plain, tenant_id_in
 from scripts.operator.tenants import FAILURES, misfit, named_resources, seconds_in_flight, why_failed
 from scripts.verification import resources
@@ -19,6 +19,7 @@ from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation import policies
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.platform.clock import Clock
+from tenkacloud.provisioners.log_group import OUTPUT as LOG_GROUP
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import BY_SLUG, DUE, FAILED, IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
@@ -97,7 +98,7 @@ def verify(environment: Environment, item: Record, stuck_after: float | None, no
     if is_deleted(item):
         return Finding(tenant_id, status, problems)
     try:
-        tenant = records.parse_tenant(Key(item["PK"]["S"]), read)
+        tenant = records.parse_any_tenant(Key(item["PK"]["S"]), read)
     except InvalidFieldError as error:
         # Known already where it is the reason of the failure.
         if status != ProvisioningStatus.FAILED:
@@ -238,9 +239,9 @@ def _mended(problem: Problem) -> str:
 def orphans(environment: Environment) -> Iterator[Finding]:
     """Yield resources that no record names: of tenants without a record, or whose record names others.
 
-    Looks at the buckets whose names are those of silo buckets of this environment, and at the prefixes in the
-    data bucket. Nothing is ever deleted here: after a restore of the table they may be all that is left of a
-    tenant.
+    Looks at the buckets whose names are those of silo buckets of this environment, at the prefixes in the
+    data bucket, and at the tenants' log groups. Nothing is ever deleted here: after a restore of the table
+    they may be all that is left of a tenant.
 
     Raises:
         botocore.exceptions.ClientError: they can't be listed.
@@ -257,6 +258,14 @@ def orphans(environment: Environment) -> Iterator[Finding]:
         prefixes = [each["Prefix"] for each in found.get("CommonPrefixes", [])]
         owners = {prefix: prefix.removeprefix(f"{_POOL}/").removesuffix("/") for prefix in prefixes}
         yield from _unnamed(environment, "s3Prefix", owners)
+    start = f"/tenkacloud/{environment.name}/tenants/"
+    for groups in environment.clients.logs.get_paginator("describe_log_groups").paginate(
+        logGroupNamePrefix=start
+    ):
+        names_of_groups = [each["logGroupName"] for each in groups["logGroups"]]
+        yield from _unnamed(
+            environment, LOG_GROUP, {name: name.removeprefix(start) for name in names_of_groups}
+        )
 
 
 def _silo_buckets(environment: Environment) -> Iterator[dict[str, str]]:
@@ -288,7 +297,8 @@ def _unnamed(environment: Environment, kind: str, owners: dict[str, str]) -> Ite
     valid = sorted({owner for owner in owners.values() if _is_valid(owner)})
     keys = [Key.of(TenantId(owner)) for owner in valid]
     items = {tenant_id_in(item): item for item in environment.records(keys)}
-    what = "bucket" if kind == "dedicatedBucket" else f"prefix {environment.deployment.data_bucket_name}:"
+    kinds = {"dedicatedBucket": "bucket", LOG_GROUP: "log group"}
+    what = kinds.get(kind, f"prefix {environment.deployment.data_bucket_name}:")
     for place, owner in owners.items():
         item = items.get(owner)
         if not owner:
@@ -408,7 +418,8 @@ def _of_leftovers(item: Record) -> Iterator[Problem]:
 
 
 def _of_history(environment: Environment, tenant: Tenant) -> Iterator[Problem]:
-    lines = environment.history(tenant.id)
+    # Others tell of the status, the tier and the phases of operations.
+    lines = [line for line in environment.history(tenant.id) if "attribute" not in line]
     # Whoever writes PENDING by hand leaves no line.
     last = lines[-1].get("to") if lines else None
     if lines and tenant.provisioning_status not in (last, ProvisioningStatus.PENDING):
@@ -421,11 +432,21 @@ def _of_resources(environment: Environment, tenant: Tenant, item: Record) -> Ite
         what, _, text = problem.partition(": ")
         yield Problem(what, named_resources(item), text=text)
         return
-    yield from resources.problems_of_resources(
-        environment.deployment,
-        environment.clients.s3,
-        tenant.id,
-        tenant.slug,
-        tenant.tier,
-        named_resources(item),
+    found = list(
+        resources.problems_of_resources(
+            environment.deployment,
+            environment.clients.s3,
+            tenant.id,
+            tenant.slug,
+            tenant.tier,
+            named_resources(item),
+        )
+    )
+    yield from found
+    # Of the place itself it is told once, with what there is beside what is wanted.
+    of_place = ("step pool-prefix", "step silo-bucket")
+    yield from (
+        problem
+        for problem in steps.problems(environment, tenant)
+        if not found or problem.what not in of_place
     )

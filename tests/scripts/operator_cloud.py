@@ -94,6 +94,23 @@ class Streams:
         return {"Records": records, "NextShardIterator": str(number + 1)}
 
 
+class Logs:
+    """moto's, but for this: of a log group that is not there, AWS lists no tags."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def list_tags_for_resource(self, resourceArn: str) -> Any:  # noqa: N803
+        group = resourceArn.rpartition(":")[2]
+        found = self._client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        if not any(each["logGroupName"] == group for each in found):
+            raise client_error("ResourceNotFoundException")
+        return self._client.list_tags_for_resource(resourceArn=resourceArn)
+
+
 class Events:
     """A replay that goes through these states."""
 
@@ -120,7 +137,8 @@ class Cloud:
     """An environment named `test`."""
 
     def __init__(self) -> None:
-        self.dynamodb, self.s3, self.sqs, self.logs = clients()
+        self.dynamodb, self.s3, self.sqs, logs = clients()
+        self.logs = Logs(logs)
         self.lambda_ = self.lambda_once = Lambda()
         self.streams, self.events = Streams(), Events()
         self.clock = FakeClock()

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from scripts.operator.app import main
+from scripts.tooling.deployment import COMPLETION, DEPROVISIONER, MOVER, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
+from tenkacloud.tenants.operation_request import operation_event
 from tenkacloud.tenants.operations import OperationKind, Phase, PhaseState
 from tenkacloud.tenants.transitions import status
 from tenkacloud.tenants.validation import TenantId
 from tests.scripts.flow_steps import LOCATION, Flow
-from tests.scripts.operator_cloud import TABLE, Cloud, Operate
+from tests.scripts.operator_cloud import TABLE, Cloud, Operate, failed_on, onboarding
 
 
 def record(cloud: Cloud, tenant_id: str = "a") -> dict[str, Any]:
@@ -603,3 +605,115 @@ def test_json_of_a_change_is_one_envelope(cloud: Cloud, operate: Operate) -> Non
         "detail",
     }
     assert json.loads(json.dumps(found)) == found
+
+
+# --- dead-letter messages of those who read a queue
+
+
+def moving(cloud: Cloud, operate: Operate, **more: Any) -> dict[str, Any]:
+    """Begin a move; return the event of its first attempt."""
+    cloud.pooled("a")
+    operate("tenants change-tier a ENTERPRISE")
+    tenant, under_way = cloud.tenant("a"), cloud.operation("a")
+    event = operation_event(tenant, under_way, under_way.next_attempt, "c", cloud.clock.now())
+    Flow(cloud, "a").publish()
+    return {"source": event.SOURCE, "detail-type": event.DETAIL_TYPE, "detail": {**event.detail(), **more}}
+
+
+@pytest.mark.parametrize("cursor", [None, {"key": "objects/x"}])
+def test_slices_go_back_into_the_queue_they_came_from(
+    cloud: Cloud, operate: Operate, cursor: dict[str, str] | None
+) -> None:
+    event = moving(cloud, operate)
+    body = event if cursor is None else {"event": event, "cursor": cursor}
+    cloud.send(MOVER, body)
+    _, found, _ = operate("dead-letters list")
+    (row,) = found["items"]
+    assert (row["kind"], row["tenantId"], row["operationId"]) == ("queue", "a", cloud.operation("a").id)
+    code, found, _ = operate("dead-letters redrive")
+    assert (code, found["items"][0]["outcome"], cloud.depth(MOVER)) == (0, "redriven", 0)
+    assert cloud.given(MOVER) == [body]
+    assert cloud.lambda_.invoked == []
+
+
+def test_what_eventbridge_could_not_put_into_a_queue_goes_there(cloud: Cloud, operate: Operate) -> None:
+    event = moving(cloud, operate)
+    cloud.send(MOVER, event, ERROR_CODE="NO_PERMISSIONS")
+    _, found, _ = operate("dead-letters list")
+    assert found["items"][0]["kind"] == "event"
+    operate("dead-letters redrive")
+    assert cloud.given(MOVER) == [event]
+
+
+def test_what_an_operation_is_past_is_left_and_said_so(cloud: Cloud, operate: Operate) -> None:
+    event = moving(cloud, operate)
+    cloud.send(MOVER, {"event": event, "cursor": {}})
+
+    def left() -> str:
+        code, found, _ = operate("dead-letters redrive")
+        (row,) = found["items"]
+        assert (code, row["outcome"]) == (1, "left")
+        return str(row["detail"])
+
+    flow = Flow(cloud, "a")
+    flow.move(failure="no")
+    assert left() == "attempt 1 of its COPY is over: its operation is at COPY FAILED; discard it"
+    operate("tenants cancel a")
+    flow.publish()
+    flow.move(s3Prefix="tenants/a/")
+    assert left() == "attempt 1 of its COPY is over, and so is its operation: discard it"
+    assert cloud.given(MOVER) == []
+
+
+def test_a_slice_that_was_rejected_goes_back_when_it_would_be_taken(cloud: Cloud, operate: Operate) -> None:
+    event = moving(cloud, operate)
+    whole = {"event": event, "cursor": {"key": "x"}}
+    cloud.send(MOVER, failed_on(whole, "Rejected", "detail.slug is missing"))
+    bad = {"event": {**event, "detail": {"tenantId": "a"}}, "cursor": {}}
+    cloud.send(MOVER, failed_on(bad, "Rejected", "detail.phase is missing"))
+    _, found, _ = operate("dead-letters redrive --rejected")
+    outcomes = {row["reason"]: (row["outcome"], row["detail"]) for row in found["items"]}
+    assert outcomes["detail.slug is missing"] == ("redriven", "")
+    assert outcomes["detail.phase is missing"][1].startswith("would be rejected again: detail.phase")
+    assert cloud.given(MOVER) == [whole]
+
+
+def test_a_queue_of_another_service_takes_no_event_of_a_move(cloud: Cloud, operate: Operate) -> None:
+    event = moving(cloud, operate)
+    cloud.send(DEPROVISIONER, event)
+    code, found, _ = operate("dead-letters redrive")
+    (row,) = found["items"]
+    assert (code, row["outcome"]) == (1, "left")
+    assert row["detail"].startswith("would be rejected again: detail-type ")
+
+
+def test_an_environment_that_names_no_queue_says_so(cloud: Cloud, operate: Operate) -> None:
+    cloud.send(MOVER, moving(cloud, operate))
+    cloud.work.clear()
+    code, found, _ = operate("dead-letters redrive")
+    assert (code, found["items"][0]["outcome"], cloud.depth(MOVER)) == (1, "left", 1)
+    assert "name no queue of this function" in found["items"][0]["detail"]
+
+
+def test_results_of_operations_are_redriven_to_who_takes_them(cloud: Cloud, operate: Operate) -> None:
+    event = moving(cloud, operate)
+    detail = {
+        name: event["detail"][name] for name in ("tenantId", "operationId", "phase", "attempt", "timestamp")
+    }
+    progress = {
+        "source": "tenkacloud.application-plane",
+        "detail-type": "TenantOperationProgressed",
+        "detail": {**detail, "objects": 1, "bytes": 2},
+    }
+    cloud.send(COMPLETION, failed_on(progress))
+    code, found, _ = operate("dead-letters redrive")
+    assert (code, found["items"][0]["outcome"]) == (0, "redriven")
+    assert cloud.lambda_.invoked == [(COMPLETION, progress)]
+
+
+def test_nobody_is_onboarded_who_is_being_offboarded(cloud: Cloud, operate: Operate) -> None:
+    cloud.pooled("a")
+    operate("tenants offboard a --confirm a")
+    cloud.send(PROVISIONER, failed_on(onboarding("a")))
+    code, found, _ = operate("dead-letters redrive")
+    assert (code, found["items"][0]["detail"]) == (1, "the tenant is being offboarded")
