@@ -238,8 +238,16 @@ def test_a_result_that_belongs_nowhere_goes_to_the_dead_letter_queue(
 
 def test_fields_that_it_does_not_know_are_ignored(cloud: Cloud) -> None:
     put(cloud, "PROVISIONING")
-    run(cloud, result(extra=1, resources={"s3Prefix": "tenants/acme/", "queue": "q"}))
+    run(cloud, result(extra=1, resources={"s3Prefix": "tenants/acme/", "queue": 1, "?": "x"}))
     assert cloud.item("acme")["resources"] == {"M": {"s3Prefix": {"S": "tenants/acme/"}}}
+
+
+def test_what_a_step_of_a_provisioner_puts_out_is_on_the_record(cloud: Cloud) -> None:
+    put(cloud, "PROVISIONING")
+    run(cloud, result(resources={"s3Prefix": "tenants/acme/", "logGroup": "/acme"}))
+    assert cloud.item("acme")["resources"] == {
+        "M": {"s3Prefix": {"S": "tenants/acme/"}, "logGroup": {"S": "/acme"}}
+    }
 
 
 def test_logs_carry_the_tenant_and_the_correlation_id(cloud: Cloud, logs: LogLines) -> None:

@@ -9,7 +9,7 @@ from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, request_onboarding
 from tenkacloud.tenants.operation_request import OutboxRequest, has_outbox, request_outbox
 from tenkacloud.tenants.operations import Leftover
-from tenkacloud.tenants.overwrites import carrying, is_overwritten, lost_places
+from tenkacloud.tenants.overwrites import carry, carrying, is_overwritten, lost_places, still_lost
 from tenkacloud.tenants.record import Item, is_as_read, parse_any_tenant, parse_key, parse_tenant, read
 from tenkacloud.tenants.transitions import onboarding
 from tenkacloud.tenants.transitions.offboarding import undo_overwrite
@@ -59,6 +59,15 @@ class Undo:
 
 
 @dataclass(frozen=True)
+class Carry:
+    """A result overtook the mark that was to name lost places: write `change`, which names them."""
+
+    change: Transition
+    item: Item
+    lost: tuple[Leftover, ...]
+
+
+@dataclass(frozen=True)
 class Ignore:
     """Nothing to be done, and why."""
 
@@ -66,7 +75,7 @@ class Ignore:
 
 
 #: What is to be done for a tenant.
-Step = Onboard | Publish | Reject | Undo
+Step = Onboard | Publish | Reject | Undo | Carry
 Plan = Step | Ignore
 
 
@@ -121,13 +130,22 @@ def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -
             return None
         case Undo():
             return _undo_again(step, outcome)
-    return _plan_onboarding_again(step, outcome, now)
+        case Carry():
+            return _carry(step.change.key, outcome, step.lost)
+    return _plan_onboarding_again(step, outcome, now) or _carry(_key(step), outcome, step.lost)
 
 
 def _undo_again(step: Undo, outcome: Outcome | Exception | None) -> Undo | None:
     match outcome:
         case NotApplied(dict() as found) if is_overwritten(read(step.image.attributes), found):
             return _undo(step.change.key, step.image, found, step.correlation_id)
+    return None
+
+
+def _carry(key: Key, outcome: Outcome | Exception | None, lost: tuple[Leftover, ...]) -> Carry | None:
+    match outcome:
+        case NotApplied(dict() as found) if still_lost(found, lost):
+            return Carry(carry(key, found, still_lost(found, lost)), found, lost)
     return None
 
 
@@ -153,7 +171,7 @@ def mark_in_flight(step: Step, now: datetime) -> Transition | None:
 
     None for one that it finds anyway, and for one that is not to be requested.
     """
-    if isinstance(step, Publish | Undo) or IN_FLIGHT.sort in _item(step):
+    if isinstance(step, Publish | Undo | Carry) or IN_FLIGHT.sort in _item(step):
         return None
     return carrying(onboarding.mark_in_flight(_key(step), _item(step), now), _item(step), step.lost)
 

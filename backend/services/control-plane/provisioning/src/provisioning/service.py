@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from provisioning.decisions import (
+    Carry,
     Change,
     Ignore,
     Onboard,
@@ -134,7 +135,7 @@ class Provisioning:
         for _ in range(_ROUNDS):
             self._write([each for each in due if isinstance(each.plan, Undo)], context)
             self._request([each for each in due if isinstance(each.plan, Onboard | Publish)], context)
-            self._write([each for each in due if isinstance(each.plan, Reject)], context)
+            self._write([each for each in due if isinstance(each.plan, Reject | Carry)], context)
             due = [each for each in due if each.plan_again(now)]
             if not due:
                 return
@@ -162,7 +163,7 @@ class Provisioning:
         """Write what is to be published to nobody."""
         if not deliveries:
             return
-        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject | Undo)]
+        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject | Undo | Carry)]
         no_time = _out_of_time(context)
         outcomes = [no_time] * len(changes) if no_time else self.repository.apply_all(changes)
         for delivery, outcome in zip(deliveries, outcomes, strict=True):
@@ -178,7 +179,7 @@ class Provisioning:
         marks = [mark_in_flight(each.plan, now) for each in failed if not isinstance(each.plan, Ignore)]
         outcomes = [
             *self.repository.apply_all([mark for mark in marks if mark]),
-            *(each.outcome for each in failed if isinstance(each.plan, Undo)),
+            *(each.outcome for each in failed if isinstance(each.plan, Undo | Carry)),
         ]
         # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
         return sum(
@@ -218,6 +219,9 @@ def _answer(delivery: Delivery) -> None:
 
 
 def _log(delivery: Delivery) -> None:
+    if isinstance(delivery.plan, Carry | Publish | Undo):
+        _log_operations(delivery.plan, delivery.outcome)
+        return
     match delivery.plan, delivery.outcome:
         case Ignore(reason), _:
             logger.warning("Record ignored", reason=reason)
@@ -228,6 +232,20 @@ def _log(delivery: Delivery) -> None:
         case Reject(_, _, reason, _), _:
             metrics.add_metric("TenantRejected", MetricUnit.Count, 1)
             logger.warning("Tenant rejected: FAILED", reason=reason)
+        case Onboard(), NotApplied() as outcome:
+            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
+            logger.info("Onboarding requested again", reason=why_not_marked(outcome))
+        case Onboard(request), _:
+            event = request.event
+            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
+            logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
+
+
+def _log_operations(step: Carry | Publish | Undo, outcome: Outcome | Exception | None) -> None:
+    match step, outcome:
+        case Carry(_, _, lost), _:
+            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
+            logger.warning("Places kept that a put-item lost", places=[each.place.name for each in lost])
         case Undo(), NotApplied() as outcome:
             logger.info("Overwritten record not restored", reason=why_not_marked(outcome))
             metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
@@ -241,13 +259,6 @@ def _log(delivery: Delivery) -> None:
                 logger.info("Outbox published again", events=events, reason=why_not_marked(outcome))
             else:
                 logger.info("Outbox published", events=events)
-        case Onboard(), NotApplied() as outcome:
-            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
-            logger.info("Onboarding requested again", reason=why_not_marked(outcome))
-        case Onboard(request), _:
-            event = request.event
-            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
-            logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
 
 
 def _out_of_time(context: LambdaContext) -> NotReadyError | None:
