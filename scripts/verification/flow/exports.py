@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,11 +13,12 @@ from scripts.tooling.waiting import wait_until
 from scripts.verification.flow.bus import Recording
 from tenkacloud.events.results import ResultStatus
 from tenkacloud.events.tenant_exported import TenantExported
+from tenkacloud.objects.export_format import MANIFEST
 
 
 @dataclass
 class Checked:
-    """What an export holds: objects by their keys relative to the tenant's place, and items."""
+    """What an export holds: objects by their keys relative to the tenant's place, and items' plain values."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     items: list[dict[str, Any]] = field(default_factory=list)
@@ -40,22 +42,58 @@ def check(
     told = wait_until(f"{tenant_id}: its export to be told", completed, seconds)
     location = urlsplit(told["location"])
     folder = location.path.lstrip("/").rsplit("/", 1)[0] + "/"
-    content = _read(clients, location.netloc, folder)
-    checked = Checked()
-    manifest = content.get("manifest.json", b"")
+    files = _read(clients, location.netloc, folder)
+    checked = content_of(files)
     if location.netloc != deployment.exports_bucket_name:
         checked.problems.append(f"it is in {location.netloc}, not {deployment.exports_bucket_name}")
-    if hashlib.sha256(manifest).hexdigest() != told["manifestSha256"]:
+    if hashlib.sha256(files.get(MANIFEST, b"")).hexdigest() != told["manifestSha256"]:
         checked.problems.append("its manifest is another one than its result says")
-    for key, body in content.items():
-        if key.startswith("objects/"):
-            checked.objects[key.removeprefix("objects/")] = body
-        elif key.startswith("items"):
-            checked.items += [json.loads(line) for line in body.splitlines() if line]
     counts = {"objects": len(checked.objects), "items": len(checked.items)}
     checked.problems += [
         f"it has {count} {name}, not {told[name]}" for name, count in counts.items() if count != told[name]
     ]
+    return checked
+
+
+def content_of(files: Mapping[str, bytes]) -> Checked:
+    """Return what the files of an export hold, by their paths relative to it, as its manifest says.
+
+    Whatever is not as the manifest says is one of the problems.
+    """
+    checked = Checked()
+    if MANIFEST not in files:
+        checked.problems.append(f"{MANIFEST} is missing")
+        return checked
+    manifest = json.loads(files[MANIFEST])
+    named = {MANIFEST}
+
+    def file(entry: Mapping[str, Any]) -> bytes:
+        path, content = entry["path"], files.get(entry["path"])
+        named.add(path)
+        if content is None:
+            checked.problems.append(f"{path} is missing")
+            return b""
+        if (len(content), hashlib.sha256(content).hexdigest()) != (entry["bytes"], entry["sha256"]):
+            checked.problems.append(f"{path} is not as the manifest says")
+        return content
+
+    for part in manifest["objectParts"]:
+        for line in file(part).splitlines():
+            entry = json.loads(line)
+            checked.objects[entry["key"]] = file(entry)
+    for part in manifest["itemParts"]:
+        lines = [json.loads(line) for line in file(part).splitlines()]
+        checked.items += [
+            {name: next(iter(value.values())) for name, value in item.items()} for item in lines
+        ]
+    counts = {"objects": len(checked.objects), "items": len(checked.items)}
+    for name, count in counts.items():
+        if manifest[name] != count:
+            checked.problems.append(f"the manifest says {manifest[name]} {name}, and lists {count}")
+    size = sum(map(len, checked.objects.values()))
+    if manifest["bytes"] != size:
+        checked.problems.append(f"the manifest says {manifest['bytes']} bytes of objects, which have {size}")
+    checked.problems += [f"{path} is not in the manifest" for path in sorted(files.keys() - named)]
     return checked
 
 
