@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,12 +89,10 @@ def content_of(files: Mapping[str, bytes]) -> Checked:
     counts = {"objects": len(checked.objects), "items": len(checked.items)}
     for name, count in counts.items():
         if manifest[name] != count:
-            checked.problems.append(f"the manifest says {manifest[name]} {name}, and lists {count}")
+            yield f"the manifest says {manifest[name]} {name}, and lists {count}"
     size = sum(map(len, checked.objects.values()))
     if manifest["bytes"] != size:
-        checked.problems.append(f"the manifest says {manifest['bytes']} bytes of objects, which have {size}")
-    checked.problems += [f"{path} is not in the manifest" for path in sorted(files.keys() - named)]
-    return checked
+        yield f"the manifest says {manifest['bytes']} bytes of objects, which have {size}"
 
 
 def _read(clients: Clients, bucket: str, folder: str) -> dict[str, bytes]:
