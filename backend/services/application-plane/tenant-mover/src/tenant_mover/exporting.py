@@ -82,7 +82,7 @@ class TenantExporter:
                     raise PermanentError(f"a bucket of this export does not exist: {error}") from error
                 raise
 
-        self.runner.run(event, slice_, cursor.number, event.place, do, Failure(TenantExported))
+        self.runner.run(event, slice_, cursor.number, do, Failure(TenantExported))
 
 
 @dataclass(frozen=True)

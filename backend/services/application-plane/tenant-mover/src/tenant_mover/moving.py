@@ -81,7 +81,7 @@ class TenantMover:
 
         # FAILED names the new place, too, where it is known: so a rollback knows what to take away.
         fields = {"resources": dict(cursor.resources or {})}
-        self.runner.run(event, slice_, cursor.number, event.from_, do, Failure(TenantTierChanged, fields))
+        self.runner.run(event, slice_, cursor.number, do, Failure(TenantTierChanged, fields))
 
     # --- before the switch ----------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from tenkacloud.events.queue_consumer import Slice
 from tenkacloud.events.tenant_operation_progressed import TenantOperationProgressed
 from tenkacloud.isolation.context import from_operation
 from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSession
-from tenkacloud.isolation.places import Place
+from tenkacloud.isolation.places import Place, pool_place
 from tenkacloud.isolation.resource_names import export_prefix
 from tenkacloud.objects.lease import Answered, Busy, Lease, Leases, Superseded, Work
 from tenkacloud.objects.listing import Location
@@ -107,14 +107,13 @@ class SliceRunner:
         event: OperationEvent,
         slice_: Slice,
         number: int,
-        place: Place,
         do: Do,
         failure: Failure,
     ) -> None:
         """Do one slice, and have the work go on, or publish its result.
 
         A slice of another operation, phase or attempt than the record is at is dropped. `number` is the
-        slice's, `place` any of the tenant's. `failure` says how FAILED is answered.
+        slice's. `failure` says how FAILED is answered.
 
         Raises:
             PublishError: the result could not be published; the next delivery does that.
@@ -124,7 +123,7 @@ class SliceRunner:
         logger.append_keys(operation_id=event.operation_id, phase=event.phase, attempt=event.attempt)
         if self._record(event) is None:
             return
-        found = self._leases(event, place).acquire(Work.of(event, number), slice_.message_id)
+        found = self._leases(event).acquire(Work.of(event, number), slice_.message_id)
         match found:
             case Busy(seconds):
                 logger.info("Another slice is under way", seconds=seconds)
@@ -206,7 +205,9 @@ class SliceRunner:
         metrics.add_metric("SliceDropped", MetricUnit.Count, 1)
         logger.info("Slice dropped", reason=reason)
 
-    def _leases(self, event: OperationEvent, place: Place) -> Leases:
+    def _leases(self, event: OperationEvent) -> Leases:
+        # A session is for one place at least: for this one, since every tenant has it.
+        place = pool_place(event.tenant_id)
         session = self.leases.session(from_operation(event), [place], exports=True)
         return Leases(session.s3, exports_of(session), self.clock)
 
