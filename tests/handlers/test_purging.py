@@ -26,7 +26,7 @@ ODD_KEYS = (
     "folder/",
     "a b+c%20d&e<f>\"g'h",
     "日本語/キー",
-    "new\nline\rreturn\ttab",
+    "new\nline\ttab",
     "😀",
     "//",
     "x" * 1000,

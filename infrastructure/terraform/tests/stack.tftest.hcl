@@ -239,8 +239,8 @@ run "local" {
   assert {
     condition = (
       module.provisioning_completion.configuration.environment_variables["DRAIN_SECONDS"] == "3"
-      && module.reconciler.configuration.environment_variables["RETIRE_AFTER_SECONDS"] == "5"
-      && module.reconciler.configuration.environment_variables["VERIFY_AGAIN_AFTER_SECONDS"] == "6"
+      && module.provisioning_completion.configuration.environment_variables["RETIRE_AFTER_SECONDS"] == "5"
+      && module.provisioning_completion.configuration.environment_variables["VERIFY_AGAIN_AFTER_SECONDS"] == "6"
       && module.reconciler.configuration.environment_variables["EXPORT_RETENTION_DAYS"] == "2"
       && module.tenant_mover.configuration.environment_variables["MULTIPART_THRESHOLD_BYTES"] == "5242880"
     )

@@ -135,10 +135,24 @@ _ENSURE: Final = (
         ("<silo-bucket>",),
         _OF_THIS_ACCOUNT,
     ),
-    Grant(("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"), ("<tenant-log-group>",)),
+    Grant(
+        ("logs:CreateLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource"),
+        ("<tenant-log-group>",),
+    ),
 )
 _REMOVE: Final = (
-    Grant(("s3:DeleteBucket", "s3:GetBucketTagging"), ("<silo-bucket>",), _OF_THIS_ACCOUNT),
+    Grant(
+        (
+            "s3:DeleteBucket",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketTagging",
+            "s3:ListBucket",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketTagging",
+        ),
+        ("<silo-bucket>",),
+        _OF_THIS_ACCOUNT,
+    ),
     Grant(("logs:DeleteLogGroup", "logs:ListTagsForResource"), ("<tenant-log-group>",)),
 )
 #: Of the functions that carry out operations: the data by sessions alone, and whether the operation is still
@@ -216,6 +230,28 @@ def _speaking(plane: str) -> Grant:
     return Grant(
         ("events:PutEvents",), ("<bus>",), {"StringEqualsIfExists": {"events:source": SOURCES[plane]}}
     )
+
+
+#: Actions on a bucket itself. A silo's functions have these; none of them reads, writes or deletes an object.
+#: `s3:ListBucket` tells them whether it is empty.
+BUCKET_ACTIONS: Final = frozenset(
+    {
+        "s3:CreateBucket",
+        "s3:DeleteBucket",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketTagging",
+        "s3:GetEncryptionConfiguration",
+        "s3:ListBucket",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+    }
+)
+#: Whatever is called so in the pool marks a tenant's prefix, and is no data.
+MARKER: Final = "/.tenkacloud.json"
 
 
 def policy_of(service: str, arns: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ other answer is a failure. A request that it finds is put to the evaluator befor
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -935,60 +935,14 @@ def _functions(tenancy: Tenancy) -> Iterator[Property]:
 
 
 def _standing(tenancy: Tenancy) -> Iterator[Property]:
-    """Of each other role, whatever is declared for it: its own permissions reach no tenant's data.
-
-    Markers are no data: the provisioner puts them, and the canary takes away its own.
-    """
+    """Of each other role: whatever is declared for it, it reaches no tenant's data without a session."""
     for role in tenancy.others:
+
+        def check(tenancy: Tenancy, role: Role = role) -> Iterator[str]:
+            return surroundings.standing(role, tenancy)
+
         service = surroundings.service_of(role, tenancy)
-        allowing = [*role.policies, *(_by_anybody(policy) for policy in tenancy.resource_policies)]
-        for what, resource in _data(tenancy).items():
-            at = _Constraints(tenancy)
-            at.request.unset(TAG)
-            at.known += [is_tenant_id(at.u), at.t == z3.StringVal("")]
-            at.request.resource = z3.Concat(*resource(at)) if len(resource(at)) > 1 else resource(at)[0]
-            marker = z3.StringVal(f"/{names.POOL_MARKER}")
-            at.known.append(z3.Not(z3.SuffixOf(marker, at.request.resource)))
-            at.guesses = [
-                z3.And(at.u == z3.StringVal("a"), at.of_action(action))
-                for action in ("s3:GetObject", "s3:DeleteObjectVersion", "dynamodb:Query", "dynamodb:PutItem")
-            ]
-            yield _check(
-                f"I {service} has no standing permission on tenants' {what}",
-                at,
-                matching(allowing, at.request, allow=True),
-                _allows(allowing),
-                session=None,
-            )
-
-
-def _data(tenancy: Tenancy) -> Mapping[str, Callable[[_Constraints], list[Formula]]]:
-    """Return where tenants' data is, as the parts of a resource's ARN."""
-
-    def below(bucket: str) -> str:
-        return names.bucket_arn(bucket, tenancy.partition)
-
-    silo = below(f"tenkacloud-{tenancy.environment}-silo-")
-    return {
-        "objects in the pool": lambda at: [
-            z3.StringVal(f"{below(tenancy.data_bucket)}/tenants/"),
-            at.u,
-            z3.StringVal("/"),
-            z3.String("rest"),
-        ],
-        "objects in silos": lambda _: [
-            z3.StringVal(silo),
-            z3.String("named"),
-            z3.StringVal("/"),
-            z3.String("rest"),
-        ],
-        "exports": lambda _: [z3.StringVal(f"{below(tenancy.exports_bucket)}/"), z3.String("rest")],
-        "items": lambda _: [z3.StringVal(_table(tenancy.data_table, tenancy))],
-    }
-
-
-def _by_anybody(policy: Policy) -> Policy:
-    return Policy(policy.name, tuple(each for each in policy.statements if ("*", "*") in each.principals))
+        yield _stated(f"I {service} has no permission of its own on tenants' data", check, tenancy)
 
 
 def _stated(name: str, check: surroundings.Check, tenancy: Tenancy) -> Property:

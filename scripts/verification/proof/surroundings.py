@@ -6,7 +6,9 @@ returns what is wrong, in words; nothing, if all is well.
 
 import fnmatch
 import json
+import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 from scripts.verification.proof import declared
@@ -332,6 +334,64 @@ def undeclared(role: Role, service: str, tenancy: Tenancy) -> Iterator[str]:
                         yield f"{policy.name} allows {action} on {resource}"
 
 
+def standing(role: Role, tenancy: Tenancy) -> Iterator[str]:
+    """Yield by what a role reaches tenants' data with permissions of its own, whatever is declared for it.
+
+    Conditions don't count: none is taken to keep anybody out.
+    """
+    for policy in role.policies:
+        for statement in policy.statements:
+            if not statement.allow:
+                continue
+            if statement.actions is None or statement.resources is None:
+                yield f"{policy.name}, statement {statement.sid or '?'}, allows all but something"
+                continue
+            for action in statement.actions:
+                for resource in statement.resources:
+                    if _is_data(action, resource, tenancy):
+                        yield f"{policy.name} allows {action} on {resource}"
+
+
+def _is_data(action: str, resource: str, tenancy: Tenancy) -> bool:
+    """Tell whether an action on what a pattern matches may be one on objects, their names, or items."""
+    service = action.split(":", 1)[0].lower()
+    if any(mark in service for mark in "*?"):
+        return True
+    places = _places(tenancy)
+    if service == "dynamodb":
+        items = f"{places['table'].removesuffix(tenancy.table)}{tenancy.data_table}"
+        return _overlap(resource, items) or _overlap(resource, f"{items}/*")
+    if service != "s3":
+        return False
+    pool, exports = places["data-bucket"], places["exports-bucket"]
+    if action in declared.BUCKET_ACTIONS:
+        return any(_overlap(resource, bucket) for bucket in (pool, exports))
+    if resource.startswith(f"{pool}/tenants/") and resource.endswith(declared.MARKER):
+        return action not in ("s3:PutObject", "s3:DeleteObject")
+    silo = places["silo-bucket"]
+    return any(_overlap(resource, f"{bucket}/*") for bucket in (pool, silo, exports)) or any(
+        _overlap(resource, bucket) for bucket in (pool, silo, exports)
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether some text matches two patterns; a variable may be any text."""
+    patterns = [re.sub(r"\$\{[^}]*\}", "*", pattern) for pattern in (one, other)]
+
+    @cache
+    def meet(i: int, j: int) -> bool:
+        a, b = patterns[0][i : i + 1], patterns[1][j : j + 1]
+        if a == "*":
+            return meet(i + 1, j) or (bool(b) and meet(i, j + 1))
+        if b == "*":
+            return meet(i, j + 1) or (bool(a) and meet(i + 1, j))
+        if not a or not b:
+            return a == b
+        return (a == b or "?" in (a, b)) and meet(i + 1, j + 1)
+
+    return meet(0, 0)
+
+
 def _covers(bound: Statement, action: str, resource: str, statement: Statement) -> bool:
     return (
         action.lower() in {each.lower() for each in bound.actions or ()}
@@ -356,6 +416,7 @@ def _places(tenancy: Tenancy) -> dict[str, str]:
     return {
         "table": arn("dynamodb", f"table/{tenancy.table}"),
         "data-bucket": f"arn:{tenancy.partition}:s3:::{tenancy.data_bucket}",
+        "exports-bucket": f"arn:{tenancy.partition}:s3:::{tenancy.exports_bucket}",
         "silo-bucket": f"arn:{tenancy.partition}:s3:::tenkacloud-{environment}-silo-*",
         "tenant-log-group": arn("logs", f"log-group:/tenkacloud/{environment}/tenants/*"),
         "bus": arn("events", f"event-bus/tenkacloud-{environment}-tenant-events"),

@@ -102,14 +102,11 @@ module "consumer" {
     reserved_concurrent_executions = var.reserved_concurrent_executions
 
     environment_variables = {
-      TABLE_NAME                 = var.context.table_name
-      EVENT_BUS_NAME             = var.context.event_bus_name
-      STUCK_AFTER_SECONDS        = tostring(var.stuck_after_seconds)
-      AUTOMATIC_RETRIES_MAX      = tostring(var.automatic_retries_max)
-      DRAIN_SECONDS              = tostring(var.context.waits.drain_seconds)
-      RETIRE_AFTER_SECONDS       = tostring(var.context.waits.retire_after_seconds)
-      VERIFY_AGAIN_AFTER_SECONDS = tostring(var.context.waits.verify_again_after_seconds)
-      EXPORT_RETENTION_DAYS      = tostring(var.export_retention_days)
+      TABLE_NAME            = var.context.table_name
+      EVENT_BUS_NAME        = var.context.event_bus_name
+      STUCK_AFTER_SECONDS   = tostring(var.stuck_after_seconds)
+      AUTOMATIC_RETRIES_MAX = tostring(var.automatic_retries_max)
+      EXPORT_RETENTION_DAYS = tostring(var.export_retention_days)
     }
   }
 }
