@@ -496,6 +496,8 @@ def _update_expression(
     update = f"SET {', '.join(assignments)} " if assignments else ""
     if transition.removes:
         update += f"REMOVE {', '.join(map(name, transition.removes))} "
+    if REVISION in transition.sets:
+        return update
     # Each change of a record has a revision of its own.
     return f"{update}ADD {name(REVISION)} {value(REVISION, 1)}"
 
