@@ -634,18 +634,18 @@ class _Delivery:
                 detail = f"by force: will be rejected again: {error}"
         self.before()
         deployment, given = self.environment.deployment, self.message.given()
-        text = given if isinstance(given, str) else json.dumps(given)
         queue = deployment.queue_urls.get(self.message.service)
         if queue is not None:
+            text = given if isinstance(given, str) else json.dumps(given)
             self.environment.clients.sqs.send_message(QueueUrl=queue, MessageBody=text)
-            return Outcome(self.message, REDRIVEN, detail)
-        if self.message.service in _OF_QUEUES:
+        elif self.message.service in _OF_QUEUES:
             return self._left("the outputs of this environment name no queue of this function: apply it anew")
-        self.environment.clients.lambda_.invoke(
-            FunctionName=deployment.lambda_function_names[self.message.service],
-            InvocationType="Event",
-            Payload=text.encode(),
-        )
+        else:
+            self.environment.clients.lambda_.invoke(
+                FunctionName=deployment.lambda_function_names[self.message.service],
+                InvocationType="Event",
+                Payload=json.dumps(given).encode(),
+            )
         return Outcome(self.message, REDRIVEN, detail)
 
     def _request_those_of_the_stream(self, batch: Any) -> Outcome:

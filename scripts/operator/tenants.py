@@ -178,9 +178,13 @@ def row_of(record: Record, now: datetime) -> dict[str, Any]:
     """Return a tenant as lists have it: its record as plain values, `tenantId`, and ages in whole seconds.
 
     `ageSeconds`: since it is in flight or FAILED; else since the record was changed, or created; None if the
-    record does not say. `inFlightSeconds` only for those in flight.
+    record does not say. `inFlightSeconds` only for those in flight. `retainUntil` only for those that are
+    offboarded: until when they can be restored.
     """
     row = {"tenantId": tenant_id_in(record), **plain(record, hidden=_KEYS)}
+    retain_until = operation_of(row).get("retainUntil")
+    if retain_until is not None:
+        row["retainUntil"] = retain_until
     in_flight = seconds_in_flight(record, now)
     age = _seconds_since(record.get(FAILED.sort), now) if in_flight is None else in_flight
     for name in ("updatedAt", "createdAt"):

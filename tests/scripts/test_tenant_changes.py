@@ -399,6 +399,33 @@ def test_a_table_tells_the_status_that_says_most_and_what_is_under_way(
     assert "DELETED" in lines["a"]
 
 
+def test_a_tenant_is_shown_with_its_operation_and_the_places_it_left(
+    cloud: Cloud, operate: Operate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved(cloud, operate)
+    operate("tenants offboard a --confirm a")
+
+    def shown() -> tuple[dict[str, str], str]:
+        capsys.readouterr()
+        assert main(["tenants", "show", "a", "-o", "table"], cloud.session(width=200)) == 0
+        told = capsys.readouterr()
+        facts = told.out.split("\n\n")[0].splitlines()[1:]
+        return {line.split()[0]: " ".join(line.split()[1:]) for line in facts}, told.err
+
+    facts, said = shown()
+    until = cloud.operation("a").retain_until
+    assert facts["operation.phase"] == "RETAIN"
+    assert facts["retainUntil"] == facts["operation.retainUntil"] == until
+    assert facts["leftovers[0].s3Prefix"] == "tenants/a/"
+    assert "tenkacloud operations follow a --env test" in said
+    _, found, _ = operate("tenants show a")
+    assert found["items"][0]["retainUntil"] == until
+    operate("tenants restore a")
+    facts, said = shown()
+    assert "retainUntil" not in facts
+    assert said == ""
+
+
 # --- what is under way
 
 

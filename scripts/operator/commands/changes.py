@@ -1,6 +1,5 @@
 """`tenkacloud tenants suspend`, `offboard` and the like: what changes one tenant after its onboarding."""
 
-from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -22,7 +21,6 @@ from scripts.tooling.project import CommandError, UsageError
 from tenkacloud.tenants.validation import Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from scripts.operator.changing import Decide
@@ -283,23 +281,10 @@ def certificate(
             "only a tenant that was offboarded to the end has one"
         )
     if run.printer.is_for_people:
-        run.print(list(_facts(found)), _FACTS)
+        run.print(run.printer.facts(found), _FACTS)
     else:
         run.print([found], [Column(name, name) for name in sorted(found)])
     return 0
-
-
-def _facts(value: Any, name: str = "") -> "Iterator[dict[str, str]]":
-    """Yield a document as lines for people: `evidence.items`, `remains[0].until`."""
-    if isinstance(value, dict) and value:
-        for key, each in value.items():
-            yield from _facts(each, f"{name}.{key}" if name else key)
-    elif isinstance(value, list) and value:
-        for number, each in enumerate(value):
-            yield from _facts(each, f"{name}[{number}]")
-    else:
-        text = value if isinstance(value, str) else dumps(value, ensure_ascii=False)
-        yield {"attribute": name, "value": text}
 
 
 def _change(

@@ -109,11 +109,7 @@ def show(
         run.print(rows, _OPERATIONS, history=history)
         return 0
     for row in rows:
-        facts = [
-            {"attribute": name, "value": run.printer.time(str(value)) if name.endswith("At") else value}
-            for name, value in row.items()
-        ]
-        run.print(facts, _FACTS)
+        run.print(run.printer.facts(row), _FACTS)
         print()
     run.print(history, _HISTORY)
     if not rows:

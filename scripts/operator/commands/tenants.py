@@ -1,6 +1,5 @@
 """`tenkacloud tenants …`."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -26,6 +25,7 @@ from scripts.operator.output import Column, Format, Kind
 from scripts.operator.running import Run, counted, planned
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
+from tenkacloud.tenants.operations import PhaseState
 from tenkacloud.tenants.validation import TenantStatus, Tier
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def show(
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Show one tenant with its whole history. With --watch, the exit code is 1 if it ends FAILED."""
+    """Show one tenant: what is under way, and its whole history. --watch ends with 1 if it is FAILED."""
     from scripts.operator import tenants  # noqa: PLC0415 - loads boto3
     from scripts.operator.environment import tenant_id_of  # noqa: PLC0415
 
@@ -228,18 +228,17 @@ def _print_tenant(run: Run, tenant: dict[str, Any]) -> None:
     if not run.printer.is_for_people:
         run.print([tenant], [*COLUMNS, Column("history", "HISTORY")])
         return
-    facts = []
-    for name, value in sorted(_without_ages(tenant).items()):
-        if name == "history":
-            continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        facts.append({"attribute": name, "value": run.printer.time(text) if name.endswith("At") else text})
-    run.print(facts, _FACTS)
+    shown = {name: value for name, value in sorted(_without_ages(tenant).items()) if name != "history"}
+    run.print(run.printer.facts(shown), _FACTS)
     if tenant["history"]:
         print()
     run.print(tenant["history"], _HISTORY)
-    if tenant.get("provisioningStatus") == ProvisioningStatus.FAILED:
-        run.say(f"when the cause is mended: tenkacloud tenants retry {tenant['tenantId']} --env {run.name}")
+    where = f"{tenant['tenantId']} --env {run.name}"
+    state = (tenant.get("operation") or {}).get("state")
+    if PhaseState.FAILED in (state, tenant.get("provisioningStatus")):
+        run.say(f"when the cause is mended: tenkacloud tenants retry {where}")
+    elif state is not None:
+        run.say(f"to follow its operation: tenkacloud operations follow {where}")
 
 
 @app.command()
