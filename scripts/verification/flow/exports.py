@@ -82,10 +82,17 @@ def content_of(files: Mapping[str, bytes]) -> Checked:
             entry = json.loads(line)
             checked.objects[entry["key"]] = file(entry)
     for part in manifest["itemParts"]:
-        lines = [json.loads(line) for line in file(part).splitlines()]
-        checked.items += [
-            {name: next(iter(value.values())) for name, value in item.items()} for item in lines
-        ]
+        checked.items += [_plain(json.loads(line)) for line in file(part).splitlines()]
+    checked.problems += _wrong_sums(manifest, checked)
+    checked.problems += [f"{path} is not in the manifest" for path in sorted(files.keys() - named)]
+    return checked
+
+
+def _plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: next(iter(value.values())) for name, value in item.items()}
+
+
+def _wrong_sums(manifest: Mapping[str, Any], checked: Checked) -> Iterator[str]:
     counts = {"objects": len(checked.objects), "items": len(checked.items)}
     for name, count in counts.items():
         if manifest[name] != count:
