@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
-from provisioning.decisions import plan
+from provisioning.decisions import Change, Onboard, plan
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow import reconciling
@@ -37,7 +37,6 @@ from tenkacloud.isolation import resource_names as names
 from tenkacloud.isolation.places import pool_place, silo_place
 from tenkacloud.tenants import validation as fields
 from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION, table_definition
-from tenkacloud.tenants.onboarding_request import OnboardingRequest
 from tenkacloud.tenants.operations import Phase
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.validation import SLUG_PATTERN, TENANT_ID_PATTERN, Slug, TenantId, Tier
@@ -295,13 +294,11 @@ def test_the_item_that_we_onboard_is_the_designs_word_for_word() -> None:
 def test_the_designs_item_becomes_the_designs_event() -> None:
     record = golden("stream_insert")
     step = plan(
-        {"PK": "TENANT#test-tenant", "SK": "METADATA"},
-        read(record["dynamodb"]["NewImage"]),
-        "c",
+        Change({"PK": "TENANT#test-tenant", "SK": "METADATA"}, read(record["dynamodb"]["NewImage"]), "c"),
         datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
-    assert isinstance(step, OnboardingRequest)
-    bare = replace(step.event, attempt=None, correlation_id=None).detail()
+    assert isinstance(step, Onboard)
+    bare = replace(step.request.event, attempt=None, correlation_id=None).detail()
     assert set(bare) == {"tenantId", "tenantName", "tier", "slug", "timestamp"}
 
 
@@ -315,7 +312,7 @@ def test_each_rule_takes_its_own_event_and_no_other(stack: Stack, name: str) -> 
     patterns = stack.terraform.outputs()["event_patterns"]
     woken = {service for service, pattern in patterns.items() if matching([pattern], event)}
     _, consumer = AGREED[event["detail-type"]]
-    assert woken == {consumer}
+    assert woken == ({consumer} if consumer else set())
 
 
 def stream_record(event_name: str, new: str | None, old: str | None = None, **keys: str) -> dict[str, Any]:
@@ -334,6 +331,17 @@ def stream_record(event_name: str, new: str | None, old: str | None = None, **ke
     if event_name == "MODIFY":
         record["dynamodb"]["OldImage"] = image(old)
     return record
+
+
+def with_images(record: dict[str, Any], new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Return a stream record of which both images say more."""
+    record["dynamodb"]["NewImage"] |= new
+    record["dynamodb"]["OldImage"] |= old
+    return record
+
+
+OUTBOX = {"outbox": {"S": "OPERATION"}}
+REVISION = {"revision": {"N": "7"}}
 
 
 def listed(record: dict[str, Any]) -> dict[str, Any]:
@@ -360,10 +368,27 @@ def listed(record: dict[str, Any]) -> dict[str, Any]:
         (stream_record("INSERT", None), False),
         (stream_record("INSERT", "PENDING", SK="HISTORY#1"), False),
         (stream_record("INSERT", "PENDING", PK="USER#a"), False),
+        # something else to publish, and as long as it is
+        (with_images(stream_record("MODIFY", "COMPLETED", "COMPLETED"), OUTBOX | REVISION, REVISION), True),
+        (
+            with_images(
+                stream_record("MODIFY", "COMPLETED", "COMPLETED"), OUTBOX | REVISION, OUTBOX | REVISION
+            ),
+            True,
+        ),
+        (
+            with_images(stream_record("MODIFY", "COMPLETED", "COMPLETED"), REVISION, OUTBOX | REVISION),
+            False,
+        ),
+        # put over a record of ours, in whatever status
+        (with_images(stream_record("MODIFY", "COMPLETED", "COMPLETED"), {}, REVISION), True),
+        (with_images(stream_record("MODIFY", None, "DEPROVISIONED"), {}, REVISION), True),
+        (with_images(stream_record("MODIFY", "COMPLETED", "COMPLETED"), REVISION, REVISION), False),
+        (with_images(stream_record("MODIFY", "COMPLETED", "COMPLETED"), REVISION, {}), False),
         ({"eventName": "REMOVE", "dynamodb": stream_record("INSERT", "PENDING")["dynamodb"]}, False),
     ],
 )
-def test_only_entering_pending_wakes_the_provisioning_function(
+def test_only_what_is_to_be_published_or_undone_wakes_the_provisioning_function(
     stack: Stack, record: dict[str, Any], wakes: bool
 ) -> None:
     assert matching(stack.terraform.outputs()["stream_filter_patterns"], record) is wakes
@@ -383,6 +408,7 @@ def test_the_layout_of_the_table_is_the_one_that_was_agreed_on() -> None:
         "by-status-tier": ["HASH GSI2PK", "RANGE GSI2SK"],
         "in-flight": ["HASH GSI3PK", "RANGE GSI3SK"],
         "failed": ["HASH GSI4PK", "RANGE GSI4SK"],
+        "due": ["HASH GSI5PK", "RANGE GSI5SK"],
     }
 
 
@@ -403,13 +429,31 @@ def test_code_and_terraform_lay_the_table_out_alike(stack: Stack) -> None:
 
 
 def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
-    policies = (ROOT / "infrastructure/terraform/modules/tenant-provisioner/main.tf").read_text()
+    policies = (ROOT / "infrastructure/terraform/modules/tenant-resources/main.tf").read_text()
     marker = names.pool_marker(TenantId("*"))
-    assert f"${{local.data_bucket_arn}}/{marker}" in policies
+    assert f"${{var.context.data_bucket_name}}/{marker}" in policies
     bucket = names.silo_bucket("local", Slug("a"), TenantId("a"), "1", "r")
     assert bucket.startswith("tenkacloud-local-silo-")
     assert "${var.context.name_prefix}-silo-*" in policies
     assert stack.deployment.data_bucket_name == "tenkacloud-data-local"
+    assert stack.deployment.exports_bucket_name == "tenkacloud-local-exports"
+    outputs = stack.terraform.outputs()
+    assert outputs["tenant_maintenance_role_arn"] == stack.deployment.tenant_maintenance_role_arn
+
+
+def test_the_waits_that_are_put_out_are_those_of_the_functions(stack: Stack) -> None:
+    found: dict[str, str] = {}
+    for service in SERVICES:
+        name = stack.deployment.lambda_function_names[service]
+        deployed = stack.clients.lambda_.get_function_configuration(FunctionName=name)
+        found |= deployed["Environment"]["Variables"]
+    # Of the first two, only the operator's tool is told.
+    told = {"retention_days_min", "retention_days_default"}
+    waits = {name: value for name, value in stack.deployment.lifecycle.items() if name not in told}
+    assert {name: found.get(name.upper()) for name in waits} == {
+        name: str(value) for name, value in waits.items()
+    }
+    assert told < set(stack.deployment.lifecycle)
 
 
 def test_the_settings_that_are_put_out_are_those_of_the_function(stack: Stack) -> None:

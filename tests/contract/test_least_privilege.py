@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.tooling.deployment import PROBLEM_DATA
+from scripts.tooling.deployment import DEPROVISIONER, MOVER, PROBLEM_DATA
 from scripts.tooling.services import SERVICES
 from scripts.verification.least_privilege.calls import calls_in, calls_of
 from tenkacloud.isolation import policies
@@ -22,17 +22,22 @@ STREAM = {
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
 }
+QUEUE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 ON_FAILURE = {"sqs:SendMessage"}
-#: Services that act for tenants, with sessions of the tenant access role.
+#: Services that act for one tenant at a time: with sessions of the tenant access role, and of the tenant
+#: maintenance role.
 ACT_FOR_TENANTS = {PROBLEM_DATA}
+MAINTAIN_TENANTS = {MOVER, DEPROVISIONER}
 
 
 def of_lambda(stack: Stack, service: str) -> set[str]:
     """Return what Lambda does with a service's role, by what wakes it."""
     name = stack.deployment.lambda_function_names[service]
     mappings = stack.clients.lambda_.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    sources = {mapping["EventSourceArn"].split(":")[2] for mapping in mappings}
+    read = {"dynamodb": STREAM, "sqs": QUEUE}
     has_queue = service in stack.deployment.dead_letter_queue_urls
-    return LAMBDA | (STREAM if mappings else set()) | (ON_FAILURE if has_queue else set())
+    return LAMBDA.union(*(read[source] for source in sources)) | (ON_FAILURE if has_queue else set())
 
 
 def statements(stack: Stack, role: str) -> Iterator[dict[str, Any]]:
@@ -64,7 +69,11 @@ def test_every_function_is_looked_at(stack: Stack) -> None:
 
 
 def test_no_role_has_a_wildcard_among_its_actions(stack: Stack) -> None:
-    for role in [*stack.deployment.function_role_names.values(), stack.deployment.tenant_access_role_name]:
+    for role in [
+        *stack.deployment.function_role_names.values(),
+        stack.deployment.tenant_access_role_name,
+        maintenance_role(stack),
+    ]:
         assert not [action for action in actions(statements(stack, role)) if "*" in action or "?" in action]
 
 
@@ -80,9 +89,26 @@ def test_the_tenant_access_role_allows_what_the_code_grants_a_session(stack: Sta
     assert calls_of(PROBLEM_DATA).by_session <= declared
 
 
+def maintenance_role(stack: Stack) -> str:
+    return stack.deployment.tenant_maintenance_role_arn.rsplit("/", 1)[1]
+
+
+def test_the_tenant_maintenance_role_allows_what_the_code_grants_a_session(stack: Stack) -> None:
+    declared = {
+        *policies.MAINTENANCE_OBJECT_ACTIONS,
+        *policies.MAINTENANCE_LIST_ACTIONS,
+        *policies.MAINTENANCE_ITEM_ACTIONS,
+        *policies.EXPORT_ACTIONS,
+    }
+    assert actions(statements(stack, maintenance_role(stack))) == declared
+    called = {action for service in MAINTAIN_TENANTS for action in calls_of(service).by_session}
+    # Reading the record with a session is what `tenkacloud.isolation.sessions` does, for the other role.
+    assert called - {policies.RECORD_ACTION} <= declared
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_only_application_services_act_for_tenants(service: str) -> None:
-    assert bool(calls_of(service).by_session) is (service in ACT_FOR_TENANTS)
+    assert bool(calls_of(service).by_session) is (service in ACT_FOR_TENANTS | MAINTAIN_TENANTS)
 
 
 def test_calls_are_found_in_source() -> None:

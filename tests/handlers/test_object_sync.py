@@ -20,7 +20,7 @@ from tests.handlers.faults import Calls, Client
 SILO: Final = "tenkacloud-test-silo-acme"
 POOL: Final = Location(DATA_BUCKET, "tenants/acme/", ACCOUNT)
 OWN: Final = Location(SILO, "", ACCOUNT)
-#: What S3 allows in a key and somebody's code trips over. No carriage return: moto ignores that the listing of
+#: What S3 allows in a key and somebody's code trips over. No carriage return: moto ignores that a listing of
 #: versions is to be URL-encoded, and XML makes a line feed of it.
 AWKWARD: Final = (
     "a",

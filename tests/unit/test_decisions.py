@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioning_completion.decisions import Ignore, Retry, WithMark, decide
+from provisioning_completion.decisions import Ignore, Retry, Write, decide
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.validation import TenantId
@@ -28,12 +28,12 @@ def result(attempt: int | None) -> ProvisioningResult:
     ("record", "attempt", "decision"),
     [
         # A result that overtook the mark of its own attempt
-        (item("PENDING", None), 1, WithMark),
-        (item("PENDING", 0), 1, WithMark),
-        (item("PENDING", 3), 4, WithMark),
-        (item("PENDING", None), None, WithMark),
+        (item("PENDING", None), 1, Write),
+        (item("PENDING", 0), 1, Write),
+        (item("PENDING", 3), 4, Write),
+        (item("PENDING", None), None, Write),
         # or the mark of an automatic retry
-        (item("PROVISIONING", 2), 3, WithMark),
+        (item("PROVISIONING", 2), 3, Write),
         # Stale: of the attempt before the retry, or of a record written anew
         (item("PENDING", 3), 3, Ignore),
         (item("PENDING", 3), 1, Ignore),
@@ -62,7 +62,7 @@ def test_decisions(record: dict[str, Any], attempt: int | None, decision: type) 
 
 def test_the_result_is_written_with_the_mark_that_it_overtook() -> None:
     decision = decide(item("PENDING", 3), result(4), NOW)
-    assert isinstance(decision, WithMark)
+    assert isinstance(decision, Write)
     assert [(entry.to, entry.attempt) for entry in decision.change.history] == [
         ("PROVISIONING", 4),
         ("COMPLETED", 4),

@@ -31,9 +31,10 @@ ROOMS = (
     "isolation/*.py",
     "objects/comparison.py",
     "platform/settings.py",
+    "provisioners/inventory.py",
 )
 #: A service's files of these names.
-PURE_FILES = ("decisions.py", "requests.py")
+PURE_FILES = ("decisions.py", "operations.py", "requests.py")
 #: What pure code can't have: clients, and a library that reads the environment when it is imported.
 FORBIDDEN_MODULES = ("boto3", "botocore", "aws_lambda_powertools", "mypy_boto3_s3")
 #: Attributes by which the environment, a clock or chance is read.

@@ -60,7 +60,7 @@ run "records_results" {
         {
           Sid      = "RecordResult"
           Effect   = "Allow"
-          Action   = ["dynamodb:UpdateItem", "dynamodb:PutItem"]
+          Action   = ["dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:GetItem"]
           Resource = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/TenkaCloud-dev"
         },
         {
@@ -83,7 +83,7 @@ run "records_results" {
         },
       ]
     }
-    error_message = "The function must update tenants, and nothing else."
+    error_message = "The function must read and update tenants, and nothing else."
   }
 
   assert {

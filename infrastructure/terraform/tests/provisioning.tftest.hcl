@@ -137,15 +137,7 @@ run "requests_provisioning" {
         dynamodb = {
           Keys     = { PK = { S = [{ prefix = "TENANT#" }] }, SK = { S = ["METADATA"] } }
           NewImage = { provisioningStatus = { S = ["PENDING"] } }
-          OldImage = { provisioningStatus = { S = [{ "anything-but" = ["PENDING"] }] } }
-        }
-      },
-      {
-        eventName = ["MODIFY"]
-        dynamodb = {
-          Keys     = { PK = { S = [{ prefix = "TENANT#" }] }, SK = { S = ["METADATA"] } }
-          NewImage = { provisioningStatus = { S = ["PENDING"] } }
-          OldImage = { provisioningStatus = { S = [{ exists = false }] } }
+          OldImage = { provisioningStatus = { S = [{ "anything-but" = ["PENDING"] }, { exists = false }] } }
         }
       },
       {
@@ -163,8 +155,16 @@ run "requests_provisioning" {
           NewImage = { outbox = { S = [{ exists = true }] } }
         }
       },
+      {
+        eventName = ["MODIFY"]
+        dynamodb = {
+          Keys     = { PK = { S = [{ prefix = "TENANT#" }] }, SK = { S = ["METADATA"] } }
+          NewImage = { revision = { N = [{ exists = false }] } }
+          OldImage = { revision = { N = [{ exists = true }] } }
+        }
+      },
     ]
-    error_message = "Only a tenant that enters PENDING may wake the function, or one with something else to publish."
+    error_message = "Only a tenant that enters PENDING may wake the function, one with something else to publish, or one that was put over a record of ours."
   }
 
   # Lambda's quota of filters.

@@ -20,7 +20,6 @@ variables {
     function_environment = { POWERTOOLS_LOG_LEVEL = "INFO" }
     table_name           = "TenkaCloud-dev"
     event_bus_name       = "tenkacloud-dev-tenant-events"
-    waits                = { drain_seconds = 35, retire_after_seconds = 3600, verify_again_after_seconds = 7200 }
   }
   export_retention_days = 7
 }
@@ -46,14 +45,11 @@ run "resumes_the_stuck" {
 
   assert {
     condition = output.configuration.environment_variables == tomap({
-      TABLE_NAME                 = "TenkaCloud-dev"
-      EVENT_BUS_NAME             = "tenkacloud-dev-tenant-events"
-      STUCK_AFTER_SECONDS        = "900"
-      AUTOMATIC_RETRIES_MAX      = "5"
-      DRAIN_SECONDS              = "35"
-      RETIRE_AFTER_SECONDS       = "3600"
-      VERIFY_AGAIN_AFTER_SECONDS = "7200"
-      EXPORT_RETENTION_DAYS      = "7"
+      TABLE_NAME            = "TenkaCloud-dev"
+      EVENT_BUS_NAME        = "tenkacloud-dev-tenant-events"
+      STUCK_AFTER_SECONDS   = "900"
+      AUTOMATIC_RETRIES_MAX = "5"
+      EXPORT_RETENTION_DAYS = "7"
     })
     error_message = "The function must be told what it works on, and its limits."
   }

@@ -86,6 +86,12 @@ run "purges_tenants" {
           Resource = "arn:aws:iam::123456789012:role/tenkacloud-dev-tenant-maintenance"
         },
         {
+          Sid      = "ListUploadsOfPool"
+          Effect   = "Allow"
+          Action   = "s3:ListBucketMultipartUploads"
+          Resource = "arn:aws:s3:::tenkacloud-data-dev-123456789012"
+        },
+        {
           Sid      = "ReadOperation"
           Effect   = "Allow"
           Action   = "dynamodb:GetItem"
@@ -136,7 +142,7 @@ run "purges_tenants" {
         },
       ]
     }
-    error_message = "The function must remove resources, act for tenants as their maintenance, look at operations and report, and nothing else."
+    error_message = "The function must remove resources, act for tenants as their maintenance, list uploads, look at operations and report, and nothing else."
   }
 
   assert {

@@ -87,7 +87,7 @@ run "each_step_by_phase" {
       {
         Sid      = "TenantLogGroup"
         Effect   = "Allow"
-        Action   = ["logs:ListTagsForResource", "logs:DeleteLogGroup"]
+        Action   = ["logs:ListTagsForResource", "logs:DescribeLogStreams", "logs:DeleteLogGroup"]
         Resource = "arn:aws:logs:ap-northeast-1:123456789012:log-group:/tenkacloud/dev/tenants/*"
       },
     ]
@@ -143,7 +143,7 @@ run "each_step_by_phase" {
       {
         Sid      = "TenantLogGroup"
         Effect   = "Allow"
-        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource", "logs:DeleteLogGroup", "logs:CreateLogGroup"]
+        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource", "logs:DescribeLogStreams", "logs:DeleteLogGroup", "logs:CreateLogGroup"]
         Resource = "arn:aws:logs:ap-northeast-1:123456789012:log-group:/tenkacloud/dev/tenants/*"
       },
     ]

@@ -1,9 +1,10 @@
 """Which AWS calls a service's code makes, read from its source: what its role has to allow, and no more.
 
-A call is a method of a boto3 client. One made on a `session` is made with a tenant's session
-(`tenkacloud.isolation.sessions`), any other with the function's own role. Of the service, all code counts; of
-the shared package, what that may come to: the functions and methods whose names it mentions, in modules that
-it imports, and so on from there.
+A call is a method of a boto3 client, or its name given to `get_paginator`. One made on a `session` is made
+with a session for one tenant (`tenkacloud.isolation`), as is all that `tenkacloud.objects` does, and what a
+service does with a client that it never got of its own (`clients.s3`); any other is made with the function's
+own role. Of the service, all code counts; of the shared package, what that may come to: the functions and
+methods whose names it mentions, in modules that it imports, and so on from there.
 """
 
 import ast
@@ -19,22 +20,34 @@ from botocore import xform_name
 from scripts.tooling.build import SHARED
 from scripts.tooling.services import SERVICES
 
-_SERVICES: Final = ("dynamodb", "events", "s3", "sqs", "sts")
+_SERVICES: Final = ("dynamodb", "events", "logs", "s3", "sqs", "sts")
 #: Operations whose IAM action has another name (Service Authorization Reference).
 _ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "s3:DeleteObjects": ("s3:DeleteObject",),
     "s3:GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
     "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
+    "s3:CompleteMultipartUpload": ("s3:PutObject",),
+    "s3:CopyObject": ("s3:GetObject", "s3:PutObject"),
+    "s3:CreateMultipartUpload": ("s3:PutObject",),
+    "s3:HeadBucket": ("s3:ListBucket",),
+    "s3:HeadObject": ("s3:GetObject",),
+    "s3:ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
+    "s3:ListObjectVersions": ("s3:ListBucketVersions",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
     "s3:PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
     # A transaction is allowed by its parts: the store's are these.
     "dynamodb:TransactWriteItems": ("dynamodb:PutItem", "dynamodb:UpdateItem"),
     "s3:PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
+    "s3:UploadPart": ("s3:PutObject",),
+    "s3:UploadPartCopy": ("s3:GetObject", "s3:PutObject"),
 }
+#: Whoever calls what is in there gives it a session's clients.
+_BY_SESSION: Final = SHARED / "tenkacloud" / "objects"
 #: Arguments that need an action of their own.
 _ARGUMENTS: Final = {
     ("sts:AssumeRole", "Tags"): "sts:TagSession",
     ("sts:AssumeRole", "SourceIdentity"): "sts:SetSourceIdentity",
+    ("logs:CreateLogGroup", "tags"): "logs:TagResource",
 }
 
 
@@ -52,7 +65,14 @@ def calls_of(service: str) -> Calls:
     Raises:
         KeyError: there is no such service.
     """
-    calls = {call for code in _reached(SERVICES[service].source) for call in _calls_in(code)}
+    source = SERVICES[service].source
+    modules = [ast.parse(path.read_text()) for path in sorted(source.rglob("*.py"))]
+    given = {name for name in _SERVICES if any(_gets_client(module, name) for module in modules)}
+    without = frozenset(_SERVICES) - given
+    calls = {call for module in modules for call in _calls_in(module, without)}
+    for code, path in _reached(modules):
+        by_session = path.is_relative_to(_BY_SESSION)
+        calls |= set(_calls_in(code, frozenset(_SERVICES) if by_session else frozenset()))
     return Calls(
         own=frozenset(action for action, with_session in calls if not with_session),
         by_session=frozenset(action for action, with_session in calls if with_session),
@@ -61,19 +81,19 @@ def calls_of(service: str) -> Calls:
 
 def calls_in(source: str) -> Iterator[tuple[str, bool]]:
     """Yield the IAM action of each AWS call in a source text, and whether a tenant's session makes it."""
-    yield from _calls_in(ast.parse(source))
+    yield from _calls_in(ast.parse(source), frozenset())
 
 
-def _calls_in(code: ast.AST) -> Iterator[tuple[str, bool]]:
+def _calls_in(code: ast.AST, by_session: frozenset[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the calls in a piece of code, in which clients of some services are always a session's."""
     for node in ast.walk(code):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
-        operation = _operations().get(node.func.attr)
+        receiver = set(_names_in(node.func.value))
+        operation = _operation(node, receiver)
         if operation is None:
             continue
-        with_session = isinstance(receiver := node.func.value, ast.Attribute) and (
-            isinstance(receiver.value, ast.Name) and receiver.value.id == "session"
-        )
+        with_session = "session" in receiver or operation.partition(":")[0] in by_session
         for action in _ACTIONS.get(operation, (operation,)):
             yield action, with_session
         for keyword in node.keywords:
@@ -81,39 +101,90 @@ def _calls_in(code: ast.AST) -> Iterator[tuple[str, bool]]:
                 yield _ARGUMENTS[operation, str(keyword.arg)], with_session
 
 
+def _operation(call: ast.Call, receiver: set[str]) -> str | None:
+    """Return `service:Operation` of a call, None if it is none of a client.
+
+    Of operations of one name, that of the service that the receiver is called after.
+    """
+    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if method == "get_paginator" and call.args and isinstance(call.args[0], ast.Constant):
+        method = str(call.args[0].value)
+    found = _operations().get(method, ())
+    named = [operation for operation in found if operation.partition(":")[0] in receiver]
+    return next(iter(named or found), None)
+
+
+def _names_in(receiver: ast.AST) -> Iterator[str]:
+    """Yield the names in what a method is called on: `self.session.s3`, `self.logs()`."""
+    for node in ast.walk(receiver):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+def _gets_client(module: ast.Module, service: str) -> bool:
+    """Tell whether a module takes the client of a service for the function's own role."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == service
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "clients"
+        for node in ast.walk(module)
+    )
+
+
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _reached(source: Path) -> Iterator[ast.AST]:
-    """Yield the code of a service, and what of the shared package it may come to."""
-    service = [ast.parse(path.read_text()) for path in source.rglob("*.py")]
+def _reached(service: Sequence[ast.Module]) -> Iterator[tuple[ast.AST, Path]]:
+    """Yield what of the shared package a service may come to, and the modules' paths."""
     shared = _imported(service)
     # A name that is an attribute of some class, too, is one of its methods only where it is called.
-    values = {name for module in shared for name in _values_of(module)}
-    functions = [function for module in shared for function in _functions_of(module)]
-    waiting: list[ast.AST] = [*service, *(_without_functions(module) for module in shared)]
-    names: set[str] = set()
+    values = {name for module in shared.values() for name in _values_of(module)}
+    functions = [
+        (name, code, path) for path, module in shared.items() for name, code in _functions_of(module)
+    ]
+    waiting: list[tuple[ast.AST, Path]] = [
+        (_without_functions(module), path) for path, module in shared.items()
+    ]
+    names = {name for module in service for name in _mentioned_in(module, values)}
     while waiting:
-        for code in waiting:
-            names |= _mentioned_in(code, values)
+        for code, path in waiting:
+            # What a private class of the same module has is meant, and not what others call the same.
+            names |= _mentioned_in(code, values) - _private_methods(shared[path])
         yield from waiting
-        waiting = [code for name, code in functions if name in names or name.startswith(".__")]
-        functions = [(name, code) for name, code in functions if code not in waiting]
+        waiting = [
+            (code, path)
+            for name, code, path in functions
+            if name in names | _private_methods(shared[path]) or name.startswith(".__")
+        ]
+        reached = [code for code, _ in waiting]
+        functions = [each for each in functions if each[1] not in reached]
 
 
-def _imported(modules: Sequence[ast.Module]) -> list[ast.Module]:
-    """Return the modules of the shared package that some modules import, however indirectly."""
+def _imported(modules: Sequence[ast.Module]) -> dict[Path, ast.Module]:
+    """Return the modules of the shared package that some modules import, however indirectly, by path."""
     found: dict[Path, ast.Module] = {}
     waiting = list(modules)
     while waiting:
         for node in ast.walk(waiting.pop()):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tenkacloud":
-                for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                    path = SHARED / f"{name.replace('.', '/')}.py"
-                    if path.is_file() and path not in found:
-                        found[path] = ast.parse(path.read_text())
-                        waiting.append(found[path])
-    return list(found.values())
+            for path in _paths_of(node):
+                if path.is_file() and path not in found:
+                    found[path] = ast.parse(path.read_text())
+                    waiting.append(found[path])
+    return found
+
+
+def _paths_of(node: ast.AST) -> Iterator[Path]:
+    """Yield where the modules may be that an import names. A package that is imported itself is all of it."""
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tenkacloud":
+        for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+            yield SHARED / f"{name.replace('.', '/')}.py"
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name.split(".")[0] == "tenkacloud":
+                yield from sorted((SHARED / alias.name.replace(".", "/")).glob("*.py"))
 
 
 def _functions_of(module: ast.Module) -> Iterator[tuple[str, _Function]]:
@@ -123,6 +194,17 @@ def _functions_of(module: ast.Module) -> Iterator[tuple[str, _Function]]:
             yield node.name, node
         elif isinstance(node, ast.ClassDef):
             yield from ((f".{each.name}", each) for each in node.body if isinstance(each, _Function))
+
+
+def _private_methods(module: ast.Module) -> set[str]:
+    """Return the methods of a module's private classes, with a dot before each. They count as reached."""
+    return {
+        f".{each.name}"
+        for node in module.body
+        if isinstance(node, ast.ClassDef) and node.name.startswith("_")
+        for each in node.body
+        if isinstance(each, _Function)
+    }
 
 
 def _without_functions(module: ast.Module) -> ast.Module:
@@ -156,13 +238,12 @@ def _mentioned_in(code: ast.AST, values: set[str]) -> set[str]:
 
 
 @cache
-def _operations() -> dict[str, str]:
-    """Return `service:Operation` by the name of the boto3 client's method; of one name, each that has it."""
+def _operations() -> dict[str, tuple[str, ...]]:
+    """Return `service:Operation` by the name of the boto3 client's method, of each service that has it."""
     session = botocore.session.get_session()
-    operations: dict[str, str] = {}
+    operations: dict[str, tuple[str, ...]] = {}
     for service in _SERVICES:
         for operation in session.get_service_model(service).operation_names:
             method = xform_name(operation)
-            known = f"{operations[method]} or " if method in operations else ""
-            operations[method] = f"{known}{service}:{operation}"
+            operations[method] = (*operations.get(method, ()), f"{service}:{operation}")
     return operations

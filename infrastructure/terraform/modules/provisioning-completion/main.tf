@@ -1,7 +1,7 @@
 data "aws_iam_policy_document" "this" {
   statement {
     sid       = "RecordResult"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = ["arn:${var.context.partition}:dynamodb:${var.context.region}:${var.context.account_id}:table/${var.context.table_name}"]
   }
 }

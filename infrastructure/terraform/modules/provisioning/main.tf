@@ -8,9 +8,10 @@ locals {
   }
   becomes_pending = { provisioningStatus = { S = ["PENDING"] } }
 
-  # A tenant that enters PENDING wakes the function: written so, changed to it, changed to it from a record
-  # that had no status, or written so once more. So does one whose record says that something else is to be
-  # published. The function's own writes to the table do not. Lambda takes five patterns.
+  # A tenant that enters PENDING wakes the function: written so, changed to it (also from a record that had no
+  # status), or written so once more. So does one whose record says that something else is to be published,
+  # and one that was put anew over a record of ours, whatever its status: only so does it lose its revision.
+  # The function's own writes to the table do not. Lambda takes five patterns.
   stream_filter_patterns = [
     jsonencode({
       eventName = ["INSERT"]
@@ -24,15 +25,7 @@ locals {
       dynamodb = {
         Keys     = local.tenant_keys
         NewImage = local.becomes_pending
-        OldImage = { provisioningStatus = { S = [{ "anything-but" = ["PENDING"] }] } }
-      }
-    }),
-    jsonencode({
-      eventName = ["MODIFY"]
-      dynamodb = {
-        Keys     = local.tenant_keys
-        NewImage = local.becomes_pending
-        OldImage = { provisioningStatus = { S = [{ exists = false }] } }
+        OldImage = { provisioningStatus = { S = [{ "anything-but" = ["PENDING"] }, { exists = false }] } }
       }
     }),
     # Written anew while it was PENDING. A record that we listed as in flight has an index key.
@@ -49,6 +42,14 @@ locals {
       dynamodb = {
         Keys     = local.tenant_keys
         NewImage = { outbox = { S = [{ exists = true }] } }
+      }
+    }),
+    jsonencode({
+      eventName = ["MODIFY"]
+      dynamodb = {
+        Keys     = local.tenant_keys
+        NewImage = { revision = { N = [{ exists = false }] } }
+        OldImage = { revision = { N = [{ exists = true }] } }
       }
     }),
   ]

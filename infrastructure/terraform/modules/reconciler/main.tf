@@ -23,6 +23,15 @@ locals {
       threshold   = 0
       periods     = 1
     }
+    # Left in a sweep is what could not be written, and the old place of a tenant that is not COMPLETED.
+    overdue = {
+      description    = "Something is due and is not begun: a retention that is over, a second verification, a place that was left"
+      metric         = "DueLeft"
+      statistic      = "Minimum"
+      threshold      = 0
+      periods        = 1
+      period_minutes = max(60, var.period_minutes)
+    }
     # Nothing to say is an alarm here: without the reconciler, nobody resumes the stuck.
     reconciler-silent = {
       description    = "The reconciler has not run for ${var.period_minutes == 1 ? "five" : 5 * var.period_minutes} minutes: see its rule and its log group"
@@ -102,14 +111,11 @@ module "consumer" {
     reserved_concurrent_executions = var.reserved_concurrent_executions
 
     environment_variables = {
-      TABLE_NAME                 = var.context.table_name
-      EVENT_BUS_NAME             = var.context.event_bus_name
-      STUCK_AFTER_SECONDS        = tostring(var.stuck_after_seconds)
-      AUTOMATIC_RETRIES_MAX      = tostring(var.automatic_retries_max)
-      DRAIN_SECONDS              = tostring(var.context.waits.drain_seconds)
-      RETIRE_AFTER_SECONDS       = tostring(var.context.waits.retire_after_seconds)
-      VERIFY_AGAIN_AFTER_SECONDS = tostring(var.context.waits.verify_again_after_seconds)
-      EXPORT_RETENTION_DAYS      = tostring(var.export_retention_days)
+      TABLE_NAME            = var.context.table_name
+      EVENT_BUS_NAME        = var.context.event_bus_name
+      STUCK_AFTER_SECONDS   = tostring(var.stuck_after_seconds)
+      AUTOMATIC_RETRIES_MAX = tostring(var.automatic_retries_max)
+      EXPORT_RETENTION_DAYS = tostring(var.export_retention_days)
     }
   }
 }

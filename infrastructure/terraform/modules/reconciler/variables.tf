@@ -4,8 +4,6 @@ variable "context" {
     environment = string, name_prefix = string, account_id = string, region = string, partition = string
     zip_path    = string, log_retention_days = number, function_environment = map(string)
     table_name  = string, event_bus_name = string
-
-    waits = object({ drain_seconds = number, retire_after_seconds = number, verify_again_after_seconds = number })
   })
 }
 

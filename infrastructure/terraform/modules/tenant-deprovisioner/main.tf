@@ -17,6 +17,14 @@ data "aws_iam_policy_document" "this" {
     resources = [var.context.tenant_maintenance_role_arn]
   }
 
+  # Names of uploads that nobody finished. A session may not list them in the pool: S3 does not tell IAM the
+  # prefix of such a listing. It aborts them.
+  statement {
+    sid       = "ListUploadsOfPool"
+    actions   = ["s3:ListBucketMultipartUploads"]
+    resources = ["arn:${var.context.partition}:s3:::${var.context.data_bucket_name}"]
+  }
+
   # Is the operation that a message is about still the one under way?
   statement {
     sid       = "ReadOperation"

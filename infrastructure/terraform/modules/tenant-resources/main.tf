@@ -52,7 +52,7 @@ locals {
     TenantLogGroup = {
       resources = ["arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/tenkacloud/${var.context.environment}/tenants/*"]
       ensure    = ["logs:CreateLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource"]
-      remove    = ["logs:DeleteLogGroup", "logs:ListTagsForResource"]
+      remove    = ["logs:DeleteLogGroup", "logs:DescribeLogStreams", "logs:ListTagsForResource"]
     }
   }
 

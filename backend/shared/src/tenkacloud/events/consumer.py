@@ -125,8 +125,9 @@ class EventRouter:
             wrong, value, allowed = "source", source, [event.SOURCE for event in self.events]
         else:
             wrong, value, allowed = "detail-type", detail_type, [event.DETAIL_TYPE for event in self.events]
-        expected = ", ".join(dict.fromkeys(allowed))
-        raise InvalidFieldError(wrong, f"{truncated_repr(value)} is not one of {expected}")
+        expected = list(dict.fromkeys(allowed))
+        one_of = "" if len(expected) == 1 else "one of "
+        raise InvalidFieldError(wrong, f"{truncated_repr(value)} is not {one_of}{', '.join(expected)}")
 
 
 def _reject(

@@ -92,6 +92,7 @@ class QueueConsumer:
 
     def _handle(self, record: SQSRecord, context: LambdaContext) -> None:
         body: object = record.body
+        metrics.add_metric("SliceReceived", MetricUnit.Count, 1)
         try:
             body = json.loads(record.body)
             self._consume(body, record.message_id, context)

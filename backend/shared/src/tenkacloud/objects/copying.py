@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -37,6 +38,7 @@ CHECKSUM: Final = "SHA256"
 
 #: The version is gone: expired, or deleted for good. Or, of a bucket without versions, it is another now.
 _VANISHED: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "PreconditionFailed"})
+_DENIED: Final = "AccessDenied"
 _PERMANENT: Final = {
     "InvalidObjectState": "object {key} is archived ({storage_class}): restore it first, or delete it",
     "KeyTooLongError": "the key of object {key} is too long for the place that it is to come to",
@@ -64,7 +66,8 @@ class Copy:
 class ObjectCopier:
     """Copies objects from one location to another.
 
-    Objects above `multipart_threshold` bytes are copied in parts, as are those that came in parts.
+    Objects above `multipart_threshold` bytes are copied in parts, as are those that came in parts. `hold` is
+    called before each call that writes, and raises if nothing may be written any more.
     """
 
     s3: "S3Client"
@@ -72,6 +75,7 @@ class ObjectCopier:
     target: Location
     multipart_threshold: int
     together: Together
+    hold: Callable[[], None] = lambda: None
 
     def is_huge(self, stored: StoredObject) -> bool:
         """Tell whether it is copied by all threads together, and so takes a run of its own."""
@@ -92,13 +96,26 @@ class ObjectCopier:
             return self._copy_whole(stored, to)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in _VANISHED:
+            if code in _VANISHED or (code == _DENIED and self._is_gone(stored)):
                 return None
             if code in _PERMANENT:
                 raise PermanentError(_reason(code, stored)) from error
             raise
 
+    def _is_gone(self, stored: StoredObject) -> bool:
+        """Tell whether the version is not there any more.
+
+        S3 says so, instead of that it is denied, only to those who may list the whole bucket.
+        """
+        key = self.source.key(stored.key)
+        pages = self.s3.get_paginator("list_object_versions").paginate(**self.source.arguments, Prefix=key)
+        versions = (version for page in pages for version in page.get("Versions", ()))
+        # Its own versions come first: all other keys with this prefix are longer.
+        own = takewhile(lambda version: version["Key"] == key, versions)
+        return not any(version["VersionId"] == (stored.version_id or "null") for version in own)
+
     def _copy_whole(self, stored: StoredObject, to: str) -> Copy:
+        self.hold()
         answer = self.s3.copy_object(
             **self.target.arguments,
             Key=self.target.key(to),
@@ -197,6 +214,7 @@ class _Upload:
 
     def complete(self) -> None:
         """Make the object of the parts."""
+        self.copier.hold()
         parts: Any = [self._parts[number] for number in sorted(self._parts)]
         self.copier.s3.complete_multipart_upload(**self._target, MultipartUpload={"Parts": parts})
 
@@ -208,6 +226,7 @@ class _Upload:
             return  # the bucket's lifecycle rule ends it
 
     def _copy_part(self, number: int, start: int, size: int) -> None:
+        self.copier.hold()
         answer = self.copier.s3.upload_part_copy(
             **self._target,
             PartNumber=number,

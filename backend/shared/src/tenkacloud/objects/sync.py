@@ -72,10 +72,7 @@ class SyncRun:
         return True
 
     def _do(self, chunk: "_Chunk") -> None:
-        deletions = [
-            partial(delete_keys, self.copier.s3, self.copier.target, keys)
-            for keys in in_batches(chunk.deletions, DELETE_MAX)
-        ]
+        deletions = [partial(self._delete, keys) for keys in in_batches(chunk.deletions, DELETE_MAX)]
         if chunk.is_huge:
             for stored in chunk.copies:
                 self._copy(stored)
@@ -87,6 +84,10 @@ class SyncRun:
         self.objects += chunk.objects
         self.bytes += chunk.bytes
         self.after = chunk.last
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        self.copier.hold()
+        delete_keys(self.copier.s3, self.copier.target, keys)
 
     def _copy(self, stored: StoredObject) -> None:
         if self.copier.copy(stored, stored.key) is None:

@@ -106,13 +106,13 @@ class Clients:
             botocore_session=core,
         )
 
-    def together(self, calls: Sequence[Call]) -> list[BaseException | None]:
+    def together(self, calls: Sequence[Call], threads: int = _THREADS_MAX) -> list[BaseException | None]:
         """Make calls that do not depend on each other; return the error of each, None for success.
 
-        At the same time. They have all ended then: Lambda would freeze a thread that outlives the function in
-        the middle of a call.
+        At the same time, as many as there are threads. They have all ended then: Lambda would freeze a thread
+        that outlives the function in the middle of a call.
         """
-        with ThreadPoolExecutor(_THREADS_MAX) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             return [future.exception() for future in [pool.submit(call) for call in calls]]
 
     @cached_property

@@ -88,7 +88,7 @@ class TenantLogGroup(Provisioner):
     def remains(self, tenant: TenantSpec, resources: Mapping[str, str]) -> list[str]:  # noqa: ARG002
         """Return its name if it exists."""
         try:
-            self._tags(tenant)
+            self.logs().describe_log_streams(logGroupName=self._name(tenant), limit=1)
         except ClientError as error:
             _expect(error, _MISSING)
             return []

@@ -11,13 +11,15 @@ from typing import Final
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation.places import Place
-from tenkacloud.tenants.keys import DUE, DUE_PARTITION
+from tenkacloud.tenants.conditions import same
+from tenkacloud.tenants.keys import DUE, DUE_PARTITION, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.operations import LEFTOVERS, Leftover, parse_leftovers
-from tenkacloud.tenants.record import Item, revision, status_and_tier
+from tenkacloud.tenants.record import REVISION, Item, revision, status_and_tier
 from tenkacloud.tenants.transitions.offboarding import is_protected
 from tenkacloud.tenants.transitions.operation import due_at
-from tenkacloud.tenants.transitions.transition import Transition
+from tenkacloud.tenants.transitions.transition import Precondition, Transition, as_read
+from tenkacloud.tenants.validation import TenantStatus
 
 KEPT: Final = "a put-item over the record lost it, so nobody knows whether it is still wanted"
 
@@ -25,10 +27,13 @@ KEPT: Final = "a put-item over the record lost it, so nobody knows whether it is
 def is_overwritten(old: Item, new: Item) -> bool:
     """Tell whether a record that nobody may put anew was put anew, or requested anew.
 
-    No writer of ours sets such a record to PENDING, and each of them makes its revision greater.
+    No writer of ours sets such a record to PENDING, each of them makes its revision greater, and what is
+    DELETED stays so.
     """
     if not is_protected(old):
         return False
+    if old.get("status") == TenantStatus.DELETED != new.get("status"):
+        return True
     return new.get("provisioningStatus") == ProvisioningStatus.PENDING or revision(new) < revision(old)
 
 
@@ -37,10 +42,26 @@ def lost_places(old: Item, new: Item, operation_id: str) -> tuple[Leftover, ...]
 
     The one that the tenant was in is kept: nobody knows what was in it when it was left.
     """
-    named = {leftover.place for leftover in _leftovers(new)} | {*_place(new)}
     tier = status_and_tier(old)[1]
-    left = [*_leftovers(old), *(Leftover(place, operation_id, tier, kept=KEPT) for place in _place(old))]
-    return tuple({each.place: each for each in left if each.place not in named}.values())
+    of_place = [Leftover(place, operation_id or "a put-item", tier, kept=KEPT) for place in _place(old)]
+    left = [*_leftovers(old), *of_place]
+    return still_lost(new, tuple({each.place: each for each in left}.values()))
+
+
+def still_lost(item: Item, lost: tuple[Leftover, ...]) -> tuple[Leftover, ...]:
+    """Return those of some places that a record does not name."""
+    if not lost:
+        return ()
+    named = {leftover.place for leftover in _leftovers(item)} | {*_place(item)}
+    return tuple(each for each in lost if each.place not in named)
+
+
+def carry(key: Key, item: Item, lost: tuple[Leftover, ...]) -> Transition:
+    """Return what names lost places on a record, as it was read, that needs nothing else."""
+    # No transition, so whatever the status is.
+    status = ProvisioningStatus.PENDING
+    requires = {**as_read(status, item).requires, REVISION: same(item.get(REVISION))}
+    return carrying(Transition(key, (Precondition(status, requires),), {}, ()), item, lost)
 
 
 def carrying(change: Transition, item: Item, lost: tuple[Leftover, ...]) -> Transition:
@@ -62,6 +83,8 @@ def carrying(change: Transition, item: Item, lost: tuple[Leftover, ...]) -> Tran
 
 
 def _place(item: Item) -> tuple[Place, ...]:
+    if "resources" not in item:
+        return ()
     try:
         return (Place.of(item.get("resources")),)
     except InvalidFieldError:

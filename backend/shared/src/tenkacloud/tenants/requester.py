@@ -40,7 +40,7 @@ class Requester:
     bus: EventBus
 
     def request(self, requests: Sequence[Request]) -> list[Outcome | Exception]:
-        """Publish and mark requests of up to ten events; return what became of each mark, or why there is none.
+        """Publish and mark requests of up to ten events; return what became of each mark, or why not.
 
         A mark that was not applied is no failure: see `why_not_marked`.
 
@@ -49,9 +49,7 @@ class Requester:
         """
         events = [event for request in requests for event in request.events]
         codes = iter(self.bus.put(events) if events else ())
-        errors = [
-            next(filter(None, list(islice(codes, len(request.events)))), None) for request in requests
-        ]
+        errors = [next(filter(None, list(islice(codes, len(request.events)))), None) for request in requests]
         published = [request for request, error in zip(requests, errors, strict=True) if not error]
         marks = iter(self.repository.apply_all([request.mark for request in published]))
         return [PublishError(f"bus {self.bus.name}: {error}") if error else next(marks) for error in errors]

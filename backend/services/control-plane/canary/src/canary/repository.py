@@ -36,7 +36,8 @@ class CanaryRepository:
                 TableName=self.table_name,
                 Key=_KEY.attributes,
                 ConditionExpression=(
-                    "#marker = :true AND provisioningStatus = :provisioning AND attribute_not_exists(#operation) "
+                    "#marker = :true AND provisioningStatus = :provisioning "
+                    "AND attribute_not_exists(#operation) "
                     "AND (attribute_not_exists(#status) OR NOT #status IN (:offboarding, :deleted))"
                 ),
                 ExpressionAttributeNames={

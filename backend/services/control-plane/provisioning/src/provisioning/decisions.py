@@ -7,19 +7,13 @@ from tenkacloud.errors import InvalidFieldError, PermanentError
 from tenkacloud.tenants.keys import IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, request_onboarding
-from tenkacloud.tenants.operation_request import FactRequest, OperationRequest, request_outbox
-from tenkacloud.tenants.operations import OUTBOX, Leftover
-from tenkacloud.tenants.overwrites import (
-    Image,
-    Restoration,
-    carrying,
-    is_overwritten,
-    lost_places,
-    restoration,
-)
-from tenkacloud.tenants.record import Item, is_as_read, parse_key, parse_tenant, read
+from tenkacloud.tenants.operation_request import OutboxRequest, has_outbox, request_outbox
+from tenkacloud.tenants.operations import Leftover
+from tenkacloud.tenants.overwrites import carry, carrying, is_overwritten, lost_places, still_lost
+from tenkacloud.tenants.record import Item, is_as_read, parse_any_tenant, parse_key, parse_tenant, read
 from tenkacloud.tenants.transitions import onboarding
-from tenkacloud.tenants.transitions.transition import NotApplied, Outcome, Transition
+from tenkacloud.tenants.transitions.offboarding import undo_overwrite
+from tenkacloud.tenants.transitions.transition import Image, NotApplied, Outcome, Transition
 from tenkacloud.tenants.validation import truncated_repr
 
 
@@ -38,9 +32,9 @@ class Onboard:
 
 @dataclass(frozen=True)
 class Publish:
-    """Publish and mark `request`: a phase of an operation, or a fact."""
+    """Publish and mark `request`: a phase of an operation, a fact, or both."""
 
-    request: OperationRequest | FactRequest
+    request: OutboxRequest
 
 
 @dataclass(frozen=True)
@@ -58,10 +52,19 @@ class Reject:
 class Undo:
     """The record was put over one that nobody may put anew: write `change`, the image of before."""
 
-    change: Restoration
+    change: Transition
     image: Image
     item: Item
     correlation_id: str
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A result overtook the mark that was to name lost places: write `change`, which names them."""
+
+    change: Transition
+    item: Item
+    lost: tuple[Leftover, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Ignore:
 
 
 #: What is to be done for a tenant.
-Step = Onboard | Publish | Reject | Undo
+Step = Onboard | Publish | Reject | Undo | Carry
 Plan = Step | Ignore
 
 
@@ -80,8 +83,8 @@ Plan = Step | Ignore
 class Change:
     """One change of a tenant record, as the stream shows it. `correlation_id`: the same for every delivery.
 
-    `old_image` is in DynamoDB's JSON, None for a record that is new. `earlier` is the plan for the change
-    before it, where that was in the same batch.
+    `old_image` is None for a record that is new. `earlier` is the plan for the change before it, where that
+    was in the same batch.
     """
 
     keys: Item
@@ -97,7 +100,7 @@ def plan(change: Change, now: datetime) -> Plan:
         key = parse_key(change.keys.get("PK"), change.keys.get("SK"))
     except InvalidFieldError as error:
         return Ignore(str(error))
-    old = read(change.old_image or {})
+    old = read(change.old_image.attributes) if change.old_image else {}
     if change.old_image and is_overwritten(old, change.new):
         return _undo(key, change.old_image, change.new, change.correlation_id)
     if not is_pending(change.new):
@@ -110,8 +113,7 @@ def plan(change: Change, now: datetime) -> Plan:
             carried = lost
         case _:
             carried = ()
-    operation_id = change.correlation_id
-    lost = (*carried, *lost_places(old, change.new, operation_id)) if change.old_image else ()
+    lost = (*carried, *lost_places(old, change.new, change.correlation_id))
     return _plan_onboarding(key, change.new, lost, change.correlation_id, now)
 
 
@@ -122,16 +124,29 @@ def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -
     PENDING just as it was planned for, or such that DynamoDB takes no change: it will be so each time, and
     fails with a reason.
     """
-    match step, outcome:
-        case Publish(), _:
+    match step:
+        case Publish():
             # Whatever else the record says by now has a stream record of its own.
             return None
-        case Undo(), NotApplied(dict() as found):
-            overwritten = is_overwritten(read(step.image), found) and not is_as_read(found, step.item)
-            return _undo(step.change.key, step.image, found, step.correlation_id) if overwritten else None
-        case Undo(), _:
-            return None
-    return _plan_onboarding_again(step, outcome, now)
+        case Undo():
+            return _undo_again(step, outcome)
+        case Carry():
+            return _carry(step.change.key, outcome, step.lost)
+    return _plan_onboarding_again(step, outcome, now) or _carry(_key(step), outcome, step.lost)
+
+
+def _undo_again(step: Undo, outcome: Outcome | Exception | None) -> Undo | None:
+    match outcome:
+        case NotApplied(dict() as found) if is_overwritten(read(step.image.attributes), found):
+            return _undo(step.change.key, step.image, found, step.correlation_id)
+    return None
+
+
+def _carry(key: Key, outcome: Outcome | Exception | None, lost: tuple[Leftover, ...]) -> Carry | None:
+    match outcome:
+        case NotApplied(dict() as found) if still_lost(found, lost):
+            return Carry(carry(key, found, still_lost(found, lost)), found, lost)
+    return None
 
 
 def _plan_onboarding_again(
@@ -142,12 +157,13 @@ def _plan_onboarding_again(
         case NotApplied(dict() as found) if is_pending(found):
             if not is_as_read(found, item):
                 return _plan_onboarding(key, found, lost, correlation_id, now)
+            item = found
             reason = "the record can't be changed as it is, although it is PENDING and as it was read"
-            return Reject(onboarding.reject_minimally(key, found, reason, now), found, reason, correlation_id)
         case PermanentError():
             reason = str(outcome)
-            return Reject(onboarding.reject_minimally(key, item, reason, now), item, reason, correlation_id)
-    return None
+        case _:
+            return None
+    return Reject(onboarding.reject_minimally(key, item, reason, now), item, reason, correlation_id)
 
 
 def mark_in_flight(step: Step, now: datetime) -> Transition | None:
@@ -155,7 +171,7 @@ def mark_in_flight(step: Step, now: datetime) -> Transition | None:
 
     None for one that it finds anyway, and for one that is not to be requested.
     """
-    if isinstance(step, Publish | Undo) or IN_FLIGHT.sort in _item(step):
+    if isinstance(step, Publish | Undo | Carry) or IN_FLIGHT.sort in _item(step):
         return None
     return carrying(onboarding.mark_in_flight(_key(step), _item(step), now), _item(step), step.lost)
 
@@ -174,14 +190,13 @@ def is_pending(item: Item | None) -> bool:
 
 
 def _plan_outbox(key: Key, change: Change, now: datetime) -> Plan:
-    if OUTBOX not in change.new:
+    if not has_outbox(change.new):
         status = truncated_repr(change.new.get("provisioningStatus"))
         return Ignore(f"provisioningStatus is {status}, not PENDING")
     try:
-        request = request_outbox(key, change.new, change.correlation_id, now)
+        return Publish(request_outbox(parse_any_tenant(key, change.new), change.correlation_id, now))
     except InvalidFieldError as error:
         return Ignore(f"nothing can be published of the record as it is: {error}")
-    return Publish(request) if request else Ignore("its outbox was published")
 
 
 def _plan_onboarding(
@@ -197,4 +212,4 @@ def _plan_onboarding(
 
 
 def _undo(key: Key, image: Image, item: Item, correlation_id: str) -> Undo:
-    return Undo(restoration(key, image, item), image, item, correlation_id)
+    return Undo(undo_overwrite(key, item, image), image, item, correlation_id)

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from provisioning.decisions import (
+    Carry,
     Change,
     Ignore,
     Onboard,
@@ -19,7 +20,6 @@ from provisioning.decisions import (
     Publish,
     Reject,
     Undo,
-    is_pending,
     mark_in_flight,
     plan,
     plan_again,
@@ -28,11 +28,12 @@ from tenkacloud.errors import NotReadyError, PermanentError, PublishError
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import TENANT_PREFIX
-from tenkacloud.tenants.onboarding_request import why_not_marked
+from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
+from tenkacloud.tenants.operation_request import OutboxRequest
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.requester import Requester, chunks
-from tenkacloud.tenants.transitions.transition import NotApplied, Outcome
+from tenkacloud.tenants.transitions.transition import Image, NotApplied, Outcome
 
 LOGGED_ID_MAX: Final = 100  # characters; a valid id has at most 64
 #: What one chunk can take when AWS does not answer, with the listing of those who failed: the tries of three
@@ -68,7 +69,7 @@ class Delivery:
             keys=_keys(record),
             new=read(images.get("NewImage", {})),
             correlation_id=record.event_id or "",
-            old_image=old,
+            old_image=Image(old) if old else None,
             earlier=earlier.plan if earlier and earlier.record["dynamodb"].get("NewImage") == old else None,
         )
         return cls(record, plan(change, now))
@@ -134,19 +135,19 @@ class Provisioning:
         for _ in range(_ROUNDS):
             self._write([each for each in due if isinstance(each.plan, Undo)], context)
             self._request([each for each in due if isinstance(each.plan, Onboard | Publish)], context)
-            self._write([each for each in due if isinstance(each.plan, Reject)], context)
+            self._write([each for each in due if isinstance(each.plan, Reject | Carry)], context)
             due = [each for each in due if each.plan_again(now)]
             if not due:
                 return
         for delivery in due:
-            if isinstance(delivery.outcome, NotApplied) and is_pending(delivery.outcome.item):
+            if isinstance(delivery.outcome, NotApplied):
                 delivery.outcome = NotReadyError("the record is written again and again")
 
     def _request(self, deliveries: Sequence[Delivery], context: LambdaContext) -> None:
         """Publish and mark, in chunks; the rest fails as soon as there is no bus, or no time."""
         down: Exception | None = None
-        for chunk in chunks(deliveries):
-            requests = [each.plan.request for each in chunk if isinstance(each.plan, Onboard | Publish)]
+        for chunk in chunks(deliveries, _events):
+            requests = [request for each in chunk for request in _requests(each)]
             down = down or _out_of_time(context)
             outcomes: Sequence[Outcome | Exception]
             try:
@@ -162,7 +163,7 @@ class Provisioning:
         """Write what is to be published to nobody."""
         if not deliveries:
             return
-        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject | Undo)]
+        changes = [each.plan.change for each in deliveries if isinstance(each.plan, Reject | Undo | Carry)]
         no_time = _out_of_time(context)
         outcomes = [no_time] * len(changes) if no_time else self.repository.apply_all(changes)
         for delivery, outcome in zip(deliveries, outcomes, strict=True):
@@ -178,7 +179,7 @@ class Provisioning:
         marks = [mark_in_flight(each.plan, now) for each in failed if not isinstance(each.plan, Ignore)]
         outcomes = [
             *self.repository.apply_all([mark for mark in marks if mark]),
-            *(each.outcome for each in failed if isinstance(each.plan, Undo)),
+            *(each.outcome for each in failed if isinstance(each.plan, Undo | Carry)),
         ]
         # One that can't be written for good is no reason to hold up the others: its record goes to the queue.
         return sum(
@@ -186,11 +187,20 @@ class Provisioning:
         )
 
 
+def _requests(delivery: Delivery) -> Sequence[OnboardingRequest | OutboxRequest]:
+    """Return the request that is planned, if one is."""
+    return [delivery.plan.request] if isinstance(delivery.plan, Onboard | Publish) else []
+
+
+def _events(delivery: Delivery) -> int:
+    return sum(len(request.events) for request in _requests(delivery))
+
+
 def _deliveries(event: dict[str, Any], now: datetime) -> list[Delivery]:
     deliveries: list[Delivery] = []
-    last: dict[tuple[object, ...], Delivery] = {}
+    last: dict[str, Delivery] = {}
     for record in DynamoDBStreamEvent(event).records:
-        key = tuple(_keys(record).values())
+        key = str(record["dynamodb"].get("Keys"))
         last[key] = Delivery.of(record, last.get(key), now)
         deliveries.append(last[key])
     return deliveries
@@ -209,6 +219,9 @@ def _answer(delivery: Delivery) -> None:
 
 
 def _log(delivery: Delivery) -> None:
+    if isinstance(delivery.plan, Carry | Publish | Undo):
+        _log_operations(delivery.plan, delivery.outcome)
+        return
     match delivery.plan, delivery.outcome:
         case Ignore(reason), _:
             logger.warning("Record ignored", reason=reason)
@@ -219,18 +232,6 @@ def _log(delivery: Delivery) -> None:
         case Reject(_, _, reason, _), _:
             metrics.add_metric("TenantRejected", MetricUnit.Count, 1)
             logger.warning("Tenant rejected: FAILED", reason=reason)
-        case Undo(), NotApplied() as outcome:
-            logger.info("Overwritten record not restored", reason=why_not_marked(outcome))
-            metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
-        case Undo(), _:
-            metrics.add_metric("OverwriteUndone", MetricUnit.Count, 1)
-            logger.error("Record restored: it was put anew, which its tenant's state forbids")
-        case Publish(request), NotApplied() as outcome:
-            metrics.add_metric("OperationRequested", MetricUnit.Count, 1)
-            logger.info("Published again", event=request.event.DETAIL_TYPE, reason=why_not_marked(outcome))
-        case Publish(request), _:
-            metrics.add_metric("OperationRequested", MetricUnit.Count, 1)
-            logger.info("Published", event=request.event.DETAIL_TYPE, attempt=request.event.attempt)
         case Onboard(), NotApplied() as outcome:
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested again", reason=why_not_marked(outcome))
@@ -238,6 +239,26 @@ def _log(delivery: Delivery) -> None:
             event = request.event
             metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
             logger.info("Onboarding requested", tier=event.tier, attempt=event.attempt)
+
+
+def _log_operations(step: Carry | Publish | Undo, outcome: Outcome | Exception | None) -> None:
+    match step, outcome:
+        case Carry(_, _, lost), _:
+            metrics.add_metric("TenantOnboardingRequested", MetricUnit.Count, 1)
+            logger.warning("Places kept that a put-item lost", places=[each.place.name for each in lost])
+        case Undo(), NotApplied() as outcome:
+            logger.info("Overwritten record not restored", reason=why_not_marked(outcome))
+            metrics.add_metric("RecordIgnored", MetricUnit.Count, 1)
+        case Undo(), _:
+            metrics.add_metric("OverwriteUndone", MetricUnit.Count, 1)
+            logger.error("Record restored: it was put anew, which its tenant's state forbids")
+        case Publish(request), outcome:
+            events = [event.DETAIL_TYPE for event in request.events]
+            metrics.add_metric("OutboxPublished", MetricUnit.Count, len(events))
+            if isinstance(outcome, NotApplied):
+                logger.info("Outbox published again", events=events, reason=why_not_marked(outcome))
+            else:
+                logger.info("Outbox published", events=events)
 
 
 def _out_of_time(context: LambdaContext) -> NotReadyError | None:

@@ -25,6 +25,7 @@ class Settings:
     event_bus_name: str
     stuck_after_seconds: int
     automatic_retries_max: int
+    export_retention_days: int
 
 
 def bootstrap(
@@ -39,5 +40,6 @@ def bootstrap(
         bus=bus,
         stuck_after=timedelta(seconds=settings.stuck_after_seconds),
         automatic_retries_max=settings.automatic_retries_max,
+        export_retention=timedelta(days=settings.export_retention_days),
         clock=clock,
     ).handle

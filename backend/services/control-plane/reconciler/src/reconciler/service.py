@@ -1,4 +1,4 @@
-"""Retrying the stuck, and repairing on request."""
+"""Retrying the stuck, beginning what is due, and repairing on request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,17 @@ from typing import Any, Final
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reconciler.decisions import Fail, Limits, RequestAgain, Skip, decide, fail_minimally, repair
+from reconciler.decisions import (
+    Begin,
+    Fail,
+    Limits,
+    RequestAgain,
+    Skip,
+    begin_due,
+    decide,
+    fail_minimally,
+    repair,
+)
 from reconciler.requests import Repair, Sweep, parse_request
 from tenkacloud.errors import InvalidFieldError, PublishError
 from tenkacloud.events.bus import ENTRIES_MAX, EventBus
@@ -16,6 +26,7 @@ from tenkacloud.platform.clock import Clock, rfc3339
 from tenkacloud.platform.telemetry import logger, metrics
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.onboarding_request import OnboardingRequest, why_not_marked
+from tenkacloud.tenants.operation_request import OutboxRequest
 from tenkacloud.tenants.repository import InFlight, TenantRepository
 from tenkacloud.tenants.requester import Requester, chunks
 from tenkacloud.tenants.transitions.transition import NotApplied, Outcome, Transition
@@ -32,14 +43,17 @@ class SweepResult:
     failed: int = 0
     skipped: int = 0
     errors: int = 0
+    due: int = 0
+    due_left: int = 0
 
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Finds stuck tenants by the sparse index alone, so its work does not grow with the table.
+    """Finds stuck tenants, and what is due, by sparse indexes alone: its work does not grow with the table.
 
     `stuck_after`: how long an attempt may take before it counts as stuck. It is longer than an attempt can
     take, so a running one is left alone; should it run on after all, its result is one of an older attempt.
+    `export_retention`: how long the export of a tenant that is offboarded is kept.
     """
 
     repository: TenantRepository
@@ -47,6 +61,7 @@ class Reconciler:
     bus: EventBus
     stuck_after: timedelta
     automatic_retries_max: int
+    export_retention: timedelta
     clock: Clock
 
     def handle(self, event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -68,7 +83,7 @@ class Reconciler:
         return self.sweep(request, context)
 
     def sweep(self, request: Sweep, context: LambdaContext) -> dict[str, int]:
-        """Retry or fail every tenant that is stuck; return how many of which.
+        """Retry or fail every tenant that is stuck, and begin what is due; return how many of which.
 
         What one run does not get to, the next does.
 
@@ -92,6 +107,7 @@ class Reconciler:
                 break
             if len(stuck) < len(page) or context.get_remaining_time_in_millis() < PAGE_MILLISECONDS:
                 break
+        self._begin_due(context, result)
         _measure(oldest, now, result)
         # The names are an interface: operators' tools read them.
         return {
@@ -99,6 +115,7 @@ class Reconciler:
             "givenUp": result.failed,
             "left": result.skipped,
             "errors": result.errors,
+            "due": result.due,
         }
 
     def _limits(self, request: Sweep, now: datetime) -> Limits:
@@ -113,14 +130,18 @@ class Reconciler:
         decisions = {key: decide(key, item, limits, request_id, now) for key, item in found.items()}
         result.skipped += sum(isinstance(decision, Skip) for decision in decisions.values())
         self._fail({key: fail for key, fail in decisions.items() if isinstance(fail, Fail)}, result)
-        for chunk in chunks([each for each in decisions.values() if isinstance(each, OnboardingRequest)]):
+        requests = [
+            each for each in decisions.values() if isinstance(each, OnboardingRequest | OutboxRequest)
+        ]
+        for chunk in chunks(requests, lambda request: len(request.events)):
             unwritable = {}
             for request, outcome in zip(chunk, self.requester.request(chunk), strict=True):
-                if fail := fail_minimally(request, outcome, now):
+                if isinstance(request, OnboardingRequest) and (fail := fail_minimally(request, outcome, now)):
                     unwritable[request.tenant.key] = fail
                 elif _is_applied(request.tenant.key, outcome, result):
                     with logger.append_context_keys(tenant_id=request.tenant.id):
-                        logger.warning("Tenant retried", attempt=request.event.attempt)
+                        events = [event.DETAIL_TYPE for event in request.events]
+                        logger.warning("Tenant retried", events=events, attempt=_attempt(request))
                     result.retried += 1
             self._fail(unwritable, result)
 
@@ -131,6 +152,27 @@ class Reconciler:
                 with logger.append_context_keys(tenant_id=key.tenant_id):
                     logger.warning("Tenant FAILED after retries", reason=fail.reason)
                 result.failed += 1
+
+    def _begin_due(self, context: LambdaContext, result: SweepResult) -> None:
+        """Begin what is due, each by one change: the stream has it published.
+
+        What waits for something else, an operation that FAILED for one, stays in the index meanwhile.
+        """
+        for page in self.repository.due(self.clock.now()):
+            if context.get_remaining_time_in_millis() < PAGE_MILLISECONDS:
+                break
+            found = self.repository.find_many(page)
+            now = self.clock.now()
+            decisions = {key: begin_due(key, item, self.export_retention, now) for key, item in found.items()}
+            begun = {key: each for key, each in decisions.items() if isinstance(each, Begin)}
+            result.due_left += len(page)
+            outcomes = self.repository.apply_all([each.change for each in begun.values()])
+            for (key, begin), outcome in zip(begun.items(), outcomes, strict=True):
+                if _is_applied(key, outcome, result):
+                    with logger.append_context_keys(tenant_id=key.tenant_id):
+                        logger.info("Begun", what=begin.what)
+                    result.due += 1
+                    result.due_left -= 1
 
     def repair(self, request: Repair, context: LambdaContext) -> Mapping[str, Any]:
         """Request the resources of tenants once more; return `{tenantId: "asked", "requested" or why not}`.
@@ -172,6 +214,11 @@ class Reconciler:
         return "requested"
 
 
+def _attempt(request: OnboardingRequest | OutboxRequest) -> int | None:
+    """Return the attempt that a request begins, for the logs; None if it begins none."""
+    return next((event.attempt for event in request.events if event.attempt), None)
+
+
 def _is_applied(key: Key, outcome: Outcome | Exception, result: SweepResult) -> bool:
     """Tell whether a transition was written; log and count why not."""
     with logger.append_context_keys(tenant_id=key.tenant_id):
@@ -191,4 +238,6 @@ def _measure(oldest: datetime | None, now: datetime, result: SweepResult) -> Non
     metrics.add_metric("OldestInFlight", MetricUnit.Seconds, max(age, 0.0))
     metrics.add_metric("TenantRetried", MetricUnit.Count, result.retried)
     metrics.add_metric("TenantFailedAfterRetries", MetricUnit.Count, result.failed)
+    metrics.add_metric("DueBegun", MetricUnit.Count, result.due)
+    metrics.add_metric("DueLeft", MetricUnit.Count, result.due_left)
     logger.info("Sweep done", oldest=None if oldest is None else rfc3339(oldest), **vars(result))

@@ -254,8 +254,7 @@ def is_answer_to(event: OperationEvent, operation: Operation | None) -> bool:
         return False
     match operation.state:
         case PhaseState.RUNNING:
-            # The next one's: of an automatic retry that is published, and not marked yet.
-            return event.attempt in (operation.attempt, operation.next_attempt)
+            return event.attempt == operation.attempt
         case PhaseState.REQUESTED:
             return event.attempt == operation.next_attempt
     return False

@@ -1,14 +1,29 @@
 """From PROVISIONING to COMPLETED or FAILED: what the application plane's result changes. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
+from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.isolation.places import Place
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants.conditions import AtLeast, Is, OneOf, Requirement, Requirements
-from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.conditions import (
+    Absent,
+    AbsentOr,
+    AtLeast,
+    Is,
+    OneOf,
+    Requirement,
+    Requirements,
+    same,
+)
+from tenkacloud.tenants.keys import DUE, DUE_PARTITION, FAILED, IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.record import AUTOMATIC_RETRIES, Tenant
+from tenkacloud.tenants.operations import LEFTOVERS, Leftover
+from tenkacloud.tenants.record import AUTOMATIC_RETRIES, REVISION, Tenant
 from tenkacloud.tenants.transitions.onboarding import begin_attempt
+from tenkacloud.tenants.transitions.operation import due_at
 from tenkacloud.tenants.transitions.transition import (
     HistoryEntry,
     Precondition,
@@ -17,6 +32,9 @@ from tenkacloud.tenants.transitions.transition import (
     failure,
 )
 from tenkacloud.tenants.validation import RESOURCE_OF, Tier
+
+#: Why the place that a tenant had is kept when an attempt gives it another: nobody knows what is in it.
+KEPT: Final = "the tenant was provisioned anew in another place"
 
 
 def record_result(result: ProvisioningResult, now: datetime) -> Transition:
@@ -27,6 +45,8 @@ def record_result(result: ProvisioningResult, now: datetime) -> Transition:
     the same; so a backlog that is longer than automatic retries wait is no reason to fail. A success that
     comes late wins over FAILED. A result without an attempt (an application plane that knows only the
     design's fields) is taken for the current one.
+
+    Only for a record that names no other place: `record_result_as_read` is for the others.
     """
     attempt: Requirements
     if result.attempt is None:
@@ -35,7 +55,7 @@ def record_result(result: ProvisioningResult, now: datetime) -> Transition:
         attempt = {"provisioningAttempt": AtLeast(result.attempt)}
     else:
         attempt = {"provisioningAttempt": Is(result.attempt)}
-    requires = {**_answered(result), **attempt}
+    requires = {**_answered(result), **attempt, **_without_other_places(result)}
     statuses = (ProvisioningStatus.PROVISIONING, *((ProvisioningStatus.FAILED,) if result.succeeded else ()))
     return Transition(
         key=Key.of(result.tenant_id),
@@ -48,14 +68,71 @@ def record_result(result: ProvisioningResult, now: datetime) -> Transition:
     )
 
 
+def _without_other_places(result: ProvisioningResult) -> Requirements:
+    if not result.resources:
+        return {}
+    return {LEFTOVERS: Absent(), "resources": AbsentOr(dict(result.resources))}
+
+
+def has_places(tenant: Tenant, result: ProvisioningResult) -> bool:
+    """Tell whether a record names places for which `record_result` is not made."""
+    resources = tenant.item.get("resources")
+    return bool(result.resources) and bool(tenant.leftovers or resources not in (None, result.resources))
+
+
+def record_result_as_read(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Transition:
+    """PROVISIONING or FAILED → COMPLETED or FAILED, for a record that was read.
+
+    The place that the tenant is then in is no leftover any more; one that it was in becomes one.
+    """
+    state = as_read(tenant.provisioning_status, tenant.item)
+    revision = {REVISION: same(tenant.item.get(REVISION))}
+    return _with_places(
+        tenant,
+        result,
+        Transition(
+            key=tenant.key,
+            expected=(replace(state, requires={**state.requires, **revision}),),
+            sets=_written(result, now),
+            history=(_entry(result, tenant.attempt, now),),
+            removes=_removed(result),
+        ),
+    )
+
+
+def _with_places(tenant: Tenant, result: ProvisioningResult, change: Transition) -> Transition:
+    """Return a change to a result with what it makes of the places that the record names."""
+    if not result.resources:
+        return change
+    place, before = _place(result.resources), _place(tenant.item.get("resources"))
+    leftovers = [leftover for leftover in tenant.leftovers if leftover.place != place]
+    if before is not None and before not in (place, *(leftover.place for leftover in leftovers)):
+        tier = next((tier for tier in Tier if RESOURCE_OF[tier] == before.kind), None)
+        leftovers.append(Leftover(before, f"attempt {tenant.attempt or 0}", tier, kept=KEPT))
+    if not leftovers and not tenant.leftovers:
+        return change
+    due = due_at(tenant.operation, tuple(leftovers))
+    sets: dict[str, object] = {} if due is None else dict(DUE.entry(DUE_PARTITION, due))
+    if leftovers:
+        sets[LEFTOVERS] = [leftover.attributes() for leftover in leftovers]
+    gone = (*(() if leftovers else (LEFTOVERS,)), *(DUE.attributes if due is None else ()))
+    return replace(change, sets={**change.sets, **sets}, removes=(*change.removes, *gone))
+
+
+def _place(resources: object) -> Place | None:
+    try:
+        return Place.of(resources)
+    except InvalidFieldError:
+        return None
+
+
 def record_early_success(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Transition:
     """FAILED → COMPLETED: a success of the next attempt, whose mark the failure of the last one overtook."""
-    return Transition(
-        key=tenant.key,
-        expected=(as_read(tenant.provisioning_status, tenant.item),),
-        sets={**_written(result, now), "provisioningAttempt": tenant.next_attempt},
+    early = record_result_as_read(tenant, result, now)
+    return replace(
+        early,
+        sets={**early.sets, "provisioningAttempt": tenant.next_attempt},
         history=(_entry(result, tenant.next_attempt, now),),
-        removes=_removed(result),
     )
 
 
@@ -64,12 +141,16 @@ def begin_attempt_with_result(tenant: Tenant, result: ProvisioningResult, now: d
     mark = begin_attempt(tenant, now, result.correlation_id)
     written = _written(result, now)
     removed = (*mark.removes, *_removed(result))
-    return Transition(
-        key=mark.key,
-        expected=mark.expected,
-        sets={**{name: value for name, value in mark.sets.items() if name not in removed}, **written},
-        history=(*mark.history, _entry(result, tenant.next_attempt, now)),
-        removes=tuple(dict.fromkeys(name for name in removed if name not in written)),
+    return _with_places(
+        tenant,
+        result,
+        Transition(
+            key=mark.key,
+            expected=mark.expected,
+            sets={**{name: value for name, value in mark.sets.items() if name not in removed}, **written},
+            history=(*mark.history, _entry(result, tenant.next_attempt, now)),
+            removes=tuple(dict.fromkeys(name for name in removed if name not in written)),
+        ),
     )
 
 
