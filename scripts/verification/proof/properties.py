@@ -299,8 +299,13 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
     at.guesses = [
         z3.And(
             at.of_pair("silo", "a"),
-            z3.String("named") == z3.StringVal(f"a-{'0' * 16}/x"),
-            at.of_action("s3:GetObject"),
+            z3.String("named") == z3.StringVal(f"a-{'0' * 16}{below}"),
+            at.of_action(action),
+        )
+        for action, below in (
+            ("s3:GetObject", "/x"),
+            ("s3:DeleteObjectVersion", "/x"),
+            ("s3:DeleteBucket", ""),
         )
     ]
     yield _check("A4 nothing on a silo bucket, even before it has its policy", at, allowed(at), confirm)
