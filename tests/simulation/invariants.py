@@ -59,7 +59,9 @@ def what_was_written_last_holds(workload: Workload) -> Iterator[str]:
     for tenant in workload.good:
         record = workload.record(tenant)
         last = {"tier": tenant.tier, "name": tenant.name, "slug": tenant.slug, "status": tenant.status}
-        if tenant.id in workload.lives:
+        if tenant.id in workload.undone:
+            last = {}
+        elif tenant.id in workload.lives:
             last = {} if workload.is_gone(tenant) else {"name": tenant.name, "slug": tenant.slug}
         for name, value in last.items():
             if value is not None and _string(record, name) != value:

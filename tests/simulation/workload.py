@@ -120,6 +120,7 @@ class Workload:
         #: Calls that wrote a record over by hand, and the tenants that thereby became others.
         self.raw: set[int] = set()
         self.by_hand: set[int] = set()
+        self.undone: set[str] = set()
         self.restless = False
         self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
@@ -260,7 +261,8 @@ class Workload:
         self.raw.add(self.simulator.step)
         life = self.lives.get(tenant.id)
         if is_protected(read(before, ("status", "operation"))):
-            return  # it will be undone
+            self.undone.add(tenant.id)
+            return
         if life and life.operating.granted:
             self.overwritten.add(tenant.id)
         tenant.request(tenant.item())

@@ -24,7 +24,6 @@ from tenkacloud.tenants.transitions.transition import (
     as_read,
     failure,
 )
-from tenkacloud.tenants.validation import TenantStatus
 
 
 def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transition:
@@ -36,8 +35,6 @@ def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transitio
         InvalidFieldError: the record is neither, or its tenant leaves or has left: nothing is made for it.
         OperationInProgressError: something is under way of the tenant.
     """
-    if item.get("status") in (TenantStatus.OFFBOARDING, TenantStatus.DELETED):
-        raise InvalidFieldError("status", f"is {item.get('status')}: such a tenant is not provisioned")
     if item.get(OPERATION) is not None:
         raise OperationInProgressError(OPERATION, "is under way: retry or cancel that")
     status = parse_provisioning_status(item.get("provisioningStatus"))
