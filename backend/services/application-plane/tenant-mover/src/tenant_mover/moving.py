@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
-from tenkacloud.objects.purging import Purge
 
 from tenant_mover import decisions
 from tenant_mover.decisions import MoveCursor, Stage
@@ -28,6 +27,7 @@ from tenkacloud.objects.comparison import MOVE_MARKER, Digest, has_same_content,
 from tenkacloud.objects.copying import ObjectCopier, Together
 from tenkacloud.objects.lease import Note
 from tenkacloud.objects.listing import Location, count_objects, current_objects
+from tenkacloud.objects.purging import Purge
 from tenkacloud.objects.sync import SyncRun
 from tenkacloud.platform.telemetry import logger
 from tenkacloud.provisioners.catalogue import Catalogue
@@ -221,11 +221,17 @@ class TenantMover:
             if place == event.from_ or decisions.is_in_use(step.record, place):
                 raise PermanentError(f"{place.name} is the tenant's place: it is not removed")
             session = self.access.session(from_operation(event), [place])
-            target = location_of(session, place)
-            found = next(current_objects(session.s3, target, page_size=1), None)
-            if found is not None and marked_by(session.s3, target) != event.operation_id:
-                kept = f"{place.name} holds {truncated_repr(found.key)}, which this move did not bring"
-            elif not self._purge(session, place, step):
+            decided = Note(step.lease.leases, f"rollback-{event.operation_id}-{place.kind}")
+            if not decided.is_there():
+                target = location_of(session, place)
+                found = next(current_objects(session.s3, target, page_size=1), None)
+                if found is not None and marked_by(session.s3, target) != event.operation_id:
+                    kept = f"{place.name} holds {truncated_repr(found.key)}, which this move did not bring"
+                    continue
+                # The mark goes with the first objects. So it is noted first.
+                step.lease.hold()
+                decided.write()
+            if not self._purge(session, place, step):
                 return Next(cursor.onward())
         if kept is None and not self._remove(event, event.to_tier, event.from_tier, named, step):
             return Next(cursor.onward())
