@@ -153,8 +153,14 @@ _REMOVE: Final = (
         ("<silo-bucket>",),
         _OF_THIS_ACCOUNT,
     ),
-    Grant(("logs:DeleteLogGroup", "logs:ListTagsForResource"), ("<tenant-log-group>",)),
+    Grant(
+        ("logs:DeleteLogGroup", "logs:DescribeLogStreams", "logs:ListTagsForResource"),
+        ("<tenant-log-group>",),
+    ),
 )
+#: The names of what nobody finished to upload to the pool. AWS does not tell IAM the prefix of this listing,
+#: so a session of one tenant can't have it; what it shows is aborted with one.
+_LIST_UPLOADS: Final = Grant(("s3:ListBucketMultipartUploads",), ("<data-bucket>",))
 #: Of the functions that carry out operations: the data by sessions alone, and whether the operation is still
 #: the one that the record names.
 _CARRY_OUT: Final = (
@@ -219,7 +225,9 @@ SERVICES: Final[Mapping[str, Service]] = {
         sessions=ACCESS,
     ),
     "tenant-mover": Service("application-plane", (*_ENSURE, *_REMOVE, *_CARRY_OUT), sessions=MAINTENANCE),
-    "tenant-deprovisioner": Service("application-plane", (*_REMOVE, *_CARRY_OUT), sessions=MAINTENANCE),
+    "tenant-deprovisioner": Service(
+        "application-plane", (*_REMOVE, *_CARRY_OUT, _LIST_UPLOADS), sessions=MAINTENANCE
+    ),
 }
 
 
@@ -250,6 +258,8 @@ BUCKET_ACTIONS: Final = frozenset(
         "s3:PutEncryptionConfiguration",
     }
 )
+#: By service: actions that show names in the pool and no content, and that a session can't have.
+NAMES_ONLY: Final[Mapping[str, frozenset[str]]] = {"tenant-deprovisioner": frozenset(_LIST_UPLOADS.actions)}
 #: Whatever is called so in the pool marks a tenant's prefix, and is no data.
 MARKER: Final = "/.tenkacloud.json"
 
