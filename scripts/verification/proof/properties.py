@@ -532,6 +532,15 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
             matching([closed], at.request, allow=True),
             _allows([closed]),
         )
+    else:
+        as_open, closed = (
+            _for_role(_silo_policy(tenancy, open_to_tenant=open_to_tenant), tenancy)
+            for open_to_tenant in (True, False)
+        )
+        yield Property(
+            "B5 the target of a move allows maintenance what any silo bucket does",
+            lambda: Result("B5", 0, "" if as_open == closed else "rejected: its statements differ"),
+        )
 
 
 def _silo_policy(tenancy: Tenancy, *, open_to_tenant: bool = True) -> Policy:
@@ -676,15 +685,11 @@ def _own_work(tenancy: Tenancy) -> Iterator[Property]:
         at = _closed(tenancy, action)
         set_up(at)
         yield _allowed_check(f"E {name}", at, allowing)
-    yield from _own_silo_work(tenancy, "one's own bucket", allowing, _silo_policy(tenancy))
-    if tenancy.sessions is declared.MAINTENANCE:
-        closed = _silo_policy(tenancy, open_to_tenant=False)
-        yield from _own_silo_work(tenancy, "the target of a move", allowing, closed)
+    yield from _own_silo_work(tenancy, allowing, _silo_policy(tenancy))
 
 
 def _own_silo_work(
     tenancy: Tenancy,
-    where: str,
     allowing: Sequence[Policy],
     silo_policy: Policy,
     limits: Sequence[Policy] = (),
@@ -698,7 +703,7 @@ def _own_silo_work(
         at = _closed(tenancy, action)
         _in_own_silo(at, listing=action in sessions.list_actions)
         everything = [*allowing, _for_role(silo_policy, tenancy)]
-        yield _allowed_check(f"{group} {action} in {where}", at, everything, limits)
+        yield _allowed_check(f"{group} {action} in one's own bucket", at, everything, limits)
 
 
 def _closed(tenancy: Tenancy, action: str) -> _Constraints:
@@ -851,7 +856,6 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
         if each.silo:
             yield from _own_silo_work(
                 tenancy,
-                "one's own bucket",
                 tenancy.role.policies,
                 silo_policy,
                 [each.policy],
