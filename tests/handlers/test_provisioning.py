@@ -786,6 +786,16 @@ def test_a_put_item_that_was_taken_for_a_tenant_meanwhile_is_undone(cloud: Cloud
     assert cloud.item("a") == before
 
 
+def test_a_put_item_that_lived_for_long_is_undone_over_a_tombstone(cloud: Cloud) -> None:
+    """The stream was late by more changes than the tombstone has seen."""
+    tombstone(cloud)
+    before = cloud.item("a")
+    record = overwrite(cloud)
+    cloud.update("a", provisioningStatus={"S": "COMPLETED"}, revision={"N": "500"})
+    run(cloud, record)
+    assert cloud.item("a") == before
+
+
 def test_ten_deliveries_of_a_put_item_undo_it_once(cloud: Cloud) -> None:
     move(cloud)
     record = overwrite(cloud)

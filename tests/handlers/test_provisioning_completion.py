@@ -437,6 +437,15 @@ def test_a_cutover_to_another_place_than_that_of_the_move_does_not_switch(
     assert (item["tier"], item["resources"]) == ({"S": "PRO"}, {"M": {"s3Prefix": {"S": "tenants/acme/"}}})
 
 
+def test_a_copy_that_failed_names_no_place_of_somebody_else(cloud: Cloud) -> None:
+    copy = begin_move(
+        cloud, Tier.FREE, tier={"S": "ENTERPRISE"}, resources={"M": {"dedicatedBucket": {"S": BUCKET}}}
+    )
+    cloud.report(moved(copy, resources={"s3Prefix": "tenants/other/"}, failure_reason="no"))
+    operation = cloud.operation("acme")
+    assert (operation.to, operation.failure_reason) == (pool_place(TenantId("acme")), "no")
+
+
 def test_a_retirement_drops_the_place_or_says_why_it_is_kept(cloud: Cloud) -> None:
     for kept in ("something was written to it", None):
         cloud.report(moved(begin_move(cloud)))

@@ -66,7 +66,8 @@ def _change(
     match result:
         case TenantTierChanged():
             if problem := _misplaced(tenant, operation, result):
-                return fail(tenant, answered(operation, result), problem, now)
+                reason = result.failure_reason or problem
+                return fail(tenant, answered(operation, result), reason, now)
             return record_move(tenant, operation, result, waits, now)
         case TenantExported() if operation.kind is OperationKind.OFFBOARD:
             return record_offboarding_export(tenant, operation, result, now)
@@ -80,7 +81,7 @@ def _change(
 
 def _misplaced(tenant: Tenant, operation: Operation, result: TenantTierChanged) -> str | None:
     """Say how the place that a result names can't be that of the move; None if it can, or none is named."""
-    if not result.succeeded or not any(name in result.resources for name in PLACE_NAMES):
+    if not any(name in result.resources for name in PLACE_NAMES):
         return None
     try:
         place = Place.of(result.resources)
