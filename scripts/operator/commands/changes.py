@@ -37,7 +37,7 @@ _CHANGES: Final = (
     Column("operationId", "OPERATION", whole=True, max_width=32, wide=True),
     Column("detail", "DETAIL", whole=True),
 )
-_FACTS: Final = (Column("attribute", "ATTRIBUTE"), Column("value", "VALUE", whole=True))
+_FACTS: Final = (Column("attribute", "ATTRIBUTE", max_width=40), Column("value", "VALUE", whole=True))
 
 #: A part of `tenkacloud tenants`.
 app = typer.Typer()

@@ -50,7 +50,10 @@ _FOLLOWED: Final = (
     Column("tier", "TIER", max_width=10),
     Column("detail", "DETAIL", whole=True),
 )
-_FACTS: Final = (Column("attribute", "ATTRIBUTE"), Column("value", "VALUE", Kind.STATE, whole=True))
+_FACTS: Final = (
+    Column("attribute", "ATTRIBUTE", max_width=40),
+    Column("value", "VALUE", Kind.STATE, whole=True),
+)
 _HISTORY: Final = (
     Column("at", "AT", Kind.TIME),
     Column("kind", "KIND"),

@@ -63,12 +63,16 @@ _NARROW: Final = {
 _HISTORY: Final = (
     Column("at", "AT", Kind.TIME),
     Column("to", "STATUS", Kind.STATE),
+    Column("state", "PHASE", Kind.STATE),
     Column("attempt", "ATTEMPT"),
     Column("by", "BY"),
     Column("correlationId", "CORRELATION ID", wide=True, whole=True),
     Column("reason", "REASON", whole=True),
 )
-_FACTS: Final = (Column("attribute", "ATTRIBUTE"), Column("value", "VALUE", Kind.STATE, whole=True))
+_FACTS: Final = (
+    Column("attribute", "ATTRIBUTE", max_width=40),
+    Column("value", "VALUE", Kind.STATE, whole=True),
+)
 _OUTCOMES: Final = (
     Column("tenantId", "TENANT", max_width=30, whole=True),
     Column("outcome", "OUTCOME", Kind.STATE),
