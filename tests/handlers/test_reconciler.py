@@ -534,6 +534,20 @@ def test_an_old_place_is_retired_when_it_is_due_and_nothing_else_is_under_way(cl
     assert run(cloud)["due"] == 0
 
 
+def test_it_says_how_much_of_what_is_due_is_left(cloud: Cloud, logs: LogLines) -> None:
+    def left() -> float:
+        return [line["DueLeft"][0] for line in logs.all() if "DueLeft" in line][-1]
+
+    switch(cloud)
+    cloud.update("acme", provisioningStatus={"S": "FAILED"})
+    cloud.clock.sleep(RETIRE_AFTER + 1)
+    run(cloud)
+    assert left() == 1.0
+    cloud.update("acme", provisioningStatus={"S": "COMPLETED"})
+    run(cloud)
+    assert left() == 0.0
+
+
 @pytest.mark.parametrize("attributes", [{"provisioningStatus": {"S": "FAILED"}}, {"status": {"S": "?"}}])
 def test_nothing_is_retired_of_a_tenant_that_is_not_settled(cloud: Cloud, attributes: dict[str, Any]) -> None:
     """A tenant that is provisioned anew may get the very place."""
