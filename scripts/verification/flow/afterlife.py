@@ -189,20 +189,12 @@ class _Afterlife:
             for service, event in events
         }
         environment, clock = Environment(self.deployment, self.clients), SystemClock()
-        for service in _ONBOARDING:
-            selection = dead_letters.Selection(service=service)
-            left = dead_letters.redrive(
-                environment,
-                selection,
-                clock,
-                only=frozenset(sent),
-                rejected=True,
-                force=True,
-                before=lambda: None,
-            )
-            deque(left, maxlen=0)
-            discarded = dead_letters.discard(environment, selection, clock, only=frozenset(sent), export=None)
-            deque(discarded, maxlen=0)
+        ids, everything = frozenset(sent), dead_letters.Selection()
+        back = dead_letters.redrive(
+            environment, everything, clock, only=ids, rejected=True, force=True, before=lambda: None
+        )
+        deque(back, maxlen=0)
+        deque(dead_letters.discard(environment, everything, clock, only=ids, export=None), maxlen=0)
         for service, event in events:
             self.clients.lambda_.invoke(
                 FunctionName=self.deployment.lambda_function_names[service],
