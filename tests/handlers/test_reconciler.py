@@ -536,7 +536,7 @@ def test_an_old_place_is_retired_when_it_is_due_and_nothing_else_is_under_way(cl
 
 def test_it_says_how_much_of_what_is_due_is_left(cloud: Cloud, logs: LogLines) -> None:
     def left() -> float:
-        return [line["DueLeft"][0] for line in logs.all() if "DueLeft" in line][-1]
+        return float([line["DueLeft"][0] for line in logs.all() if "DueLeft" in line][-1])
 
     switch(cloud)
     cloud.update("acme", provisioningStatus={"S": "FAILED"})
