@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
+from tenkacloud.objects.purging import Purge, PurgeProgress
 
 from tenkacloud.isolation.maintenance import MaintenanceSession
 from tenkacloud.isolation.places import Place, pool_place, silo_place
 from tenkacloud.isolation.policies import MaintenanceScope
 from tenkacloud.objects import purging
-from tenkacloud.objects.purging import Purge, PurgeProgress
 from tenkacloud.platform.clients import Call, one_by_one
 from tenkacloud.tenants.validation import TenantId
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, Cloud
