@@ -32,7 +32,7 @@ def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transitio
     `reason` is for the history.
 
     Raises:
-        InvalidFieldError: the record is neither.
+        InvalidFieldError: the record is neither, or its tenant leaves or has left: nothing is made for it.
         OperationInProgressError: something is under way of the tenant.
     """
     if item.get(OPERATION) is not None:

@@ -1,0 +1,1 @@
+"""Checking an export that was fetched, without AWS."""
