@@ -843,7 +843,7 @@ def test_the_place_that_a_tenant_is_then_in_is_no_leftover_any_more(cloud: Cloud
 
 
 def test_the_last_leftover_takes_its_index_entry_along(cloud: Cloud) -> None:
-    due = {"GSI5PK": {"S": "DUE"}, "GSI5SK": {"S": "2026-01-02T00:00:00.000Z"}}
+    due: dict[str, Any] = {"GSI5PK": {"S": "DUE"}, "GSI5SK": {"S": "2026-01-02T00:00:00.000Z"}}
     place = leftover(POOL, retireAfter="2026-01-02T00:00:00.000Z")
     put(cloud, "PROVISIONING", leftovers={"L": [place]}, **due)
     run(cloud, result())

@@ -19,7 +19,7 @@ from scripts.tooling.deployment import PROVISIONING
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow import reconciling
-from tests.simulation.cloud import State, simulated_aws
+from tests.simulation.cloud import State
 
 BACKEND: Final = ROOT / "backend"
 #: As many as the simulation plays: what it finds, it finds in those.
@@ -192,7 +192,8 @@ def find(mutants: tuple[Mutant, ...]) -> dict[str, int | None]:
     waiting = list(mutants)
     running: dict[Any, tuple[Mutant, Connection]] = {}
     found: dict[str, int | None] = {}
-    with tempfile.TemporaryDirectory() as folder, simulated_aws() as state:
+    state = State()
+    with tempfile.TemporaryDirectory() as folder:
         while waiting or running:
             while waiting and len(running) < _SIDE_BY_SIDE:
                 mutant = waiting.pop(0)

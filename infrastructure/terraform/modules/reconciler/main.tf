@@ -23,6 +23,15 @@ locals {
       threshold   = 0
       periods     = 1
     }
+    # Somebody is left over at times: what waits for an operation of the same tenant. Not in every sweep.
+    overdue = {
+      description    = "Something is due and is not begun: a retention that is over, a second verification, a place that was left"
+      metric         = "DueLeft"
+      statistic      = "Minimum"
+      threshold      = 0
+      periods        = 1
+      period_minutes = max(60, var.period_minutes)
+    }
     # Nothing to say is an alarm here: without the reconciler, nobody resumes the stuck.
     reconciler-silent = {
       description    = "The reconciler has not run for ${var.period_minutes == 1 ? "five" : 5 * var.period_minutes} minutes: see its rule and its log group"

@@ -46,6 +46,8 @@ def lost_places(old: Item, new: Item, operation_id: str) -> tuple[Leftover, ...]
 
 def still_lost(item: Item, lost: tuple[Leftover, ...]) -> tuple[Leftover, ...]:
     """Return those of some places that a record does not name."""
+    if not lost:
+        return ()
     named = {leftover.place for leftover in _leftovers(item)} | {*_place(item)}
     return tuple(each for each in lost if each.place not in named)
 
@@ -77,6 +79,8 @@ def carrying(change: Transition, item: Item, lost: tuple[Leftover, ...]) -> Tran
 
 
 def _place(item: Item) -> tuple[Place, ...]:
+    if "resources" not in item:
+        return ()
     try:
         return (Place.of(item.get("resources")),)
     except InvalidFieldError:

@@ -426,9 +426,11 @@ def update_of(transition: Transition) -> dict[str, Any]:
     values: dict[str, Any] = {}
 
     def name(path: str) -> str:
-        parts = path.split(".")
-        names.update({f"#{part}": part for part in parts})
-        return ".".join(f"#{part}" for part in parts)
+        if "." in path:
+            return ".".join(map(name, path.split(".")))
+        alias = f"#{path}"
+        names[alias] = path
+        return alias
 
     def value(label: str, content: object) -> str:
         alias = f":{label.replace('.', '_')}"

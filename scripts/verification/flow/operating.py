@@ -1,0 +1,127 @@
+"""What an operator does with a tenant: the same conditional writes as the operator's tool makes."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from scripts.operator.environment import plain
+from scripts.tooling.aws import Clients
+from scripts.tooling.deployment import Deployment
+from scripts.tooling.project import CommandError
+from scripts.verification.flow import reconciling
+from scripts.verification.flow.tenants import read
+from tenkacloud.errors import InvalidFieldError
+from tenkacloud.platform.clock import SystemClock, rfc3339
+from tenkacloud.tenants.keys import CERTIFICATE, DUE, IN_FLIGHT, Key
+from tenkacloud.tenants.record import Tenant, parse_any_tenant
+from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.transitions import offboarding, operation, status, tier
+from tenkacloud.tenants.transitions.transition import Applied, Transition
+from tenkacloud.tenants.validation import TenantId, Tier
+
+_BY: Final = "e2e"
+#: Rounds of a write that others are in the way of: the record is read anew for each.
+_ROUNDS: Final = 10
+#: Seconds between two sweeps: what is due is taken at once, and the function is not called in vain.
+_SWEEP_SECONDS: Final = 1.0
+
+
+class Operator:
+    """Changes tenants, and has taken what is due. Thread-safe.
+
+    `stuck_after`: seconds without a sign of life after which a sweep tries again what is under way; None:
+    the environment's own, by its schedule.
+    """
+
+    def __init__(self, deployment: Deployment, clients: Clients, stuck_after: int | None = None) -> None:
+        self._deployment = deployment
+        self._clients = clients
+        self._stuck_after = stuck_after
+        self._repository = TenantRepository(clients.dynamodb, deployment.table_name, _BY, SystemClock())
+        self._lock = threading.Lock()
+        self._swept = float("-inf")
+
+    def change_tier(self, tenant_id: TenantId, to: Tier) -> None:
+        """Begin a change of tier."""
+        self._change(tenant_id, lambda tenant, now: tier.change_tier(tenant, to, _new_id(), now, _BY))
+
+    def suspend(self, tenant_id: TenantId, reason: str) -> None:
+        """Suspend a tenant; it is in force when this returns."""
+        self._change(tenant_id, lambda tenant, now: status.suspend(tenant, reason, now, _BY))
+
+    def reactivate(self, tenant_id: TenantId) -> None:
+        """Let a suspended tenant in again."""
+        self._change(tenant_id, lambda tenant, now: status.reactivate(tenant, now, _BY))
+
+    def export(self, tenant_id: TenantId) -> None:
+        """Begin an export."""
+        days = float(self._deployment.lifecycle["export_retention_days"])
+        self._change(
+            tenant_id,
+            lambda tenant, now: operation.request_export(
+                tenant, _new_id(), now + timedelta(days=days), now, _BY
+            ),
+        )
+
+    def offboard(self, tenant_id: TenantId, *, export: bool) -> None:
+        """Begin an offboarding whose retention is over at once."""
+        self._change(
+            tenant_id,
+            lambda tenant, now: offboarding.offboard(tenant, now, _new_id(), now, _BY, export=export),
+        )
+
+    def certificate(self, tenant_id: TenantId) -> dict[str, Any]:
+        """Return the certificate of a tenant's deletion, as plain values.
+
+        Raises:
+            CommandError: there is none.
+        """
+        key = Key(Key.of(tenant_id).pk, CERTIFICATE)
+        found = read(self._clients, self._deployment.table_name, key.attributes)
+        if not found:
+            raise CommandError(f"tenant {tenant_id} has no certificate")
+        return plain(found)
+
+    def take_due(self, record: dict[str, Any]) -> None:
+        """Have a sweep take what is due by now of a record, or what is stuck, as the schedule would."""
+        now = datetime.now(UTC)
+        due, since = (record.get(index.sort, {}).get("S") for index in (DUE, IN_FLIGHT))
+        is_due = due is not None and due <= rfc3339(now)
+        is_stuck = (
+            since is not None
+            and self._stuck_after is not None
+            and since <= rfc3339(now - timedelta(seconds=self._stuck_after))
+        )
+        if not is_due and not is_stuck:
+            return
+        with self._lock:
+            if time.monotonic() - self._swept < _SWEEP_SECONDS:
+                return
+            reconciling.sweep(self._deployment, self._clients, self._stuck_after)
+            self._swept = time.monotonic()
+
+    def _change(self, tenant_id: TenantId, make: Callable[[Tenant, datetime], Transition]) -> None:
+        """Write a transition of the record as it is now.
+
+        Raises:
+            CommandError: it is not allowed, there is no such tenant, or others are in the way all the time.
+        """
+        key = Key.of(tenant_id)
+        for _ in range(_ROUNDS):
+            item = self._repository.find(key)
+            if item is None:
+                raise CommandError(f"there is no tenant {tenant_id}")
+            try:
+                transition = make(parse_any_tenant(key, item), datetime.now(UTC))
+            except InvalidFieldError as error:
+                raise CommandError(f"tenant {tenant_id}: {error}") from error
+            if isinstance(self._repository.apply(transition), Applied):
+                return
+        raise CommandError(f"tenant {tenant_id} was changed by others all the time")
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
