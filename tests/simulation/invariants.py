@@ -312,7 +312,9 @@ def _untold(workload: Workload) -> Iterator[str]:
 
 def _phase_of(record: dict[str, Any]) -> tuple[object, ...] | None:
     operation = parse_operation(read(record, (OPERATION,)))
-    return operation and (operation.id, operation.phase, operation.state, operation.attempt)
+    if operation is None:
+        return None
+    return operation.id, operation.phase, operation.state, operation.attempt
 
 
 def _is_retry(change: Changed) -> bool:
