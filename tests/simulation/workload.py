@@ -323,6 +323,10 @@ class Workload:
 
     def undoes(self, change: Changed) -> bool:
         """Whether a change writes back what somebody's put-item replaced."""
+        return self.restores(change) or self.buries_again(change)
+
+    def restores(self, change: Changed) -> bool:
+        """Whether it does that, and nothing else."""
         if change.writer != PROVISIONING:
             return False
         written_over = (change.pk, change.new)
@@ -330,6 +334,13 @@ class Workload:
             each.step in self.raw and each.step < change.step and (each.pk, each.old) == written_over
             for each in self.simulator.changes
         )
+
+    def buries_again(self, change: Changed) -> bool:
+        """Whether it does that, and has what was made meanwhile purged."""
+        old, new = change.old or {}, change.new or {}
+        tombstone = {"S": TOMBSTONE}
+        undone = change.writer == PROVISIONING and new.get("EntityType") == tombstone != old.get("EntityType")
+        return undone and not self.restores(change)
 
     def is_by_hand(self, change: Changed) -> bool:
         """Whether somebody changed one attribute."""
