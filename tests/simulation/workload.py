@@ -124,7 +124,7 @@ class Workload:
         self.restless = False
         self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
-        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.7}
+        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.6}
 
     @property
     def good(self) -> list[Tenant]:
