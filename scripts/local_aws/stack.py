@@ -112,7 +112,7 @@ def running_stack() -> Iterator[Stack]:
 
 
 def left_over(clients: Clients) -> list[str]:
-    """Return what a destroyed stack has left behind. What provisioners make is not Terraform's."""
+    """Return what a destroyed stack has left behind. What is made for one tenant is not Terraform's."""
     names = [
         *clients.dynamodb.list_tables()["TableNames"],
         *(bus["Name"] for bus in clients.events.list_event_buses()["EventBuses"]),
@@ -127,5 +127,5 @@ def left_over(clients: Clients) -> list[str]:
     return [
         name
         for name in names
-        if "tenkacloud" in name.lower() and not any(part in name for part in of_tenants)
+        if "tenkacloud" in name.lower() and not any(each in name for each in of_tenants)
     ]
