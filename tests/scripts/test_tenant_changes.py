@@ -1,15 +1,19 @@
 """What operators do to one tenant after its onboarding: one conditional write, and never an event."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.operator.app import main
+from scripts.operator.session import Session
 from scripts.tooling.deployment import COMPLETION, DEPROVISIONER, MOVER, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
+from tenkacloud.objects.export_format import FORMAT, MANIFEST, VERSION, json_line
 from tenkacloud.tenants.operation_request import operation_event
 from tenkacloud.tenants.operations import OperationKind, Phase, PhaseState
 from tenkacloud.tenants.transitions import status
@@ -231,6 +235,53 @@ def test_an_export_is_requested_and_listed_when_it_is_there(cloud: Cloud, operat
     assert (code, row["exportId"], row["location"], row["items"]) == (0, begun.id, LOCATION, 2)
     cloud.pooled("b")
     assert operate("exports list b")[1]["items"] == []
+
+
+def fetched_export(folder: Path) -> str:
+    """Write an export of one object and one item as it is fetched; return the manifest's SHA-256."""
+
+    def put(path: str, body: bytes, **more: Any) -> dict[str, Any]:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(body)
+        return {"path": path, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), **more}
+
+    entry = put("objects/f", b"abc", key="f")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "tenantId": "a",
+        "exportId": "1",
+        "objects": 1,
+        "items": 1,
+        "bytes": 3,
+        "objectParts": [put("manifest/1.jsonl", json_line(entry))],
+        "itemParts": [put("items.jsonl", json_line({"PK": {"S": "TENANT#a"}}))],
+    }
+    return str(put(MANIFEST, json.dumps(manifest).encode())["sha256"])
+
+
+def test_an_export_that_was_fetched_is_checked_without_an_environment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sha256 = fetched_export(tmp_path)
+
+    def connect(name: str) -> Any:
+        raise AssertionError("nothing is connected")
+
+    def check(*more: str) -> tuple[int, dict[str, Any]]:
+        code = main(["exports", "check", str(tmp_path), "--json", *more], Session(connect=connect))
+        found = json.loads(capsys.readouterr().out)
+        assert found["summary"] == {"environment": None, "count": 1}
+        return code, found["items"][0]
+
+    code, row = check("--manifest-sha256", sha256)
+    assert (code, row["outcome"], row["objects"], row["items"], row["problems"]) == (0, "intact", 1, 1, [])
+    code, row = check("--manifest-sha256", "0" * 64)
+    assert (code, row["outcome"], row["manifestSha256"]) == (1, "damaged", sha256)
+    (tmp_path / "objects" / "f").write_bytes(b"abd")
+    code, row = check()
+    assert (code, row["outcome"]) == (1, "damaged")
+    assert "objects/f" in row["problems"][0]
 
 
 # --- offboarding

@@ -275,6 +275,7 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
             )
             for action, below in (
                 ("dynamodb:GetItem", ""),
+                ("dynamodb:Query", ""),
                 ("dynamodb:Scan", ""),
                 ("dynamodb:Query", "/index/by-slug"),
             )
@@ -327,6 +328,15 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
                 at.of_pair("a", "ab"), at.request.resource == z3.StringVal("another"), at.of_action(action)
             )
             for action in ("s3:GetObject", "iam:PassRole", "secretsmanager:GetSecretValue")
+        ),
+        *(
+            z3.And(
+                at.of_pair("a", "ab"),
+                at.request.resource == z3.StringVal(names.bucket_arn(own, tenancy.partition)),
+                at.of_action(action),
+            )
+            for own in (f"{tenancy.data_bucket}/tenants/a/x", f"{tenancy.exports_bucket}/a/x")
+            for action in ("s3:DeleteObject", "s3:PutObjectAcl")
         ),
     ]
     yield _check(
@@ -841,6 +851,16 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
             )
             for tenant, action in (("ab", "s3:GetObject"), ("a", "s3:PutObject"))
         ]
+        keys = at.request.key(_LEADING_KEYS)
+        assert isinstance(keys, Several)  # noqa: S101 - for the type checker
+        at.guesses.append(
+            z3.And(
+                at.of_pair("a", "ab"),
+                at.request.resource == z3.StringVal(_table(tenancy.data_table, tenancy)),
+                at.of_action("dynamodb:Query"),
+                keys.count == 0,
+            )
+        )
         own = _own(at, each.sessions, pool=each.pool, silo=arn, exports=each.exports)
         yield _check(
             f"F1 a session policy ({each.name}) allows nothing but one's own",
