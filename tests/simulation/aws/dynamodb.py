@@ -213,8 +213,8 @@ class DynamoDB:
         )
         scanned = len(page)
         if "FilterExpression" in options:
-            wanted = expressions.condition(options["FilterExpression"])
-            page = [item for item in page if wanted(item, names, values)]
+            passes = expressions.condition(options["FilterExpression"])
+            page = [item for item in page if passes(item, names, values)]
         answer: dict[str, Any] = {"Count": len(page), "ScannedCount": scanned, **last}
         if options.get("Select") == "COUNT":
             return answer
