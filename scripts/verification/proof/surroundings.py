@@ -366,6 +366,8 @@ def _is_data(action: str, resource: str, tenancy: Tenancy) -> bool:
     if service != "s3":
         return False
     pool, exports = places["data-bucket"], places["exports-bucket"]
+    if action == declared.LISTING_OF_UPLOADS and resource == pool:
+        return False  # names of uploads that nobody finished, which no session may list
     if action in declared.BUCKET_ACTIONS:
         return any(_overlap(resource, bucket) for bucket in (pool, exports))
     if resource.startswith(f"{pool}/tenants/") and resource.endswith(declared.MARKER):
