@@ -38,7 +38,8 @@ _BUSY: Final = 4  # so many times as long on a machine whose processor was not o
 TAG: Final = "aws:principaltag/tenantid"
 _PREFIX: Final = "s3:prefix"
 _LEADING_KEYS: Final = "dynamodb:leadingkeys"
-_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+#: Those of whose prefix S3 tells IAM. Of s3:ListBucketMultipartUploads it does not.
+_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions")
 #: What AWS has for starting a session of a role.
 _STARTING: Final = (
     "sts:AssumeRole",
