@@ -15,7 +15,7 @@ override ENGINE_VENV := build/engine-venv
 override BIN := $(VENV)/bin
 override RUN := scripts/run scripts.tooling.targets
 
-.PHONY: bench chaos load-faults help setup setup-operator build lint format test test-quick docs e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry dead-letters letters redrive discard replay verify reconcile
+.PHONY: bench chaos load-faults help setup setup-operator build lint format test test-quick docs e2e deploy-local stop-local destroy-local plan apply destroy output state-bucket lock clean prove least-privilege simulate tenants tenant retry suspend reactivate change-tier export offboard restore certificate operations dead-letters letters redrive discard replay verify reconcile
 
 # Headings are the lines that begin with `##@`, in their order here.
 help: ## list the targets
@@ -88,7 +88,7 @@ chaos: deploy-local-quietly ## onboard many while the stack is broken and mended
 load-faults: deploy-local-quietly # the old name of chaos, kept for a while
 	@$(RUN) load-faults
 
-bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
+bench: setup build ## measure onboarding and moves beside baselines (BURSTS=200,1000; PARTS=onboarding,data)
 	@$(RUN) bench
 
 prove: setup build ## prove tenant isolation from Terraform's plan (ENV=dev; ARGS="--json")
@@ -119,6 +119,30 @@ verify: $(VENV)/.done ## compare records, resources and policies (ID=acme, or AL
 
 reconcile: $(VENV)/.done ## have stuck tenants retried now (OLDER_THAN=15m; DRY_RUN=1)
 	@$(RUN) reconcile
+
+suspend: $(VENV)/.done ## deny a tenant from now on (ID=acme REASON=text; DRY_RUN=1)
+	@$(RUN) suspend
+
+reactivate: $(VENV)/.done ## let a suspended tenant in again (ID=acme)
+	@$(RUN) reactivate
+
+change-tier: $(VENV)/.done ## give a tenant another tier, with its data (ID=acme TIER=enterprise; WAIT=1)
+	@$(RUN) change-tier
+
+export: $(VENV)/.done ## export a tenant's data (ID=acme; WAIT=1)
+	@$(RUN) export
+
+offboard: $(VENV)/.done ## delete a tenant for good (ID=acme CONFIRM=acme; RETENTION_DAYS=30, EXPORT=1, WAIT=1)
+	@$(RUN) offboard
+
+restore: $(VENV)/.done ## take an offboarding back, until the purge begins (ID=acme)
+	@$(RUN) restore
+
+certificate: $(VENV)/.done ## print the certificate of a tenant's deletion (ID=acme)
+	@$(RUN) certificate
+
+operations: $(VENV)/.done ## list moves, exports, offboardings (STATE=failed; ID=acme shows, FOLLOW=acme follows)
+	@$(RUN) operations
 
 dead-letters: $(VENV)/.done ## list what lies in the dead-letter queues (SERVICE=provisioning; MESSAGE=id shows one)
 	@$(RUN) dead-letters

@@ -1,7 +1,8 @@
 """`make bench`: on an engine of its own, in one run; the report is `build/reports/benchmark.md`.
 
-`--bursts 200,1000,5000` says which bursts. What else the machine does changes every figure: the ratios, which
-compare runs that took turns, are what to look at. The exit code is 0 whatever they are.
+`--bursts 200,1000,5000` says which bursts; `--parts onboarding` or `--parts data` measures that alone. What
+else the machine does changes every figure: the ratios, which compare runs that took turns, are what to look
+at. The exit code is 0 whatever they are.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from scripts.benchmark import chart, cold, counting, report
+from scripts.benchmark import chart, cold, counting, moving, report
 from scripts.benchmark.baseline import NAME, Baseline
 from scripts.benchmark.figures import figures_of
 from scripts.benchmark.measure import Chain, Summary
@@ -33,6 +34,9 @@ SINGLES: Final = 40  # tenants of each tier, one at a time
 COUNTED: Final = 50  # tenants of each tier, for the calls
 BASELINE_BURST_MAX: Final = 1000
 TIERS: Final = ("FREE", "PRO", "ENTERPRISE")
+ONBOARDING: Final = "onboarding"
+DATA: Final = "data"
+PARTS: Final = (ONBOARDING, DATA)
 
 
 def main(arguments: list[str]) -> int:
@@ -41,36 +45,45 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--bursts", type=_counts, default="200,1000,5000", help="tenants at once, separated by commas"
     )
+    parser.add_argument(
+        "--parts", type=_parts, default=",".join(PARTS), help=f"what to measure: {', '.join(PARTS)}"
+    )
+    parser.add_argument("--rounds", type=int, default=moving.ROUNDS, help="of moves, exports and purges")
     options = parser.parse_args(arguments)
-    bursts: list[int] = options.bursts
+    parts: list[str] = options.parts
     zips = build(ZIPS)
-    say("cold starts")
-    starts = cold.cold_starts(ZIPS)
-    say("deploying to an engine of its own")
-    with running_stack() as stack:
-        Baseline(stack.deployment, stack.clients).deploy()
-        ours = Chain("ours", stack.clients, stack.deployment.table_name)
-        baseline = Chain("baseline", stack.clients, NAME)
-        say("warming up")
-        for chain in (ours, baseline):
-            chain.burst(40, "FREE")
-        say("one tenant at a time")
-        singles = _singles(ours, baseline)
-        burst_figures = _bursts(ours, baseline, bursts)
-        say("counting calls")
-        counts = {tier: _count(ours, stack, tier) for tier in ("FREE", "ENTERPRISE")}
-    result = {
+    result: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        "singles": singles,
-        "bursts": burst_figures,
-        "cold": starts,
-        "counts": counts,
         "zips": {name: path.stat().st_size for name, path in zips.items()},
     }
+    if ONBOARDING in parts:
+        say("cold starts")
+        result["cold"] = cold.cold_starts(ZIPS)
+    say("deploying to an engine of its own")
+    with running_stack() as stack:
+        if ONBOARDING in parts:
+            result |= _onboarding(stack, options.bursts)
+        if DATA in parts:
+            result[DATA] = moving.run(stack, options.rounds)
     plain = json.loads(json.dumps(result, default=dataclasses.asdict))
     report.summary(plain, write(plain)).print(Console(highlight=False))
     return 0
+
+
+def _onboarding(stack: Stack, bursts: list[int]) -> dict[str, Any]:
+    Baseline(stack.deployment, stack.clients).deploy()
+    ours = Chain("ours", stack.clients, stack.deployment.table_name)
+    baseline = Chain("baseline", stack.clients, NAME)
+    say("warming up")
+    for chain in (ours, baseline):
+        chain.burst(40, "FREE")
+    say("one tenant at a time")
+    singles = _singles(ours, baseline)
+    burst_figures = _bursts(ours, baseline, bursts)
+    say("counting calls")
+    counts = {tier: _count(ours, stack, tier) for tier in ("FREE", "ENTERPRISE")}
+    return {"singles": singles, "bursts": burst_figures, "counts": counts}
 
 
 def write(result: dict[str, Any], folder: Path = REPORTS) -> list[Path]:
@@ -88,6 +101,13 @@ def _counts(text: str) -> list[int]:
     if not all(number.isascii() and number.isdigit() and int(number) for number in numbers):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list like 200,1000")
     return [int(number) for number in numbers]
+
+
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    if not set(names) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(PARTS)}")
+    return names
 
 
 def _singles(ours: Chain, baseline: Chain) -> dict[str, dict[str, Any]]:

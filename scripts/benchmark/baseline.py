@@ -6,6 +6,7 @@ It is put on the engine beside the stack.
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from tenkacloud.tenants.keys import table_definition
 
-SOURCE: Final = Path(__file__).with_name("baseline_handlers") / "handlers.py"
+SOURCES: Final = Path(__file__).with_name("baseline_handlers")
 NAME: Final = "baseline"  # of the table, the bus and the role, and before all other names
 
 
@@ -22,7 +23,8 @@ def handlers_zip() -> bytes:
     """Return the zip of the baseline's handlers."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.write(SOURCE, "handlers.py")
+        for source in SOURCES.glob("*.py"):
+            archive.write(source, source.name)
     return content.getvalue()
 
 
@@ -51,6 +53,12 @@ class Baseline:
         self._rule("Onboarding", self._function("provision", role, resources))
         self._rule("Provisioned", self._function("complete", role, {"TABLE_NAME": NAME}))
 
+    def deploy_functions(self, module: str, handlers: Sequence[str], environment: dict[str, str]) -> None:
+        """Make functions that are called by hand: one for each handler of a module of `baseline_handlers`."""
+        role = self._role()
+        for handler in handlers:
+            self._function(handler, role, environment, module)
+
     def _table(self) -> str:
         made = self.clients.dynamodb.create_table(
             **table_definition(NAME),
@@ -70,18 +78,23 @@ class Baseline:
             "Resource": "*",
         }
         iam = self.clients.iam
-        role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+        try:
+            role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+        except iam.exceptions.EntityAlreadyExistsException:
+            return iam.get_role(RoleName=NAME)["Role"]["Arn"]
         iam.put_role_policy(RoleName=NAME, PolicyName=NAME, PolicyDocument=_document(allowed))
         return role
 
-    def _function(self, handler: str, role: str, environment: dict[str, str]) -> str:
+    def _function(
+        self, handler: str, role: str, environment: dict[str, str], module: str = "handlers"
+    ) -> str:
         made = self.clients.lambda_.create_function(
             FunctionName=f"{NAME}-{handler}",
             Runtime="python3.13",
             Role=role,
-            Handler=f"handlers.{handler}",
+            Handler=f"{module}.{handler}",
             Code={"ZipFile": handlers_zip()},
-            Timeout=60,
+            Timeout=300,
             MemorySize=256,
             Environment={"Variables": environment},
         )

@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +19,9 @@ from scripts.tooling.aws import Clients, Endpoint
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 
 FLOW: Final = (PROVISIONING, PROVISIONER, COMPLETION)
-_S3: Final = {"PUT": "PUT", "GET": "GET", "POST": "POST", "HEAD": "HEAD", "DELETE": "DELETE"}
+#: Services by what their protocol calls them in the header X-Amz-Target.
+_TARGETS: Final = {"AWSEvents": "events", "DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs"}
+_STS: Final = re.compile(rb"(?:^|&)Action=(\w+)")
 
 
 @dataclass
@@ -35,23 +37,28 @@ class Counts:
         target = headers.get("X-Amz-Target")
         if target:
             service, operation = target.rsplit(".", 1)
-            call = f"{'events' if service == 'AWSEvents' else 'dynamodb'}:{operation}"
+            call = f"{_TARGETS.get(service, service)}:{operation}"
+        elif method == "POST" and path == "/" and (found := _STS.search(body)):
+            call = f"sts:{found.group(1).decode()}"
         else:
             query = path.partition("?")[2].split("=")[0].split("&")[0]
-            call = f"s3:{_S3.get(method, method)}{f' ?{query}' if query else ''}"
+            what = "COPY" if method == "PUT" and headers.get("x-amz-copy-source") else method
+            call = f"s3:{what}{f' ?{query}' if query else ''}"
         with self.lock:
             self.calls[call] += 1
             self.sent[call] += len(body)
 
 
 @contextmanager
-def counted(deployment: Deployment, clients: Clients, endpoint: Endpoint) -> Iterator[Counts]:
-    """Yield counts of what the flow's functions ask of AWS."""
+def counted(
+    deployment: Deployment, clients: Clients, endpoint: Endpoint, services: Sequence[str] = FLOW
+) -> Iterator[Counts]:
+    """Yield counts of what functions ask of AWS."""
     counts = Counts()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(endpoint, counts))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    before = {service: _environment(deployment, clients, service) for service in FLOW}
+    before = {service: _environment(deployment, clients, service) for service in services}
     try:
         for service, variables in before.items():
             _set(deployment, clients, service, {**variables, "AWS_ENDPOINT_URL": url})
@@ -105,10 +112,12 @@ def _handler(endpoint: Endpoint, counts: Counts) -> type[BaseHTTPRequestHandler]
     return Handler
 
 
-def lambda_milliseconds(deployment: Deployment, clients: Clients, since: float) -> float:
-    """Return what the flow's functions took in all, by Lambda's REPORT lines. `since`: epoch seconds."""
+def lambda_milliseconds(
+    deployment: Deployment, clients: Clients, since: float, services: Sequence[str] = FLOW
+) -> float:
+    """Return what functions took in all, by Lambda's REPORT lines. `since`: epoch seconds."""
     total = 0.0
-    for service in FLOW:
+    for service in services:
         pages = clients.logs.get_paginator("filter_log_events").paginate(
             logGroupName=deployment.log_group_names[service], startTime=int(since * 1000)
         )

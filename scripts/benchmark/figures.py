@@ -6,6 +6,10 @@ from typing import Any, Final
 
 #: Limits as multiples of the baseline.
 TIMES_BASELINE: Final = {"single": 1.3, "burst": 1.5, "init": 1.5}
+#: Moves, exports and purges beside a bare loop of the same calls; and for how long a tenant may not write,
+#: beyond the time for requests in flight to end, in seconds.
+TIMES_LOOP: Final = 1.25
+READ_ONLY_MARGIN: Final = 3.0
 #: Limits in calls for one tenant, in a burst.
 CALLS: Final = {"DynamoDB write calls": 2.0, "S3 object puts": 1.0, "PutEvents calls": 1.2}
 _SILOED: Final = "ENTERPRISE"
@@ -60,7 +64,7 @@ class Figure:
 
 def figures_of(result: dict[str, Any]) -> list[Figure]:
     """Return all figures of a result, as `__main__` puts it together and JSON gives it back."""
-    return [*_times(result), *_calls(result["counts"])]
+    return [*_times(result), *_calls(result.get("counts", {})), *_data(result.get("data"))]
 
 
 def calls_of_tenant(calls: dict[str, float]) -> dict[str, float]:
@@ -73,15 +77,28 @@ def calls_of_tenant(calls: dict[str, float]) -> dict[str, float]:
 
 
 def _times(result: dict[str, Any]) -> Iterator[Figure]:
-    for tier, found in result["singles"].items():
+    for tier, found in result.get("singles", {}).items():
         yield _compared(f"one {tier} tenant", "ms", found["ours"], found["baseline"], "single")
-    for count, found in result["bursts"].items():
+    for count, found in result.get("bursts", {}).items():
         if found["baseline"]:
             yield _compared(f"a burst of {count}", "s", found["ours"], found["baseline"], "burst")
-    baseline = result["cold"]["baseline"]["seconds"]
-    for service, found in result["cold"].items():
+    cold = result.get("cold", {})
+    for service, found in cold.items():
         if service != "baseline":
+            baseline = cold["baseline"]["seconds"]
             yield _compared(f"cold start of {service}", "ms", found["seconds"], baseline, "init")
+
+
+def _data(data: dict[str, Any] | None) -> Iterator[Figure]:
+    if data is None:
+        return
+    for work, found in data["works"].items():
+        loop = found["baseline"]["median"]
+        name = f"{work}, {data['objects']} objects"
+        yield Figure(name, "s", found["ours"]["median"], loop * TIMES_LOOP, loop)
+    for kind, found in data["readOnly"].items():
+        limit = data["drainSeconds"] + READ_ONLY_MARGIN
+        yield Figure(f"read-only, {kind}", "s", found["median"], limit)
 
 
 def _compared(name: str, unit: str, ours: dict[str, float], baseline: dict[str, float], kind: str) -> Figure:

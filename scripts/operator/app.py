@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 import typer
 
-from scripts.operator.commands import dead_letters, events, reconcile, tenants
+from scripts.operator.commands import (
+    changes,
+    dead_letters,
+    events,
+    exports,
+    operations,
+    reconcile,
+    tenants,
+)
 from scripts.operator.errors import explained
 from scripts.operator.session import Session
 from scripts.tooling.project import INTERRUPTED, CommandError, UsageError
@@ -19,13 +27,16 @@ _EPILOG = (
 
 app = typer.Typer(
     name=NAME,
-    help="Operate TenkaCloud: tenants, dead-letter messages, replays and repairs of one environment.",
+    help="Operate TenkaCloud: tenants and their operations, dead-letter messages, replays and repairs.",
     epilog=_EPILOG,
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+tenants.app.add_typer(changes.app)
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(operations.app, name="operations")
+app.add_typer(exports.app, name="exports")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(events.app, name="events")
 app.command("reconcile")(reconcile.reconcile)

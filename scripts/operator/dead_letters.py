@@ -1,16 +1,17 @@
 """The dead-letter queues: what lies there, bringing it back, and removing what nobody can use.
 
-Four kinds of messages come here. `rejected`: our functions' own, of events that break the contract; they are
+Five kinds of messages come here. `rejected`: our functions' own, of events that break the contract; they are
 redriven only on request, and only if they would not be rejected again. `invocation`: Lambda's, of events that
 a function failed on. `event`: EventBridge's, of events that it could not hand over. `stream`: Lambda's, of
 stream records that it stopped retrying; it names no tenant, so the stream is read for them, which forgets
-after 24 hours.
+after 24 hours. `queue`: SQS's, of what a function that reads a queue failed on each time: an event, or a
+slice of its work, `{"event": …, "cursor": …}`. What such a function is given goes back into its queue.
 """
 
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,17 +21,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.operator.environment import Environment
+from scripts.operator.environment import Environment, Record
 from scripts.operator.options import MessageKind
 from scripts.operator.retrying import PENDING, Action, request
-from scripts.tooling.deployment import COMPLETION, PROVISIONER
+from scripts.tooling.deployment import COMPLETION, DEPROVISIONER, MOVER, PROVISIONER
 from scripts.tooling.project import CommandError, UsageError
 from tenkacloud.errors import InvalidFieldError
-from tenkacloud.events.contract import Envelope, InvalidEventError
+from tenkacloud.events.contract import APPLICATION_PLANE, Envelope, Event, InvalidEventError
+from tenkacloud.events.operation import OperationEvent
+from tenkacloud.events.registry import EVENTS
+from tenkacloud.events.tenant_exporting import TenantExporting
+from tenkacloud.events.tenant_offboarding import TenantOffboarding
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
-from tenkacloud.events.tenant_provisioned import ProvisioningResult
+from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.platform.clock import Clock, rfc3339
+from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import METADATA, TENANT_PREFIX
+from tenkacloud.tenants.operations import OPERATION, parse_operation
 from tenkacloud.tenants.validation import TenantId, TenantStatus
 
 if TYPE_CHECKING:
@@ -48,6 +55,15 @@ _EMPTY_POLLS_MAX: Final = 5  # in a row, while SQS counts messages that it does 
 EMPTY_PAGES_MAX: Final = 100
 _EMPTY_PAGE_SECONDS: Final = 0.25  # a shard may be read five times a second
 _FORGOTTEN: Final = ("TrimmedDataAccessException", "ResourceNotFoundException")
+#: The events that each function takes: what redriving checks before it hands one over.
+_TAKEN: Final[Mapping[str, tuple[type[Event], ...]]] = {
+    PROVISIONER: (TenantOnboarding,),
+    COMPLETION: tuple(event for event in EVENTS.values() if event.SOURCE == APPLICATION_PLANE),
+    MOVER: (TenantTierChanging, TenantExporting),
+    DEPROVISIONER: (TenantOffboarding,),
+}
+#: The functions that read a queue.
+_OF_QUEUES: Final = frozenset({MOVER, DEPROVISIONER})
 #: What differs between messages of one cause: ids that AWS and we make up.
 _IDS: Final = re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b|\b[0-9A-Z]{16,}\b")
 
@@ -72,10 +88,18 @@ class Message:
     @property
     def tenant_id(self) -> str | None:
         """The tenant that it is about, None where it does not say."""
+        return self._of_the_detail("tenantId")
+
+    @property
+    def operation_id(self) -> str | None:
+        """The operation that it is about, None where it is of none."""
+        return self._of_the_detail("operationId")
+
+    def _of_the_detail(self, name: str) -> str | None:
         event = self.event()
         detail = event.get("detail") if isinstance(event, dict) else None
-        tenant_id = detail.get("tenantId") if isinstance(detail, dict) else None
-        return tenant_id if isinstance(tenant_id, str) else None
+        value = detail.get(name) if isinstance(detail, dict) else None
+        return value if isinstance(value, str) else None
 
     @property
     def cause(self) -> str:
@@ -85,9 +109,18 @@ class Message:
             return reason
         return re.sub(rf"(?<![\w-]){re.escape(self.tenant_id)}(?![\w-])", "<tenant>", reason)
 
+    def given(self) -> Any:
+        """Return what its function was given: an event, or a slice of work."""
+        if not isinstance(self.body, dict):
+            return {}
+        payload = self.body.get("requestPayload", self.body)
+        # A queue's messages are texts, and a rejected one may be kept as it came.
+        return _parsed(payload) if self.service in _OF_QUEUES and isinstance(payload, str) else payload
+
     def event(self) -> Any:
         """Return the event that it is about."""
-        return self.body.get("requestPayload", self.body) if isinstance(self.body, dict) else {}
+        given = self.given()
+        return given["event"] if _is_slice(given) else given
 
     def age(self, now: datetime) -> int | None:
         """Return for how long it lies there, in whole seconds."""
@@ -100,6 +133,7 @@ class Message:
             "messageId": self.id,
             "kind": self.kind.value,
             "tenantId": self.tenant_id,
+            "operationId": self.operation_id,
             "reason": self.reason,
             "sentAt": None if self.sent_at is None else rfc3339(self.sent_at),
             "ageSeconds": self.age(now),
@@ -423,16 +457,13 @@ def _held(environment: Environment, service: str | None, clock: Clock) -> Iterat
 def read(service: str, message: Any) -> Message:
     """Return what a message says."""
     text = message["Body"]
-    try:
-        body = json.loads(text)
-    except ValueError:
-        body = text
+    body = _parsed(text)
     attributes = {
         name: str(value.get("StringValue", ""))
         for name, value in (message.get("MessageAttributes") or {}).items()
     }
     sent = (message.get("Attributes") or {}).get("SentTimestamp")
-    kind, reason = _kind(body, attributes)
+    kind, reason = _kind(service, body, attributes)
     return Message(
         service=service,
         id=message["MessageId"],
@@ -446,7 +477,18 @@ def read(service: str, message: Any) -> Message:
     )
 
 
-def _kind(body: Any, attributes: dict[str, str]) -> tuple[MessageKind, str]:
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _is_slice(body: Any) -> bool:
+    return isinstance(body, dict) and "event" in body
+
+
+def _kind(service: str, body: Any, attributes: dict[str, str]) -> tuple[MessageKind, str]:
     if not isinstance(body, dict):
         return MessageKind.UNKNOWN, "is not a JSON object"
     context = body.get("requestContext")
@@ -458,11 +500,46 @@ def _kind(body: Any, attributes: dict[str, str]) -> tuple[MessageKind, str]:
         reason = response.get("errorMessage") if isinstance(response, dict) else None
         kind = MessageKind.REJECTED if condition == "Rejected" else MessageKind.INVOCATION
         return kind, str(reason or condition)
+    # EventBridge's attributes of what it could not deliver.
+    said = [attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE") if attributes.get(name)]
+    if _is_slice(body) or ("detail-type" in body and service in _OF_QUEUES and not said):
+        return MessageKind.QUEUE, "its function failed on it each time: see the log group"
     if "detail-type" in body:
-        # EventBridge's attributes of what it could not deliver.
-        said = [attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE") if attributes.get(name)]
         return MessageKind.EVENT, ": ".join(said) or "could not be delivered"
     return MessageKind.UNKNOWN, "has no known shape"
+
+
+def _why_no_resources(record: Record) -> str:
+    """Say why nobody onboards a tenant any more; empty if somebody does."""
+    match record.get("status"):
+        case {"S": TenantStatus.DELETED}:
+            return "the tenant is gone"
+        case {"S": TenantStatus.OFFBOARDING}:
+            return "the tenant is being offboarded"
+    return ""
+
+
+def _why_no_operation(record: Record, event: OperationEvent) -> str:
+    """Say why nothing would come of a request or a slice of an operation; empty if something would.
+
+    Its function drops whatever the record is no longer at.
+    """
+    try:
+        operation = parse_operation(records.read(record, (OPERATION,)))
+    except InvalidFieldError as error:
+        return str(error)
+    same = (
+        operation is not None
+        and (operation.id, operation.phase) == (event.operation_id, event.phase)
+        # One that was published, but not marked yet, is the next one.
+        and event.attempt in (operation.attempt, operation.next_attempt)
+    )
+    if same and operation is not None and operation.is_under_way:
+        return ""
+    over = f"attempt {event.attempt} of its {event.phase} is over"
+    if operation is not None and operation.id == event.operation_id:
+        return f"{over}: its operation is at {operation.phase} {operation.state}; discard it"
+    return f"{over}, and so is its operation: discard it"
 
 
 @dataclass(frozen=True)
@@ -480,7 +557,7 @@ class _Delivery:
         match self.message.kind:
             case MessageKind.REJECTED if not rejected:
                 return "it breaks the contract; --rejected redrives it if it no longer does"
-            case MessageKind.REJECTED | MessageKind.INVOCATION | MessageKind.EVENT:
+            case MessageKind.REJECTED | MessageKind.INVOCATION | MessageKind.EVENT | MessageKind.QUEUE:
                 return self._why_not(force=force)
             case MessageKind.STREAM:
                 return ""
@@ -489,40 +566,50 @@ class _Delivery:
 
     def _why_not(self, *, force: bool) -> str:
         try:
-            tenant_id = self._addressee()
+            found = self._addressee()
         except InvalidFieldError as error:
             return "" if force else f"would be rejected again: {error}"
+        if found is None:
+            return ""
+        tenant_id, event = found
         try:
-            gone = tenant_id is not None and self._is_gone(tenant_id)
+            return self._why_in_vain(self.environment.find(tenant_id), event)
         except ClientError as error:
             return str(error.response["Error"]["Code"])
         except BotoCoreError as error:
             return str(error)
-        return "the tenant is gone" if gone else ""
 
-    def _addressee(self) -> TenantId | None:
-        """Return the tenant of an event, as its function reads it; None if nothing is known of the function.
+    def _why_in_vain(self, record: Record | None, event: Event | None) -> str:
+        """Say why nothing would come of it, by the record of its tenant; empty if something would."""
+        if record is None:
+            return "the tenant is gone"
+        if self.message.service == PROVISIONER:
+            return _why_no_resources(record)
+        if isinstance(event, OperationEvent) and self.message.service in _OF_QUEUES:
+            return _why_no_operation(record, event)
+        return ""
+
+    def _addressee(self) -> tuple[TenantId, Event | None] | None:
+        """Return the tenant of an event, and the event, as its function reads it.
+
+        None if nothing is known of the function. The event is None where it is invalid, and answered.
 
         Raises:
             InvalidFieldError: the function would reject the event.
         """
-        event, service = self.message.event(), self.message.service
-        if service == PROVISIONER:
-            try:
-                return TenantOnboarding.parse(Envelope.open(event, TenantOnboarding).detail).tenant_id
-            except InvalidEventError as error:
-                return error.correlation.tenant_id  # answered with FAILED
-        if service == COMPLETION:
-            return ProvisioningResult.parse(Envelope.open(event, ProvisioningResult).detail).tenant_id
-        return None
-
-    def _is_gone(self, tenant_id: TenantId) -> bool:
-        """Tell whether a tenant has no record, or is DELETED and would get resources by its onboarding."""
-        record = self.environment.find(tenant_id)
-        if record is None:
-            return True
-        deleted = record.get("status") == {"S": TenantStatus.DELETED.value}
-        return self.message.service == PROVISIONER and deleted
+        service, found = self.message.service, self.message.event()
+        if service not in _TAKEN:
+            return None
+        detail_type = found.get("detail-type") if isinstance(found, dict) else None
+        taken = {each.DETAIL_TYPE: each for each in _TAKEN[service]}
+        kind = taken.get(str(detail_type), _TAKEN[service][0])
+        try:
+            event = kind.parse(Envelope.open(found, kind).detail)
+        except InvalidEventError as error:
+            if service != PROVISIONER:
+                raise
+            return error.correlation.tenant_id, None  # answered with FAILED
+        return event.tenant_id, event
 
     def carried_out(self, *, force: bool) -> Outcome:
         """Bring it back, and say what became of it."""
@@ -546,11 +633,19 @@ class _Delivery:
             except InvalidFieldError as error:
                 detail = f"by force: will be rejected again: {error}"
         self.before()
-        self.environment.clients.lambda_.invoke(
-            FunctionName=self.environment.deployment.lambda_function_names[self.message.service],
-            InvocationType="Event",
-            Payload=json.dumps(self.message.event()).encode(),
-        )
+        deployment, given = self.environment.deployment, self.message.given()
+        queue = deployment.queue_urls.get(self.message.service)
+        if queue is not None:
+            text = given if isinstance(given, str) else json.dumps(given)
+            self.environment.clients.sqs.send_message(QueueUrl=queue, MessageBody=text)
+        elif self.message.service in _OF_QUEUES:
+            return self._left("the outputs of this environment name no queue of this function: apply it anew")
+        else:
+            self.environment.clients.lambda_.invoke(
+                FunctionName=deployment.lambda_function_names[self.message.service],
+                InvocationType="Event",
+                Payload=json.dumps(given).encode(),
+            )
         return Outcome(self.message, REDRIVEN, detail)
 
     def _request_those_of_the_stream(self, batch: Any) -> Outcome:

@@ -14,6 +14,9 @@ from tenkacloud.platform.clock import Clock, SystemClock
 from tenkacloud.tenants.keys import (
     BY_SLUG,
     BY_STATUS_TIER,
+    CERTIFICATE,
+    DUE,
+    DUE_PARTITION,
     FAILED,
     FAILED_PARTITION,
     IN_FLIGHT,
@@ -25,6 +28,7 @@ from tenkacloud.tenants.keys import (
     status_tier_partition,
 )
 from tenkacloud.tenants.repository import PAGE_MAX, TenantRepository, cursor_after
+from tenkacloud.tenants.transitions.operation import EXPORT_PREFIX
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier, parse_tenant_id
 
 _KEYS_IN_A_PAGE: Final = 10_000  # DynamoDB ends a page of keys at 1 MB
@@ -51,6 +55,7 @@ class Partition:
 
 IN_FLIGHT_TENANTS: Final = Partition(IN_FLIGHT, IN_FLIGHT_PARTITION)
 FAILED_TENANTS: Final = Partition(FAILED, FAILED_PARTITION)
+DUE_TENANTS: Final = Partition(DUE, DUE_PARTITION)
 
 
 def status_and_tier(status: TenantStatus | None, tier: Tier | None) -> Partition:
@@ -121,6 +126,27 @@ class Environment:
     def history(self, tenant_id: TenantId) -> list[dict[str, Any]]:
         """Return a tenant's entries of history, oldest first, as plain values."""
         return list(self.repository().history(Key.of(tenant_id)))
+
+    def certificate(self, tenant_id: TenantId) -> dict[str, Any] | None:
+        """Return the certificate of a tenant's deletion as plain values; None if there is none."""
+        key = Key(Key.of(tenant_id).pk, CERTIFICATE)
+        answer: Any = self.clients.dynamodb.get_item(
+            TableName=self.deployment.table_name, Key=key.attributes, ConsistentRead=True
+        )
+        found = answer.get("Item")
+        return None if found is None else plain(found, hidden=("PK", "SK", "EntityType"))
+
+    def exports(self, tenant_id: TenantId) -> Iterator[dict[str, Any]]:
+        """Yield what is kept of a tenant's exports as plain values, until they expire."""
+        pages = self.clients.dynamodb.get_paginator("query").paginate(
+            TableName=self.deployment.table_name,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues={":pk": {"S": Key.of(tenant_id).pk}, ":sk": {"S": EXPORT_PREFIX}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield plain(item, hidden=("PK", "SK", "EntityType"))
 
     def in_flight(self) -> Iterator[Record]:
         """Yield the records of those in flight, the longest first."""

@@ -22,7 +22,34 @@ class MessageKind(StrEnum):
     INVOCATION = "invocation"  # Lambda: a function failed on an event
     EVENT = "event"  # EventBridge: it could not hand over an event
     STREAM = "stream"  # Lambda: it stopped retrying a batch of the stream
+    QUEUE = "queue"  # SQS: a function failed on it each time that its queue gave it
     UNKNOWN = "unknown"
+
+
+class Status(StrEnum):
+    """What a list can be of: a tenant's own status, or that of its provisioning. Typed in any case."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    OFFBOARDING = "OFFBOARDING"
+    DELETED = "DELETED"
+    PENDING = "PENDING"
+    PROVISIONING = "PROVISIONING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"  # also operations, and deprovisioning
+    DEPROVISIONING = "DEPROVISIONING"
+    DEPROVISIONED = "DEPROVISIONED"
+    DEPROVISION_FAILED = "DEPROVISION_FAILED"
+
+
+class OperationState(StrEnum):
+    """How far a phase of an operation is. KEPT: a place that a move left, and that nobody retires."""
+
+    REQUESTED = "REQUESTED"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    FAILED = "FAILED"
+    KEPT = "KEPT"
 
 
 def duration(text: str) -> float:
@@ -134,5 +161,7 @@ Sort = Annotated[
         help=f"Sort by {', '.join(SORTS)}; - in front: descending.",
     ),
 ]
+TenantIdArgument = Annotated[str, typer.Argument(metavar="TENANT_ID", help="The tenant's id.")]
+Interval = Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between two looks.")]
 Service = Annotated[str | None, typer.Option("--service", help="Only this service's queue.")]
 DEFAULT_ENVIRONMENT: Final = LOCAL

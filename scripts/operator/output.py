@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,23 +28,59 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Any]
 _STYLES: Final = {
-    "COMPLETED": "green",
-    "ACTIVE": "green",
-    "repaired": "green",
-    "retried": "green",
-    "requested": "green",
-    "redriven": "green",
-    "FAILED": "red",
-    "error": "red",
-    "not repaired": "red",
-    "NO RECORD": "red",
-    "DELETED": "red",
-    "PENDING": "yellow",
-    "SUSPENDED": "yellow",
-    "skipped": "yellow",
-    "left": "yellow",
-    "PROVISIONING": "cyan",
+    **dict.fromkeys(
+        (
+            "COMPLETED",
+            "ACTIVE",
+            "repaired",
+            "retried",
+            "requested",
+            "redriven",
+            "suspended",
+            "reactivated",
+            "changed",
+            "begun",
+            "restored",
+            "cancelled",
+            "completed",
+            "deleted",
+            "intact",
+        ),
+        "green",
+    ),
+    **dict.fromkeys(
+        (
+            "FAILED",
+            "DEPROVISION_FAILED",
+            "DELETED",
+            "error",
+            "failed",
+            "not repaired",
+            "NO RECORD",
+            "damaged",
+        ),
+        "red",
+    ),
+    **dict.fromkeys(
+        (
+            "PENDING",
+            "SUSPENDED",
+            "OFFBOARDING",
+            "REQUESTED",
+            "WAITING",
+            "KEPT",
+            "skipped",
+            "left",
+            "waiting",
+            "under way",
+        ),
+        "yellow",
+    ),
+    **dict.fromkeys(("PROVISIONING", "DEPROVISIONING", "RUNNING"), "cyan"),
+    "DEPROVISIONED": "dim",
 }
+#: How the names of times end.
+_TIMES: Final = ("At", "At1", "At2", "Until", "After", "notBefore")
 _GAP: Final = 2
 _LAST_MIN: Final = 20  # the last column takes what is left, but not less
 _TEXT_MIN: Final = 8
@@ -167,6 +203,13 @@ class Printer:
             return _visible(value)
         return moment.strftime("%Y-%m-%d %H:%M:%S")
 
+    def facts(self, value: Item) -> list[dict[str, str]]:
+        """Return a document as rows for people, an `attribute` and its `value` each."""
+        return [
+            {"attribute": name, "value": self.time(text) if name.endswith(_TIMES) else text}
+            for name, text in facts(value)
+        ]
+
     def _csv(self, items: Sequence[Item], columns: Sequence[Column]) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -212,6 +255,18 @@ def _escaped(value: Any) -> str:
     for character, escaped in escapes:
         text = text.replace(character, escaped)
     return text
+
+
+def facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield a document as lines for people: its names (`evidence.items`, `places[0].s3Prefix`) and values."""
+    if isinstance(value, Mapping) and value:
+        for key, each in value.items():
+            yield from facts(each, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and value:
+        for number, each in enumerate(value):
+            yield from facts(each, f"{name}[{number}]")
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _visible(text: str) -> str:

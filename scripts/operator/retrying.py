@@ -10,19 +10,23 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.operator.environment import Environment, Record, tenant_id_in
+from scripts.operator.environment import Environment, Record, plain, tenant_id_in
+from scripts.operator.tenants import operation_of, why_failed
 from scripts.tooling.deployment import PROVISIONING
 from tenkacloud.errors import InvalidFieldError, TenkaCloudError
 from tenkacloud.platform.clock import Clock
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import Key
-from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
+from tenkacloud.tenants.lifecycle import DEPROVISION, FINAL, ProvisioningStatus
+from tenkacloud.tenants.operations import OPERATION, UNDER_WAY, PhaseState, parse_operation
+from tenkacloud.tenants.transitions.operation import retry_phase
 from tenkacloud.tenants.transitions.retry import request_again
 from tenkacloud.tenants.transitions.transition import Applied
 from tenkacloud.tenants.validation import TenantId
 
 PENDING: Final = {"S": ProvisioningStatus.PENDING.value}
 _POLL_SECONDS: Final = 1.0
+_ENDED: Final = FINAL | DEPROVISION
 _REASON: Final = "an operator requested another attempt"
 
 
@@ -66,9 +70,12 @@ def plan(record: Record, *, force: bool = False) -> Outcome:
 
     A FAILED tenant is retried if its record is valid: what is not mended would fail again. `force` tries all
     the same. So is a COMPLETED one whose resources do not fit its tier. A PENDING one is requested once more.
+    Of a tenant with an operation, its phase is retried if that FAILED.
     """
     tenant_id, read = tenant_id_in(record), records.read(record)
     status = read.get("provisioningStatus")
+    if OPERATION in read:
+        return _plan_phase(tenant_id, read)
     misplaced = records.resource_mismatch(read)
     if status == ProvisioningStatus.PENDING:
         return Outcome(tenant_id, Action.REQUESTED, "it is PENDING: requested once more")
@@ -84,6 +91,17 @@ def plan(record: Record, *, force: bool = False) -> Outcome:
                 tenant_id, Action.SKIPPED, f"not mended yet: {error}; --force retries all the same"
             )
     return Outcome(tenant_id, Action.RETRIED)
+
+
+def _plan_phase(tenant_id: str, read: records.Item) -> Outcome:
+    try:
+        operation = parse_operation(read)
+    except InvalidFieldError as error:
+        return Outcome(tenant_id, Action.SKIPPED, str(error))
+    if operation is None or operation.state is not PhaseState.FAILED:
+        state = operation and f"{operation.kind} {operation.phase} is {operation.state}, not FAILED"
+        return Outcome(tenant_id, Action.SKIPPED, state or "nothing is under way of it")
+    return Outcome(tenant_id, Action.RETRIED, f"{operation.kind} {operation.phase}")
 
 
 def retry(
@@ -106,9 +124,14 @@ def retry(
     before()
     if planned.action is Action.REQUESTED:
         return request(environment, record)
-    reason = f"{_REASON}: {planned.detail}" if planned.detail else _REASON
-    transition = request_again(Key(record["PK"]["S"]), records.read(record), reason, clock.now())
-    repository = environment.repository(f"operator:{getpass.getuser()}", clock)
+    by, now = f"operator:{getpass.getuser()}", clock.now()
+    key, read = Key(record["PK"]["S"]), records.read(record)
+    if OPERATION in read:
+        transition = retry_phase(records.parse_any_tenant(key, read), now, by)
+    else:
+        reason = f"{_REASON}: {planned.detail}" if planned.detail else _REASON
+        transition = request_again(key, read, reason, now)
+    repository = environment.repository(by, clock)
     if isinstance(repository.apply(transition), Applied):
         return planned
     return replace(planned, action=Action.SKIPPED, detail="it has changed meanwhile")
@@ -163,21 +186,30 @@ def wait(
 ) -> list[Outcome]:
     """Wait until those that were retried are COMPLETED or FAILED, at most so long; add what became of each.
 
-    `tell` is called with how many are still in flight.
+    Of an operation whose phase was retried that is what became of it all; one that goes on later is left to
+    that. `tell` is called with how many are still in flight.
     """
     became: dict[str, tuple[str, str | None]] = {}
     left = [outcome.tenant_id for outcome in outcomes if outcome.is_under_way]
     deadline = clock.now() + timedelta(seconds=seconds)
     while left:
         for record in environment.records([Key.of(TenantId(tenant_id)) for tenant_id in left]):
-            status = str(records.read(record).get("provisioningStatus"))
-            became[tenant_id_in(record)] = status, record.get("failureReason", {}).get("S")
-        left = [tenant_id for tenant_id in left if became.get(tenant_id, ("", None))[0] not in FINAL]
+            became[tenant_id_in(record)] = _status_of(record), why_failed(plain(record))
+        left = [tenant_id for tenant_id in left if became.get(tenant_id, ("", None))[0] not in _ENDED]
         tell(len(left))
         if not left or clock.now() >= deadline:
             break
         clock.sleep(_POLL_SECONDS)
     return [_with_what_became(outcome, became) for outcome in outcomes]
+
+
+def _status_of(record: Record) -> str:
+    """Return how far a tenant is: what its operation is, while that goes on or if it FAILED."""
+    operation = operation_of(plain(record))
+    state = operation.get("state")
+    if state in (*UNDER_WAY, PhaseState.FAILED):
+        return str(state)
+    return str(records.read(record).get("provisioningStatus"))
 
 
 def _with_what_became(outcome: Outcome, became: dict[str, tuple[str, str | None]]) -> Outcome:

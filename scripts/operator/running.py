@@ -1,8 +1,8 @@
 """What each command does first and last: choose the format, connect, confirm, follow."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,25 @@ from scripts.operator.session import Session
 from scripts.tooling.project import UsageError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
     from rich.status import Status
 
     from scripts.operator.environment import Environment
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A progress bar. Of what nobody knows the end, it only shows that something goes on."""
+
+    progress: "Progress"
+    task: "TaskID"
+
+    def show(self, text: str, done: int, total: int | None) -> None:
+        """Show how far something is."""
+        count = f"{done:,} of {total:,} objects" if total is not None else f"{done:,} objects"
+        self.progress.update(
+            self.task, description=text, completed=done, total=total, count=count if done or total else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,24 @@ class Run:
         if self.printer.is_for_people and sys.stderr.isatty():
             return Console(stderr=True).status(text)
         return nullcontext()
+
+    @contextmanager
+    def bar(self, text: str) -> "Iterator[Bar | None]":
+        """Yield a bar on standard error, where somebody sees it; else None."""
+        if not (self.printer.is_for_people and sys.stderr.isatty()):
+            yield None
+            return
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[count]}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            yield Bar(progress, progress.add_task(text, total=None, count=""))
 
     def watch(self, look: Callable[[], bool], seconds: float) -> None:
         """Call `look`, which prints, again and again until it returns False or the user stops it."""

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from scripts.operator import environment as reads
 from scripts.operator.environment import Environment, Partition, Record, plain, tenant_id_in
-from scripts.operator.options import SORTS
+from scripts.operator.options import SORTS, Status
 from scripts.operator.session import Bounds
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants import record as records
 from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
-from tenkacloud.tenants.lifecycle import IN_FLIGHT as IN_FLIGHT_STATUSES
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.operations import OPERATION, PhaseState
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
 
 _KEYS: Final = ("PK", "SK", "EntityType", "id")
@@ -31,7 +31,7 @@ _KEYS: Final = ("PK", "SK", "EntityType", "id")
 class Filters:
     """Which tenants a list has. Texts are found anywhere, in any case; `older_than` is in seconds."""
 
-    status: ProvisioningStatus | None = None
+    status: Status | None = None
     tier: Tier | None = None
     stuck: bool = False
     name: str | None = None
@@ -43,35 +43,76 @@ class Filters:
     def keys_suffice(self) -> bool:
         """Whether the index alone says who is in the list."""
         others = (self.tier, self.name, self.slug, self.reason, self.older_than)
-        return all(each is None for each in others) and self.status not in IN_FLIGHT_STATUSES
-
-    def others(self) -> list[Partition]:
-        """Return partitions whose tenants are not in the list, although they are in its own, too."""
-        completed = self.status is ProvisioningStatus.COMPLETED
-        return [reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS] if completed else []
+        by_index = self.status in (None, Status.COMPLETED, Status.FAILED) or self._own_status is not None
+        return by_index and all(each is None for each in others)
 
     def match(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a tenant, as `row_of` has it, is in the list."""
         return (
-            (self.status is None or row.get("provisioningStatus") == self.status)
+            self._has_status(row)
             and (self.tier is None or row.get("tier") == self.tier)
             and (not self.stuck or "inFlightSeconds" in row)
             and holds(row.get("name"), self.name)
             and (self.slug is None or row.get("slug") == self.slug)
-            and holds(row.get("failureReason"), self.reason)
+            and holds(why_failed(row), self.reason)
             and (self.older_than is None or (row["ageSeconds"] or 0) >= self.older_than)
         )
+
+    @property
+    def _own_status(self) -> TenantStatus | None:
+        """The value of a record's `status` that is wanted; None if it is one of `provisioningStatus`."""
+        name = str(self.status)
+        return TenantStatus(name) if name in (*TenantStatus,) else None
+
+    def _has_status(self, row: Mapping[str, Any]) -> bool:
+        if self.status is None:
+            return True
+        if own := self._own_status:
+            return bool(row.get("status", TenantStatus.ACTIVE) == own)
+        found = row.get("provisioningStatus")
+        if self.status is Status.FAILED:
+            return found in FAILURES or operation_of(row).get("state") == PhaseState.FAILED
+        return bool(found == self.status)
 
     def partitions(self) -> list[Partition]:
         """Return the partitions that the list is read from, in order."""
         if self.slug is not None:
             return [reads.with_slug(Slug(self.slug)), reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS]
-        if self.stuck or self.status in IN_FLIGHT_STATUSES:
+        if self.stuck or self.status in (Status.PENDING, Status.PROVISIONING):
             return [reads.IN_FLIGHT_TENANTS]
-        if self.status is ProvisioningStatus.FAILED:
+        if self.status is Status.FAILED:
             return [reads.FAILED_TENANTS]
-        found = everywhere([self.tier] if self.tier else list(Tier))
-        return [each for each in found if each not in self.others()]
+        tiers = [self.tier] if self.tier else list(Tier)
+        if own := self._own_status:
+            return [reads.status_and_tier(own, tier) for tier in (*tiers, None)]
+        if self.status is Status.COMPLETED:
+            # Tombstones may be many, and are none of them.
+            statuses = [each for each in (*TenantStatus, None) if each is not TenantStatus.DELETED]
+            return [reads.status_and_tier(status, tier) for status in statuses for tier in (*tiers, None)]
+        return everywhere(tiers)
+
+    def exceptions(self) -> list[Partition]:
+        """Return the sparse partitions that tell who is in the list's own partitions, but not in the list."""
+        sparse = [reads.FAILED_TENANTS, reads.IN_FLIGHT_TENANTS, reads.DUE_TENANTS]
+        return sparse if self.status is Status.COMPLETED else []
+
+
+#: What provisioning that failed is called.
+FAILURES: Final = (ProvisioningStatus.FAILED, ProvisioningStatus.DEPROVISION_FAILED)
+
+
+def operation_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a tenant, as `row_of` has it, has under way; empty if that is nothing."""
+    operation = row.get(OPERATION)
+    return operation if isinstance(operation, Mapping) else {}
+
+
+def why_failed(row: Mapping[str, Any]) -> str | None:
+    """Return why a tenant's provisioning or its operation failed; None if neither did, or says why."""
+    for reason in (operation_of(row).get("failureReason"), row.get("failureReason")):
+        if isinstance(reason, str):
+            return reason
+    return None
 
 
 def holds(value: object, wanted: str | None) -> bool:
@@ -137,9 +178,13 @@ def row_of(record: Record, now: datetime) -> dict[str, Any]:
     """Return a tenant as lists have it: its record as plain values, `tenantId`, and ages in whole seconds.
 
     `ageSeconds`: since it is in flight or FAILED; else since the record was changed, or created; None if the
-    record does not say. `inFlightSeconds` only for those in flight.
+    record does not say. `inFlightSeconds` only for those in flight. `retainUntil` only for those that are
+    offboarded: until when they can be restored.
     """
     row = {"tenantId": tenant_id_in(record), **plain(record, hidden=_KEYS)}
+    retain_until = operation_of(row).get("retainUntil")
+    if retain_until is not None:
+        row["retainUntil"] = retain_until
     in_flight = seconds_in_flight(record, now)
     age = _seconds_since(record.get(FAILED.sort), now) if in_flight is None else in_flight
     for name in ("updatedAt", "createdAt"):
@@ -193,7 +238,7 @@ def page(
     walk = _walk(environment, partitions, start)
     for looked, (number, record) in enumerate(walk):
         if looked == bounds.look:
-            total, _ = _total(environment, filters, before + len(rows), bounds.keys)
+            total, _ = _total(environment, filters, before + len(rows), now, bounds)
             return Page(rows, total, False, _encoded(filters, before + len(rows), place), False)
         row = row_of(record, now)
         if filters.match(row):
@@ -206,7 +251,7 @@ def page(
     if not extra:
         return Page(rows, given, True, None)
     if filters.keys_suffice:
-        total, exact = _total(environment, filters, given + 1, bounds.keys)
+        total, exact = _total(environment, filters, given + 1, now, bounds)
     else:
         rest = [row_of(record, now) for _, record in islice(walk, bounds.count)]
         total, exact = given + 1 + sum(map(filters.match, rest)), len(rest) < bounds.count
@@ -223,16 +268,25 @@ def _sorted(
     return Page(rows[:limit], len(rows), everything, None, everything)
 
 
-def _total(environment: Environment, filters: Filters, at_least: int, keys_max: int) -> tuple[int, bool]:
+def _total(
+    environment: Environment, filters: Filters, at_least: int, now: datetime, bounds: Bounds
+) -> tuple[int, bool]:
     """Return how many tenants a list has by its keys, and whether that is all of them."""
     if not filters.keys_suffice:
         return at_least, False
-    known, others = set[Key](), set[Key]()
-    for found, partitions in ((others, filters.others()), (known, filters.partitions())):
-        for key in (key for partition in partitions for key in environment.keys_of(partition)):
-            if len(known) + len(others) == keys_max:
-                return max(at_least, len(known - others)), False
-            found.add(key)
+    # Those that are in a sparse index, too, are few: their records say who of them is in the list.
+    doubtful = (record for each in filters.exceptions() for record in environment.records_of(each))
+    others, looked = set[Key](), 0
+    for looked, record in enumerate(doubtful, 1):
+        if looked > bounds.count:
+            return at_least, False
+        if not filters.match(row_of(record, now)):
+            others.add(Key(record["PK"]["S"]))
+    known = set[Key]()
+    for key in (key for partition in filters.partitions() for key in environment.keys_of(partition)):
+        if len(known) + looked >= bounds.keys:
+            return max(at_least, len(known - others)), False
+        known.add(key)
     return max(at_least, len(known - others)), True
 
 

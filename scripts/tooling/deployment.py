@@ -48,6 +48,8 @@ class Deployment:
     user_pool_client_id: str | None
     #: What functions were given, where the root says it: by service and by Terraform's name of the variable.
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: The queues that functions read, by service: a function that reads none has none.
+    queue_urls: Mapping[str, str] = field(default_factory=dict)
     #: How long what takes time in a tenant's life may or must take, by Terraform's name of the variable.
     lifecycle: Mapping[str, int] = field(default_factory=dict)
     #: Where exports are kept, None in an environment that was applied before there were any.

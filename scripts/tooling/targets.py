@@ -86,8 +86,8 @@ class Positional(Variable):
     """An argument by position. It goes last, behind `--`: one that begins with a dash is no option."""
 
     def arguments(self, _name: str, value: str, /) -> list[str]:
-        """Return it."""
-        return ["--", value] if value else []
+        """Return it, without the `--`, which several share."""
+        return [value] if value else []
 
 
 class Setting(Variable):
@@ -122,19 +122,22 @@ _OTHER_NAMES: Final = {"NAME": "TENANT_NAME"}
 
 def _tool(
     *command: str,
-    positional: tuple[str, ...] = ("ID",),
+    positional: tuple[str | tuple[str, ...], ...] = ("ID",),
     aliases: Mapping[str, str] | None = None,
     variants: Mapping[str, Target] | None = None,
 ) -> Target:
     """Return the target of a command of `tenkacloud`.
 
-    `positional`: the variables for its argument by position. `aliases`: older names, and today's.
+    `positional`: the variable for each of its arguments by position; several where it has several names.
+    `aliases`: older names, and today's.
     """
     options = options_of(command)
     variables: dict[str, Variable] = dict(_STATE)
+    by_position = iter(positional)
     for name, option in options.items():
         if option.is_argument:
-            variables |= {each: Positional() for each in positional}
+            given = next(by_position)
+            variables |= {each: Positional() for each in ((given,) if isinstance(given, str) else given)}
         elif name == "ENV":
             variables[name] = EnvironmentName(option.name)
         else:
@@ -145,7 +148,7 @@ def _tool(
     return Target("scripts.operator", command, variables, variants or {}, unattended)
 
 
-_SHOW_MESSAGE: Final = _tool("dead-letters", "show", positional=("MESSAGE", "LETTER"))
+_SHOW_MESSAGE: Final = _tool("dead-letters", "show", positional=(("MESSAGE", "LETTER"),))
 _DEAD_LETTERS: Final = _tool(
     "dead-letters", "list", variants={"MESSAGE": _SHOW_MESSAGE, "LETTER": _SHOW_MESSAGE}
 )
@@ -181,13 +184,30 @@ TARGETS: Final[Mapping[str, Target]] = {
     ),
     "chaos": _CHAOS,
     "load-faults": _CHAOS,  # its old name
-    "bench": Target("scripts.benchmark", (), {"BURSTS": Variable("--bursts")}),
+    "bench": Target(
+        "scripts.benchmark", (), {"BURSTS": Variable("--bursts"), "PARTS": Variable("--parts")}
+    ),
     "prove": Target("scripts.verification.proof.prove", (), _TERRAFORM),
     "least-privilege": Target("scripts.verification.least_privilege.least_privilege", (LOCAL,)),
     "tenants": _tool("tenants", "list"),
     "tenant": _tool("tenants", "show"),
     "retry": _tool("tenants", "retry"),
     "verify": _tool("tenants", "verify", variants={"REPAIR": _tool("tenants", "repair")}),
+    "suspend": _tool("tenants", "suspend"),
+    "reactivate": _tool("tenants", "reactivate"),
+    "change-tier": _tool("tenants", "change-tier", positional=("ID", "TIER")),
+    "export": _tool("tenants", "export"),
+    "offboard": _tool("tenants", "offboard"),
+    "restore": _tool("tenants", "restore"),
+    "certificate": _tool("tenants", "certificate"),
+    "operations": _tool(
+        "operations",
+        "list",
+        variants={
+            "ID": _tool("operations", "show"),
+            "FOLLOW": _tool("operations", "follow", positional=("FOLLOW",)),
+        },
+    ),
     "dead-letters": _DEAD_LETTERS,
     "letters": _DEAD_LETTERS,  # its older name
     "redrive": _tool("dead-letters", "redrive"),
@@ -221,9 +241,11 @@ def arguments_of(name: str, environment: Mapping[str, str], *, attended: bool = 
             raise UsageError(f"make {' '.join(goals)}: there is no variable {given}{meant}{takes}")
     target = _variant(TARGETS[name], environment)
     arguments = [*target.constants, *(() if attended else target.unattended)]
-    for variable, how in sorted(target.variables.items(), key=lambda each: isinstance(each[1], Positional)):
-        arguments += how.arguments(variable, environment.get(variable, ""))
-    return arguments
+    by_position = list[str]()
+    for variable, how in target.variables.items():
+        words = how.arguments(variable, environment.get(variable, ""))
+        (by_position if isinstance(how, Positional) else arguments).extend(words)
+    return [*arguments, "--", *by_position] if by_position else arguments
 
 
 def _variant(target: Target, environment: Mapping[str, str]) -> Target:

@@ -11,16 +11,23 @@ import pytest
 from moto import mock_aws
 from moto.moto_api._internal.models import moto_api_backend
 
+from tenkacloud.events.contract import Event
+from tenkacloud.events.registry import EVENTS
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.lambda_handler import observed
 from tenkacloud.platform.telemetry import logger
 from tenkacloud.tenants.keys import (
     PARTITION,
     SORT,
+    Key,
     table_definition,
 )
+from tenkacloud.tenants.operations import Operation
+from tenkacloud.tenants.record import Tenant, parse_any_tenant, read
+from tenkacloud.tenants.repository import TenantRepository
+from tenkacloud.tenants.transitions.transition import Applied, Transition
 from tests.settings import ACCOUNT, BUS, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE
-from tests.support import Context, Function, bootstrap
+from tests.support import Context, Function, bootstrap, envelope
 
 __all__ = ["ACCOUNT", "BUS", "DATA_BUCKET", "DATA_TABLE", "REGION", "ROLE", "TABLE", "Cloud", "LogLines"]
 
@@ -113,8 +120,45 @@ class Cloud:
     def reason(self, tenant_id: str) -> str:
         return str(self.item(tenant_id).get("failureReason", {}).get("S"))
 
-    def stream_record(self, tenant_id: str, sequence: int = 1, event_name: str = "INSERT") -> dict[str, Any]:
-        """Return what the stream would show of a tenant as it is now."""
+    def put_completed(self, tenant_id: str, **attributes: Any) -> None:
+        """Put a tenant that is in use, as its onboarding leaves it: pooled, unless said otherwise."""
+        completed = {
+            "slug": {"S": tenant_id.lower()},
+            "status": {"S": "ACTIVE"},
+            "provisioningStatus": {"S": "COMPLETED"},
+            "provisioningAttempt": {"N": "1"},
+            "createdAt": {"S": "2026-01-01T00:00:00.000Z"},
+            "revision": {"N": "2"},
+            "resources": {"M": {"s3Prefix": {"S": f"tenants/{tenant_id}/"}}},
+        }
+        self.put(tenant_id, **{**completed, **attributes})
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        """Return a tenant as its record describes it now."""
+        return parse_any_tenant(Key(f"TENANT#{tenant_id}"), read(self.item(tenant_id)))
+
+    def operation(self, tenant_id: str) -> Operation:
+        """Return what is under way of a tenant."""
+        operation = self.tenant(tenant_id).operation
+        assert operation
+        return operation
+
+    def do(self, change: Transition) -> dict[str, Any]:
+        """Write a change, as an operator's tool does; return what the stream shows of it."""
+        tenant_id = change.key.tenant_id
+        before = self.item(tenant_id)
+        repository = TenantRepository(self.dynamodb, TABLE, "operator", self.clock)
+        assert repository.apply(change) == Applied()
+        return self.stream_record(tenant_id, event_name="MODIFY", old=before)
+
+    def stream_record(
+        self,
+        tenant_id: str,
+        sequence: int = 1,
+        event_name: str = "INSERT",
+        old: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return what the stream would show of a tenant as it is now. `old`: as it was before."""
         return {
             "eventID": f"event-{sequence}",
             "eventName": event_name,
@@ -122,9 +166,21 @@ class Cloud:
             "dynamodb": {
                 "Keys": self.key(tenant_id),
                 "NewImage": self.item(tenant_id),
+                **({} if old is None else {"OldImage": old}),
                 "SequenceNumber": str(sequence),
             },
         }
+
+    def request(self, tenant_id: str) -> Any:
+        """Have the stream publish what a tenant's record requests; return that event, parsed."""
+        record = self.stream_record(tenant_id, event_name="MODIFY", old=self.item(tenant_id))
+        assert self.run("provisioning", {"Records": [record]}) == {"batchItemFailures": []}
+        (event,) = self.published()
+        return EVENTS[event["detail-type"]].parse(event["detail"])
+
+    def report(self, event: Event) -> None:
+        """Deliver an event of the application plane to the control plane."""
+        self.run("provisioning-completion", envelope(type(event), json.loads(json.dumps(event.detail()))))
 
     def keys_in(self, index: str, partition: str, value: str) -> list[str]:
         found = self.dynamodb.query(

@@ -1,6 +1,7 @@
 """DynamoDB stream → onboarding request, PENDING → PROVISIONING."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -9,7 +10,13 @@ from botocore.exceptions import ClientError
 
 from provisioning.service import UnlistedError
 from scripts.verification.flow.e2e import DESIGN_ITEM
+from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.platform.clients import Clients
+from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.operations import PhaseState
+from tenkacloud.tenants.transitions import offboarding, status, tier
+from tenkacloud.tenants.transitions.onboarding import begin_attempt
+from tenkacloud.tenants.validation import TenantId, Tier
 from tests.handlers.conftest import TABLE, Cloud, LogLines
 from tests.handlers.faults import Calls, clients_of, error
 from tests.support import Context, golden
@@ -196,7 +203,10 @@ VALUES: dict[str, Any] = {
     "BOOL": {"BOOL": True},
 }
 #: The keys of an index take strings only: DynamoDB takes no other put.
-ATTRIBUTES = ("id", "name", "slug", "tier", "status", "provisioningAttempt", "resumptions", "resources")
+ATTRIBUTES = (
+    *("id", "name", "slug", "tier", "status", "provisioningAttempt", "resumptions", "resources"),
+    *("revision", "operation", "leftovers", "outbox"),
+)
 OTHER_ATTRIBUTES = ("failureReason", "createdAt", "updatedAt", "EntityType", "elsewhere")
 
 
@@ -511,3 +521,434 @@ def test_an_error_is_logged_with_its_tenant(cloud: Cloud, logs: LogLines) -> Non
     error = logs.only("Record failed")
     assert error["tenant_id"] == "b"
     assert "ThrottlingException" in error["exception"]
+
+
+# --- what a record has in its outbox ------------------------------------------------------------------------
+
+BY = "an operator"
+OPERATION = "01JD5T8Q2N4Z6Y8X0W2V4U6S8R"
+BUCKET = "tenkacloud-test-silo-a-0123456789abcdef"
+
+
+def move(cloud: Cloud, tenant_id: str = "a") -> dict[str, Any]:
+    """Begin a move to ENTERPRISE; return what the stream shows of it."""
+    cloud.put_completed(tenant_id)
+    return cloud.do(
+        tier.change_tier(cloud.tenant(tenant_id), Tier.ENTERPRISE, OPERATION, cloud.clock.now(), BY)
+    )
+
+
+def offboard(cloud: Cloud, tenant_id: str = "a", *, export: bool = False) -> dict[str, Any]:
+    """Begin an offboarding; return what the stream shows of it."""
+    cloud.put_completed(tenant_id)
+    now = cloud.clock.now()
+    return cloud.do(offboarding.offboard(cloud.tenant(tenant_id), now, OPERATION, now, BY, export=export))
+
+
+def test_a_requested_phase_is_published_and_marked_as_its_first_attempt(cloud: Cloud) -> None:
+    assert run(cloud, move(cloud)) == {"batchItemFailures": []}
+    (event,) = cloud.published()
+    assert (event["source"], event["detail-type"]) == ("tenkacloud.control-plane", "TenantTierChanging")
+    detail = event["detail"]
+    assert (detail["operationId"], detail["phase"], detail["attempt"]) == (OPERATION, "COPY", 1)
+    assert (detail["fromTier"], detail["toTier"]) == ("PRO", "ENTERPRISE")
+    assert detail["from"] == {"s3Prefix": "tenants/a/"}
+    item = cloud.item("a")
+    assert item["operation"]["M"]["state"] == {"S": "RUNNING"}
+    assert item["operation"]["M"]["attempt"] == {"N": "1"}
+    assert "outbox" not in item
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#a"]
+
+
+def test_a_phase_is_published_before_it_is_marked(cloud: Cloud) -> None:
+    record = move(cloud)
+    seen = []
+
+    class Watching(Bus):
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+            seen.append(cloud.operation("a").state)
+            return super().put_events(Entries)
+
+    run(cloud, record, clients=clients_of(cloud, events=Watching()))
+    assert seen == [PhaseState.REQUESTED]
+
+
+def test_after_a_crash_between_publish_and_mark_the_same_attempt_is_published_again(cloud: Cloud) -> None:
+    record = move(cloud)
+    # GIVEN a publish whose mark never comes to be
+    calls = Calls()
+    calls.reject("TransactWriteItems", "InternalServerError")
+    with pytest.raises(BatchProcessingError):
+        run(cloud, record, clients=calls.clients(cloud))
+    assert cloud.operation("a").state is PhaseState.REQUESTED
+    # WHEN the stream delivers it again, THEN the attempt is the same, and it is marked once
+    assert run(cloud, record) == {"batchItemFailures": []}
+    assert [event["detail"]["attempt"] for event in cloud.published()] == [1, 1]
+    assert cloud.operation("a").attempt == 1
+
+
+def test_ten_deliveries_of_a_phase_begin_one_attempt(cloud: Cloud) -> None:
+    record = move(cloud)
+    run(cloud, record)
+    after_the_first = cloud.item("a")
+    for _ in range(9):
+        assert run(cloud, record) == {"batchItemFailures": []}
+    assert cloud.item("a") == after_the_first
+    assert {event["detail"]["attempt"] for event in cloud.published()} == {1}
+
+
+def test_a_phase_that_went_on_meanwhile_is_not_marked_back(cloud: Cloud) -> None:
+    record = move(cloud)
+    run(cloud, record)
+    cloud.do(tier.cancel(cloud.tenant("a"), cloud.clock.now(), BY))
+    before = cloud.item("a")
+    assert run(cloud, record) == {"batchItemFailures": []}
+    assert cloud.item("a") == before
+
+
+def test_a_phase_that_the_bus_does_not_take_is_delivered_again_and_stays_listed(cloud: Cloud) -> None:
+    record = move(cloud)
+    before = cloud.item("a")
+    with pytest.raises(BatchProcessingError):
+        run(cloud, record, clients=clients_of(cloud, events=Bus("a")))
+    # Nothing is written, which would wake the stream once more
+    assert cloud.item("a") == before
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#a"]
+
+
+def test_a_suspension_is_told_to_whoever_wants_to_know(cloud: Cloud) -> None:
+    cloud.put_completed("a")
+    record = cloud.do(status.suspend(cloud.tenant("a"), "an unpaid bill", cloud.clock.now(), BY))
+    assert run(cloud, record) == {"batchItemFailures": []}
+    (event,) = cloud.published()
+    assert (event["detail-type"], event["detail"]["reason"]) == ("TenantSuspended", "an unpaid bill")
+    assert "outbox" not in cloud.item("a")
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == []
+    record = cloud.do(status.reactivate(cloud.tenant("a"), cloud.clock.now(), BY))
+    run(cloud, record)
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantReactivated"]
+
+
+def test_a_suspension_during_a_phase_begins_no_attempt_of_it(cloud: Cloud) -> None:
+    run(cloud, move(cloud))
+    cloud.published()
+    record = cloud.do(status.suspend(cloud.tenant("a"), "x", cloud.clock.now(), BY))
+    run(cloud, record)
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantSuspended"]
+    assert cloud.operation("a").attempt == 1
+
+
+def test_a_tenant_suspended_before_it_is_requested_is_requested_first(cloud: Cloud) -> None:
+    cloud.put("a", status={"S": "ACTIVE"}, slug={"S": "a"})
+    record = cloud.do(status.suspend(cloud.tenant("a"), "x", cloud.clock.now(), BY))
+    before = cloud.item("a")
+    run(cloud, record)
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantOnboarding"]
+    # The mark shows on the stream, and the fact follows
+    run(cloud, cloud.stream_record("a", 2, "MODIFY", old=before))
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantSuspended"]
+    assert (cloud.status("a"), cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT")) == (
+        "PROVISIONING",
+        ["TENANT#a"],
+    )
+
+
+def test_a_phase_that_was_given_up_before_it_was_published_is_not(cloud: Cloud) -> None:
+    """A restore was faster than the stream; the fact is told all the same."""
+    offboard(cloud, export=True)
+    now = cloud.clock.now()
+    cloud.do(offboarding.retention_over(cloud.tenant("a"), cloud.operation("a"), now, now))
+    record = cloud.do(offboarding.restore(cloud.tenant("a"), now, BY))
+    assert run(cloud, record) == {"batchItemFailures": []}
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantSuspended"]
+    assert not {"outbox", "operation", "GSI3PK"} & set(cloud.item("a"))
+
+
+def test_an_outbox_that_holds_nothing_is_emptied(cloud: Cloud) -> None:
+    cloud.put_completed("a")
+    before = cloud.item("a")
+    cloud.update("a", outbox={"S": "OPERATION"})
+    calls = Calls()
+    record = cloud.stream_record("a", 1, "MODIFY", old=before)
+    assert run(cloud, record, clients=calls.clients(cloud)) == {"batchItemFailures": []}
+    assert calls.names == ["TransactWriteItems"]
+    assert "outbox" not in cloud.item("a")
+
+
+def test_of_two_events_of_a_record_one_that_the_bus_rejects_marks_neither(cloud: Cloud) -> None:
+    move(cloud)
+    record = cloud.do(status.suspend(cloud.tenant("a"), "x", cloud.clock.now(), BY))
+    before = cloud.item("a")
+
+    class Partly(Bus):
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+            kinds = [entry["DetailType"] for entry in Entries]
+            assert kinds == ["TenantSuspended", "TenantTierChanging"]
+            return {
+                "FailedEntryCount": 1,
+                "Entries": [{"EventId": "x"}, {"ErrorCode": "ThrottlingException"}],
+            }
+
+    clients = clients_of(cloud, events=Partly())
+    with pytest.raises(BatchProcessingError):
+        run(cloud, record, clients=clients)
+    assert cloud.item("a") == before
+
+
+def test_onboardings_phases_and_facts_share_calls(cloud: Cloud) -> None:
+    records = []
+    for n in range(6):
+        cloud.put(f"t{n}")
+        records.append(cloud.stream_record(f"t{n}", n))
+    records.append(move(cloud))
+    cloud.do(status.suspend(cloud.tenant("a"), "x", cloud.clock.now(), BY))
+    # One record with two events to publish
+    records[-1] = cloud.stream_record("a", 7, "MODIFY", old=records[-1]["dynamodb"]["OldImage"])
+    for n in range(6, 9):
+        cloud.put(f"t{n}")
+        records.append(cloud.stream_record(f"t{n}", n))
+    bus = Bus()
+
+    class Recording(Bus):
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+            assert len(Entries) <= 10
+            return bus.put_events(Entries)
+
+    calls = clients_of(cloud, events=Recording())
+    assert run(cloud, *records, clients=calls) == {"batchItemFailures": []}
+    assert [len(call) for call in bus.calls] == [10, 1]
+
+
+# --- put-items over records that nobody may put anew --------------------------------------------------------
+
+
+def overwrite(cloud: Cloud, tenant_id: str = "a", **attributes: Any) -> dict[str, Any]:
+    """Put a record anew, as the design does; return what the stream shows of it, as Lambda hands it over."""
+    before = cloud.item(tenant_id)
+    cloud.put(tenant_id, **attributes)
+    return cloud.stream_record(tenant_id, 50, "MODIFY", old=before)
+
+
+def tombstone(cloud: Cloud, tenant_id: str = "a", **attributes: Any) -> None:
+    """Put what stays of a tenant that was deleted."""
+    cloud.dynamodb.put_item(
+        TableName=TABLE,
+        Item={
+            **cloud.key(tenant_id),
+            "id": {"S": tenant_id},
+            "tier": {"S": "PRO"},
+            "status": {"S": "DELETED"},
+            "provisioningStatus": {"S": "DEPROVISIONED"},
+            "revision": {"N": "9"},
+            "EntityType": {"S": "TOMBSTONE"},
+            **attributes,
+        },
+    )
+
+
+@pytest.mark.parametrize("protected", [move, offboard, tombstone])
+def test_a_put_item_over_a_record_that_is_protected_is_undone(
+    cloud: Cloud, protected: Any, logs: LogLines
+) -> None:
+    protected(cloud)
+    before = cloud.item("a")
+    assert run(cloud, overwrite(cloud)) == {"batchItemFailures": []}
+    assert cloud.item("a") == before
+    assert cloud.published() == []
+    assert [line["OverwriteUndone"] for line in logs.all() if "OverwriteUndone" in line] == [[1.0]]
+
+
+def test_a_protected_record_that_is_set_to_pending_is_restored(cloud: Cloud) -> None:
+    move(cloud)
+    before = cloud.item("a")
+    cloud.update("a", provisioningStatus={"S": "PENDING"})
+    run(cloud, cloud.stream_record("a", 2, "MODIFY", old=before))
+    assert cloud.item("a") == before
+    assert cloud.published() == []
+
+
+def test_whatever_the_put_item_says_it_is_undone_and_whatever_the_record_held_is_back(cloud: Cloud) -> None:
+    held: dict[str, Any] = {
+        "ballast": {"B": b"\x00\xff"},
+        "set": {"BS": [b"x"]},
+        "deep": {"M": {"l": {"L": [{"B": b"y"}, {"NULL": True}]}}},
+    }
+    tombstone(cloud, **held)
+    before = cloud.item("a")
+    for attributes in (
+        {"tier": {"S": "GOLD"}},
+        {"name": None},
+        {"operation": {"S": "x"}},
+        {"revision": {"N": "99"}},
+    ):
+        record = overwrite(cloud, **attributes)
+        # Lambda hands binary over as text
+        as_text = json.loads(json.dumps(record, default=lambda value: b64encode(value).decode()))
+        assert run(cloud, as_text) == {"batchItemFailures": []}
+        assert cloud.item("a") == before
+
+
+def test_a_put_item_of_another_status_over_a_tombstone_is_undone_too(cloud: Cloud) -> None:
+    tombstone(cloud)
+    before = cloud.item("a")
+    record = overwrite(
+        cloud, provisioningStatus={"S": "COMPLETED"}, resources={"M": {"s3Prefix": {"S": "tenants/a/"}}}
+    )
+    run(cloud, record)
+    assert cloud.item("a") == before
+
+
+def test_what_was_made_of_a_deleted_tenant_meanwhile_is_purged(cloud: Cloud) -> None:
+    """An old result came again before the put-item over the tombstone was undone."""
+    tombstone(cloud)
+    record = overwrite(cloud)
+    cloud.report(
+        ProvisioningResult(TenantId("a"), {"s3Prefix": "tenants/a/"}, rfc3339(cloud.clock.now()), attempt=1)
+    )
+    assert cloud.status("a") == "COMPLETED"
+    assert run(cloud, record) == {"batchItemFailures": []}
+    item = cloud.item("a")
+    assert (item["status"], cloud.status("a")) == ({"S": "DELETED"}, "DEPROVISIONING")
+    assert "name" not in item
+    purge = cloud.request("a")
+    assert (purge.phase, [place.name for place in purge.places]) == ("PURGE", ["tenants/a/"])
+
+
+def test_two_put_items_over_a_tombstone_in_one_batch_are_both_undone(cloud: Cloud) -> None:
+    tombstone(cloud)
+    before = cloud.item("a")
+    first = overwrite(cloud, tier={"S": "FREE"})
+    second = overwrite(cloud, tier={"S": "ENTERPRISE"})
+    assert run(cloud, first, second) == {"batchItemFailures": []}
+    assert cloud.item("a") == before
+    assert cloud.published() == []
+
+
+def test_a_put_item_that_was_put_over_in_its_turn_is_undone(cloud: Cloud) -> None:
+    """The second one's stream record is still to come."""
+    tombstone(cloud)
+    before = cloud.item("a")
+    first = overwrite(cloud, tier={"S": "FREE"})
+    overwrite(cloud, tier={"S": "ENTERPRISE"})
+    run(cloud, first)
+    assert cloud.item("a") == before
+
+
+def test_a_put_item_that_was_taken_for_a_tenant_meanwhile_is_undone(cloud: Cloud) -> None:
+    """The sweep was faster than a stream that was late."""
+    tombstone(cloud)
+    before = cloud.item("a")
+    record = overwrite(cloud)
+    cloud.do(begin_attempt(cloud.tenant("a"), cloud.clock.now()))
+    run(cloud, record)
+    assert cloud.item("a") == before
+
+
+def test_a_put_item_that_lived_for_long_is_undone_over_a_tombstone(cloud: Cloud) -> None:
+    """The stream was late by more changes than the tombstone has seen."""
+    tombstone(cloud)
+    before = cloud.item("a")
+    record = overwrite(cloud)
+    cloud.update("a", provisioningStatus={"S": "COMPLETED"}, revision={"N": "500"})
+    run(cloud, record)
+    assert cloud.item("a") == before
+
+
+def test_ten_deliveries_of_a_put_item_undo_it_once(cloud: Cloud) -> None:
+    move(cloud)
+    record = overwrite(cloud)
+    run(cloud, record)
+    # WHEN life goes on, THEN a late delivery takes nothing of it back
+    cloud.request("a")
+    before = cloud.item("a")
+    for _ in range(9):
+        assert run(cloud, record) == {"batchItemFailures": []}
+    assert cloud.item("a") == before
+    assert cloud.published() == []
+
+
+def test_a_put_item_that_can_not_be_undone_now_is_left_to_the_stream(cloud: Cloud) -> None:
+    """Listed as in flight it would be onboarded: only the stream knows what it was."""
+    tombstone(cloud)
+    record = overwrite(cloud)
+    cloud.put("new")
+    calls = Calls()
+    calls.reject("TransactWriteItems", "ThrottlingException")
+    with pytest.raises(UnlistedError):
+        run(cloud, record, cloud.stream_record("new", 1), clients=calls.clients(cloud))
+    assert cloud.status("new") == "PROVISIONING"
+    assert cloud.keys_in("in-flight", "GSI3PK", "IN_FLIGHT") == ["TENANT#new"]
+    run(cloud, record)
+    assert cloud.item("a")["status"] == {"S": "DELETED"}
+
+
+def test_an_undone_put_item_holds_up_nobody(cloud: Cloud) -> None:
+    tombstone(cloud, "gone")
+    cloud.put("new")
+    assert run(cloud, overwrite(cloud, "gone"), cloud.stream_record("new", 1)) == {"batchItemFailures": []}
+    assert (cloud.status("gone"), cloud.status("new")) == ("DEPROVISIONED", "PROVISIONING")
+
+
+# --- put-items over other records ---------------------------------------------------------------------------
+
+
+def places(cloud: Cloud) -> dict[str, str]:
+    """Return the leftovers of a tenant: why each is kept, or until when, by its place."""
+    return {each.place.name: each.kept or str(each.retire_after) for each in cloud.tenant("a").leftovers}
+
+
+def test_a_place_that_a_put_item_lost_is_named_by_the_mark(cloud: Cloud) -> None:
+    silo = {"tier": {"S": "ENTERPRISE"}, "resources": {"M": {"dedicatedBucket": {"S": BUCKET}}}}
+    cloud.put_completed("a", **silo)
+    assert run(cloud, overwrite(cloud)) == {"batchItemFailures": []}
+    assert cloud.status("a") == "PROVISIONING"
+    (leftover,) = cloud.tenant("a").leftovers
+    assert (leftover.place.name, leftover.tier) == (BUCKET, "ENTERPRISE")
+    assert leftover.kept == "a put-item over the record lost it, so nobody knows whether it is still wanted"
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantOnboarding"]
+
+
+def test_leftovers_that_a_put_item_lost_stay_due(cloud: Cloud) -> None:
+    due = "2026-01-02T00:00:00.000Z"
+    leftover = {"dedicatedBucket": {"S": BUCKET}, "retireAfter": {"S": due}, "operationId": {"S": OPERATION}}
+    cloud.put_completed("a", leftovers={"L": [{"M": leftover}]})
+    run(cloud, overwrite(cloud))
+    assert places(cloud)[BUCKET] == due
+    assert cloud.keys_in("due", "GSI5PK", "DUE") == ["TENANT#a"]
+
+
+def test_a_rejected_put_item_loses_no_place_either(cloud: Cloud) -> None:
+    cloud.put_completed("a")
+    run(cloud, overwrite(cloud, tier={"S": "GOLD"}))
+    assert cloud.status("a") == "FAILED"
+    assert cloud.item("a")["leftovers"]["L"][0]["M"]["s3Prefix"] == {"S": "tenants/a/"}
+
+
+def test_places_are_not_lost_by_two_put_items_in_one_batch(cloud: Cloud) -> None:
+    cloud.put_completed("a")
+    first = overwrite(cloud, tier={"S": "FREE"})
+    second = overwrite(cloud, tier={"S": "ENTERPRISE"})
+    run(cloud, first, second)
+    assert (cloud.status("a"), list(places(cloud))) == ("PROVISIONING", ["tenants/a/"])
+
+
+@pytest.mark.parametrize("in_use", ["tenants/a/", BUCKET])
+def test_a_result_that_overtakes_the_mark_loses_no_place(cloud: Cloud, in_use: str) -> None:
+    cloud.put_completed("a")
+    kind = "s3Prefix" if in_use.endswith("/") else "dedicatedBucket"
+    record = overwrite(cloud, tier={"S": "PRO" if kind == "s3Prefix" else "ENTERPRISE"})
+    result = ProvisioningResult(TenantId("a"), {kind: in_use}, rfc3339(cloud.clock.now()), attempt=1)
+    cloud.report(result)
+    run(cloud, record)
+    assert cloud.status("a") == "COMPLETED"
+    # The place that it is in is no leftover
+    assert list(places(cloud)) == [place for place in ("tenants/a/",) if place != in_use]
+
+
+def test_a_change_that_keeps_the_places_makes_no_leftovers(cloud: Cloud) -> None:
+    cloud.put_completed("a", provisioningStatus={"S": "FAILED"})
+    before = cloud.item("a")
+    cloud.update("a", provisioningStatus={"S": "PENDING"})
+    run(cloud, cloud.stream_record("a", 2, "MODIFY", old=before))
+    assert cloud.status("a") == "PROVISIONING"
+    assert "leftovers" not in cloud.item("a")

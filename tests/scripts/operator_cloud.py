@@ -13,15 +13,26 @@ from botocore.exceptions import ClientError
 
 from scripts.operator.environment import Environment
 from scripts.operator.session import Session
-from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
+from scripts.tooling.deployment import (
+    COMPLETION,
+    DEPROVISIONER,
+    MOVER,
+    PROVISIONER,
+    PROVISIONING,
+    Deployment,
+)
 from scripts.verification.flow import reconciling
 from tenkacloud.isolation import resource_names as names
-from tenkacloud.tenants.keys import FAILED, FAILED_PARTITION, table_definition
-from tenkacloud.tenants.validation import TenantId
+from tenkacloud.tenants.keys import FAILED, FAILED_PARTITION, Key, table_definition
+from tenkacloud.tenants.operations import Operation
+from tenkacloud.tenants.record import Tenant, parse_any_tenant, read
+from tenkacloud.tenants.transitions.transition import Applied, Transition
+from tenkacloud.tenants.validation import Slug, TenantId
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
 TABLE = "TenkaCloud-test"
+DATA_TABLE = "TenkaCloudData-test"
 BUCKET = "tenkacloud-data-test"
 CREATED = "2026-01-01T00:00:00.000Z"
 
@@ -83,6 +94,23 @@ class Streams:
         return {"Records": records, "NextShardIterator": str(number + 1)}
 
 
+class Logs:
+    """moto's, but for this: of a log group that is not there, AWS lists no tags."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def list_tags_for_resource(self, resourceArn: str) -> Any:  # noqa: N803
+        group = resourceArn.rpartition(":")[2]
+        found = self._client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        if not any(each["logGroupName"] == group for each in found):
+            raise client_error("ResourceNotFoundException")
+        return self._client.list_tags_for_resource(resourceArn=resourceArn)
+
+
 class Events:
     """A replay that goes through these states."""
 
@@ -102,23 +130,30 @@ class Events:
 def clients() -> tuple[Any, ...]:
     """Return the clients. Made once, since that takes longer than most tests; moto answers all the same."""
     keys: Any = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
-    return tuple(boto3.client(service, **keys) for service in ("dynamodb", "s3", "sqs"))
+    return tuple(boto3.client(service, **keys) for service in ("dynamodb", "s3", "sqs", "logs"))
 
 
 class Cloud:
     """An environment named `test`."""
 
     def __init__(self) -> None:
-        self.dynamodb, self.s3, self.sqs = clients()
+        self.dynamodb, self.s3, self.sqs, logs = clients()
+        self.logs = Logs(logs)
         self.lambda_ = self.lambda_once = Lambda()
         self.streams, self.events = Streams(), Events()
         self.clock = FakeClock()
         self.settings: dict[str, Any] = {reconciling.SERVICE: {"stuck_after_seconds": 900}}
+        self.lifecycle: dict[str, Any] = {"retention_days_min": 7, "retention_days_default": 30}
         self.queues = {
             service: self.sqs.create_queue(QueueName=service)["QueueUrl"]
-            for service in (PROVISIONING, PROVISIONER, COMPLETION)
+            for service in (PROVISIONING, PROVISIONER, COMPLETION, MOVER, DEPROVISIONER)
+        }
+        self.work = {
+            service: self.sqs.create_queue(QueueName=f"{service}-work")["QueueUrl"]
+            for service in (MOVER, DEPROVISIONER)
         }
         self.dynamodb.create_table(**table_definition(TABLE))
+        self.dynamodb.create_table(**table_definition(DATA_TABLE))
         self.bucket(BUCKET)
 
     def environment(self) -> Environment:
@@ -127,15 +162,13 @@ class Cloud:
             region=REGION,
             account_id=ACCOUNT,
             table_name=TABLE,
-            data_table_name="",
+            data_table_name=DATA_TABLE,
             event_bus_name="",
             event_bus_arn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/bus",
             event_archive_name="archive",
             data_bucket_name=BUCKET,
             tenant_access_role_arn=f"arn:aws:iam::{ACCOUNT}:role/tenkacloud-test-tenant-access",
-            lambda_function_names={
-                name: name for name in (PROVISIONING, PROVISIONER, COMPLETION, reconciling.SERVICE)
-            },
+            lambda_function_names={name: name for name in (*self.queues, reconciling.SERVICE)},
             function_role_names={},
             log_group_names={},
             dead_letter_queue_urls=self.queues,
@@ -146,6 +179,8 @@ class Cloud:
             user_pool_id=None,
             user_pool_client_id=None,
             settings=self.settings,
+            queue_urls=self.work,
+            lifecycle=self.lifecycle,
         )
         clients: Any = self
         return Environment(deployment, clients, long_poll_seconds=0)
@@ -171,6 +206,31 @@ class Cloud:
         self.put(tenant_id, resources=resources, **more)
         self.s3.put_object(Bucket=BUCKET, Key=names.pool_marker(TenantId(tenant_id)), Body=b"{}")
 
+    def siloed(self, tenant_id: str, **more: Any) -> str:
+        """Write a COMPLETED tenant with a bucket of its own; return the bucket's name."""
+        bucket = names.silo_bucket("test", Slug("acme"), TenantId(tenant_id), ACCOUNT, REGION)
+        self.bucket(bucket, tenant_id)
+        resources = {"M": {"dedicatedBucket": {"S": bucket}}}
+        self.put(tenant_id, tier="ENTERPRISE", slug="acme", resources=resources, **more)
+        return bucket
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        """Return a tenant as our code reads it."""
+        record = self.environment().record(TenantId(tenant_id))
+        return parse_any_tenant(Key(record["PK"]["S"]), read(record))
+
+    def operation(self, tenant_id: str) -> Operation:
+        """Return what is under way of a tenant."""
+        found = self.tenant(tenant_id).operation
+        assert found is not None
+        return found
+
+    def write(self, transition: Transition) -> None:
+        """Write a transition, as the flow does."""
+        outcome = self.environment().repository("flow", self.clock).apply(transition)
+        assert outcome == Applied()
+        self.clock.time += timedelta(milliseconds=1)  # no two changes are at one time
+
     def failed(self, tenant_id: str, **more: Any) -> None:
         index = FAILED.entry(FAILED_PARTITION, CREATED)
         self.put(tenant_id, "FAILED", **{"failureReason": "because", **index, **more})
@@ -189,6 +249,11 @@ class Cloud:
     def depth(self, service: str) -> int:
         found = self.sqs.get_queue_attributes(QueueUrl=self.queues[service], AttributeNames=["All"])
         return int(found["Attributes"]["ApproximateNumberOfMessages"])
+
+    def given(self, service: str) -> list[Any]:
+        """Return what was put into the queue of a function that reads one."""
+        found = self.sqs.receive_message(QueueUrl=self.work[service], MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
 
 def item(tenant_id: str, provisioning: str = "COMPLETED", tier: str = "PRO", **more: Any) -> Any:

@@ -26,7 +26,15 @@ def test_calls_are_counted_by_what_they_are() -> None:
     counts.count("POST", "/", {"X-Amz-Target": "AWSEvents.PutEvents"}, b"1")
     counts.count("PUT", "/bucket/key", {}, b"")
     counts.count("PUT", "/bucket?policy=", {}, b"")
+    counts.count("PUT", "/bucket/key", {"x-amz-copy-source": "other/key"}, b"")
+    counts.count("POST", "/bucket?delete", {}, b"<Delete/>")
+    counts.count("POST", "/", {}, b"Action=AssumeRole&Version=2011-06-15")
+    counts.count("POST", "/", {"X-Amz-Target": "AmazonSQS.SendMessage"}, b"")
     assert dict(counts.calls) == {
+        "s3:COPY": 1,
+        "s3:POST ?delete": 1,
+        "sqs:SendMessage": 1,
+        "sts:AssumeRole": 1,
         "dynamodb:TransactWriteItems": 1,
         "events:PutEvents": 1,
         "s3:PUT": 1,
@@ -131,3 +139,66 @@ def test_the_chart_shows_ours_the_baseline_and_the_limit_of_each_figure(tmp_path
         assert limit / baseline == pytest.approx(figure.limit / figure.baseline, rel=0.01)
     texts = [text.text for text in root.iter(f"{svg}text")]
     assert {*SERIES, "one FREE tenant", "cold start of two"} <= set(texts)
+
+
+def with_data(mover: float = 11.0) -> dict[str, Any]:
+    """What a run gives that moved objects, too: the loop takes 10 s."""
+    works = {"mover": mover, "exporter": 10.5, "purger": 10.0}
+    counted = {
+        "objects": 1000,
+        "calls": {
+            "s3:COPY": 1000,
+            "s3:GET ?list-type": 2,
+            "s3:GET": 1000,
+            "s3:POST ?delete": 1,
+            "events:PutEvents": 5,
+            "sqs:SendMessage": 10,
+            "sts:AssumeRole": 2,
+        },
+        "lambdaMilliseconds": 3000.0,
+        "memoryGb": 1.0,
+    }
+    data = {
+        "objects": 5000,
+        "works": {
+            work: {**compared(seconds, 10.0), "perSecond": 5000 / seconds} for work, seconds in works.items()
+        },
+        "readOnly": {"idle": spread(4.0), "steady": spread(5.5)},
+        "drainSeconds": 3.0,
+        "counts": {"move": counted},
+    }
+    return {**result(), "data": data}
+
+
+def test_moves_have_limits_beside_the_loop_and_beyond_the_drain() -> None:
+    found = {figure.name: figure for figure in figures_of(with_data())}
+    assert found["mover, 5000 objects"].limit == pytest.approx(12.5)
+    assert found["read-only, steady"].limit == pytest.approx(6.0)
+    assert all(figure.is_within for figure in found.values())
+    (missed,) = [figure for figure in figures_of(with_data(mover=13.0)) if not figure.is_within]
+    assert missed.name == "mover, 5000 objects"
+
+
+def test_an_object_costs_what_its_calls_cost() -> None:
+    counted = with_data()["data"]["counts"]["move"]
+    parts = report.price_of_data(counted, memory_gb=1.0)
+    assert parts["S3"] == pytest.approx(5.0 + 0.4 + 2 * 5.0 / 1000)
+    assert parts["EventBridge"] == pytest.approx(5 * 1.0 / 1000)
+    assert parts["SQS"] == pytest.approx(10 * 0.4 / 1000)
+    assert parts["Lambda"] == pytest.approx(3 * 13.3334e-6 * 1000)
+    assert parts["all"] == pytest.approx(sum(parts.values()) - parts["all"])
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_report_tells_of_moves(tmp_path: Path, alone: bool) -> None:
+    found = with_data()
+    if alone:
+        found = {name: found[name] for name in ("at", "machine", "zips", "data")}
+    as_text, *_ = write(found, tmp_path)
+    text = as_text.read_text()
+    assert "| mover | 11.0 (11.0 to 22.0) | 455 |" in text
+    assert "| steady | 5.5 (5.5 to 11.0) | 5.50 (within 6) |" in text
+    assert "s3:COPY 1.0000" in text
+    lines = report.summary(found, [as_text]).lines()
+    assert len(lines) <= LINES_MAX
+    assert any(line.startswith("  price, move") for line in lines)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from moto import mock_aws
 
 from scripts.operator import dead_letters, retrying, tenants, verifying
 from scripts.operator.app import main
@@ -38,30 +37,6 @@ from tests.scripts.operator_cloud import (
     onboarding,
     provisioned,
 )
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
-        yield Cloud()
-
-
-@pytest.fixture
-def operate(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> Operate:
-    """Run a command unattended, with --yes where it has that; return its code, its JSON, and what it said."""
-
-    def run(command: str, *arguments: str) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        asks = command in ("tenants retry", "tenants repair", "dead-letters redrive", "dead-letters discard")
-        asks = asks and "--dry-run" not in arguments
-        code = main([*command.split(), *(["--yes"] if asks else []), "--json", *arguments], cloud.session())
-        told = capsys.readouterr()
-        return code, json.loads(told.out), told.err
-
-    return run
-
 
 # --- the stream's messages
 

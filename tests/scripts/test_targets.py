@@ -204,6 +204,26 @@ def test_the_operators_targets_are_commands_with_the_options_of_the_program() ->
         "-a",
     ]
     assert arguments_of("verify", {"ALL": "1", "REPAIR": "1"})[:3] == ["tenants", "repair", "--all"]
+    assert arguments_of("change-tier", {"TIER": "-x", "ID": "-a", "WAIT": "1"}) == [
+        "tenants",
+        "change-tier",
+        "--wait",
+        "--env=local",
+        "--",
+        "-a",
+        "-x",
+    ]
+    given = {"ID": "a", "CONFIRM": "a", "RETENTION_DAYS": "7", "EXPORT": "1"}
+    assert arguments_of("offboard", given) == [
+        "tenants",
+        "offboard",
+        "--confirm=a",
+        "--retention-days=7",
+        "--export",
+        "--env=local",
+        "--",
+        "a",
+    ]
     # Whatever a shell's environment says of a NAME is about something else
     assert not [each for each in arguments_of("tenants", {"NAME": "a"}) if each.startswith("--name")]
 
@@ -214,6 +234,13 @@ def test_the_older_names_of_dead_letter_messages_still_work(target: str, variabl
     found = arguments_of(target, {variable: "-1", "SERVICE": "provisioning"})
     assert found == ["dead-letters", "show", "--service=provisioning", "--env=local", "--", "-1"]
     assert "--message=1" in arguments_of("discard", {variable: "1"})
+
+
+def test_operations_are_listed_shown_or_followed() -> None:
+    assert arguments_of("operations", {"STATE": "failed"})[:3] == ["operations", "list", "--state=failed"]
+    assert arguments_of("operations", {"ID": "a"}) == ["operations", "show", "--env=local", "--", "a"]
+    found = arguments_of("operations", {"FOLLOW": "a", "TIMEOUT": "5m"})
+    assert found == ["operations", "follow", "--timeout=5m", "--env=local", "--", "a"]
 
 
 ASKING = {"retry", "verify", "redrive", "discard", "replay", "reconcile"}
@@ -255,6 +282,14 @@ def test_an_environment_that_is_none_is_rejected() -> None:
         ("tenants", "SORT=odd"),
         ("tenants", "OLDER_THAN=soon"),
         ("bench", "BURSTS=x"),
+        ("suspend", "ID=a"),
+        ("change-tier", "ID=a"),
+        ("change-tier", "TIER=PRO"),
+        ("change-tier", "ID=a", "TIER=GOLD"),
+        ("offboard", "ID=a"),
+        ("offboard", "ID=a", "CONFIRM=b"),
+        ("offboard", "ID=a", "CONFIRM=a", "RETENTION_DAYS=x"),
+        ("operations", "STATE=odd"),
     ],
 )
 def test_wrong_use_is_2_to_the_very_end(arguments: tuple[str, ...]) -> None:

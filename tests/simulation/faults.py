@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.verification.flow import reconciling
+from tests.simulation.aws.errors import error
 
 
 class Crash(BaseException):
@@ -28,7 +29,14 @@ class Fault(StrEnum):
 
 
 #: Error codes as AWS words them: the throttling of each service.
-_THROTTLING: Final = {"dynamodb": "ThrottlingException", "events": "ThrottlingException", "s3": "SlowDown"}
+_THROTTLING: Final = {
+    "dynamodb": "ThrottlingException",
+    "events": "ThrottlingException",
+    "logs": "ThrottlingException",
+    "s3": "SlowDown",
+    "sqs": "ThrottlingException",
+    "sts": "Throttling",
+}
 
 
 @dataclass
@@ -84,7 +92,7 @@ _CALLS: Final = (
 )
 
 
-def error_of(fault: Fault, service: str, operation: str, client: Any, arguments: Any) -> BaseException:
+def error_of(fault: Fault, service: str, operation: str, arguments: Any) -> BaseException:
     """Return what the code sees of a fault."""
     name = "".join(part.capitalize() for part in operation.split("_"))
     match fault:
@@ -94,13 +102,10 @@ def error_of(fault: Fault, service: str, operation: str, client: Any, arguments:
             return ReadTimeoutError(endpoint_url=service)
         case Fault.CONFLICT:
             reasons: list[Any] = [{"Code": "TransactionConflict"} for _ in arguments["TransactItems"]]
-            error: BaseException = client.exceptions.TransactionCanceledException(
-                {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}, name
-            )
-            return error
+            return error("TransactionCanceledException", name, CancellationReasons=reasons)
         case Fault.DENIED:
-            return ClientError({"Error": {"Code": "AccessDeniedException"}}, name)
+            return error("AccessDeniedException", name)
         case Fault.QUOTA:
-            return ClientError({"Error": {"Code": "TooManyBuckets"}}, name)
+            return error("TooManyBuckets", name)
         case Fault.THROTTLED:
-            return ClientError({"Error": {"Code": _THROTTLING[service]}}, name)
+            return error(_THROTTLING[service], name)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING
 from scripts.verification.flow import reconciling
-from tenkacloud.isolation.resource_names import pool_marker, silo_bucket
+from tenkacloud.isolation.resource_names import pool_marker, pool_prefix
 from tenkacloud.tenants.keys import (
     BY_SLUG,
     BY_STATUS_TIER,
@@ -16,12 +16,20 @@ from tenkacloud.tenants.keys import (
     INDEXES,
     METADATA,
 )
-from tenkacloud.tenants.lifecycle import TRANSITIONS, ProvisioningStatus
+from tenkacloud.tenants.lifecycle import DEPROVISION, TRANSITIONS, ProvisioningStatus
+from tenkacloud.tenants.lifecycle import IN_FLIGHT as LIFECYCLE_IN_FLIGHT
+from tenkacloud.tenants.operations import LEFTOVERS, OPERATION, OUTBOX, PhaseState, parse_operation
 from tenkacloud.tenants.record import AUTOMATIC_RETRIES, read, resource_mismatch
-from tenkacloud.tenants.validation import Slug, TenantId
-from tests.settings import ACCOUNT, AUTOMATIC_RETRIES_MAX, ENVIRONMENT, REGION, STUCK_AFTER
-from tests.simulation.simulator import OPERATOR, Changed, event_for
-from tests.simulation.workload import Tenant, Workload
+from tenkacloud.tenants.transitions.offboarding import TOMBSTONE
+from tenkacloud.tenants.validation import TenantId
+from tests.settings import AUTOMATIC_RETRIES_MAX, STUCK_AFTER
+from tests.simulation.delivery import event_for
+from tests.simulation.life_invariants import LIFE_CHECKS
+from tests.simulation.simulator import OPERATOR, Changed
+from tests.simulation.workload import Tenant, Workload, silos
+
+#: What operations change of a record, besides what onboarding does.
+_OF_OPERATIONS: Final = (OPERATION, OUTBOX, LEFTOVERS, "status", "tier", IN_FLIGHT.sort)
 
 Check = Callable[[Workload], Iterator[str]]
 
@@ -33,11 +41,15 @@ def violations(workload: Workload) -> list[str]:
 
 def nobody_is_lost(workload: Workload) -> Iterator[str]:
     """1: COMPLETED, FAILED, listed as stuck, or in a queue; and COMPLETED or FAILED in the end."""
+    if workload.restless:
+        yield "something comes again and again"
     yield from (f"{tenant_id} is in flight, and listed nowhere" for tenant_id in workload.lost)
     for tenant in workload.tenants:
         record = workload.record(tenant)
         status = _string(record, "provisioningStatus")
         wanted = ProvisioningStatus.FAILED if tenant.reason else ProvisioningStatus.COMPLETED
+        if workload.is_gone(tenant):
+            wanted = ProvisioningStatus.DEPROVISIONED
         if status != wanted and not (tenant.status == "DELETED" and status == ProvisioningStatus.FAILED):
             yield f"{tenant.id} is {status} in the end, not {wanted}"
 
@@ -47,6 +59,10 @@ def what_was_written_last_holds(workload: Workload) -> Iterator[str]:
     for tenant in workload.good:
         record = workload.record(tenant)
         last = {"tier": tenant.tier, "name": tenant.name, "slug": tenant.slug, "status": tenant.status}
+        if tenant.id in workload.undone:
+            last = {}
+        elif tenant.id in workload.lives:
+            last = {} if workload.is_gone(tenant) else {"name": tenant.name, "slug": tenant.slug}
         for name, value in last.items():
             if value is not None and _string(record, name) != value:
                 yield f"{tenant.id}: {name} is {_string(record, name)}, but was written {value} last"
@@ -63,7 +79,7 @@ def completed_has_its_resources(workload: Workload) -> Iterator[str]:
         if tenant.status == "DELETED" and tenant.touched:
             continue  # it stays where it was
         resources = {name: value["S"] for name, value in item.get("resources", {}).get("M", {}).items()}
-        if tenant.tier == "ENTERPRISE":
+        if _string(item, "tier") == "ENTERPRISE":
             bucket = resources.get("dedicatedBucket", "")
             if bucket not in silos(tenant):
                 yield f"{tenant.id} names {resources}, not one of the buckets {silos(tenant)}"
@@ -77,16 +93,6 @@ def completed_has_its_resources(workload: Workload) -> Iterator[str]:
                 yield f"{tenant.id} has no marker"
 
 
-def silos(tenant: Tenant) -> set[str]:
-    """Return the names of the buckets of a tenant: one for each slug with which a silo was ever wanted."""
-    environment = ENVIRONMENT["TENKACLOUD_ENVIRONMENT"]
-    return {
-        silo_bucket(environment, Slug(slug), TenantId(tenant.id), ACCOUNT, REGION)
-        for tier, slug in tenant.wanted
-        if tier == "ENTERPRISE"
-    }
-
-
 def _once(tenant: Tenant) -> bool:
     """Whether only one thing was ever wanted of a tenant."""
     return len(tenant.wanted) == 1
@@ -97,17 +103,12 @@ def _bucket_problems(workload: Workload, name: str, tenant_id: str) -> Iterator[
     if bucket is None:
         yield f"the bucket {name} is missing"
         return
-    if workload.simulator.state.tags(name) != {"tenantId": tenant_id}:
-        yield f"the bucket's tags are {workload.simulator.state.tags(name)}"
+    if bucket.tags != {"tenantId": tenant_id}:
+        yield f"the bucket's tags are {bucket.tags}"
     closed = bucket.public_access_block
-    if not closed or not (
-        closed.block_public_acls
-        and closed.ignore_public_acls
-        and closed.block_public_policy
-        and closed.restrict_public_buckets
-    ):
+    if not closed or not all(closed.values()):
         yield "the bucket is not closed to the public"
-    if bucket.versioning_status != "Enabled" or not bucket.encryption:
+    if bucket.versioning != "Enabled" or not bucket.encryption:
         yield "the bucket has no versions, or no encryption"
     if tenant_id not in str(bucket.policy) or "DenyOtherTenants" not in str(bucket.policy):
         yield "the bucket's policy is another"
@@ -134,12 +135,14 @@ def each_resource_is_made_once(workload: Workload) -> Iterator[str]:
     required = {
         bucket
         for tenant in workload.good
+        if tenant.id not in workload.lives
         if _once(tenant) and _status(workload.record(tenant)) is ProvisioningStatus.COMPLETED
         for bucket in silos(tenant)
     }
     if not required <= made <= allowed:
         yield f"the silo buckets are {sorted(made)}, not {sorted(allowed)}"
-    keys = workload.simulator.state.pool()
+    prefixes = tuple(pool_prefix(TenantId(tenant_id)) for tenant_id in workload.lives)
+    keys = {key for key in workload.simulator.state.pool() if not key.startswith(prefixes)}
     pooled = {
         pool_marker(TenantId(tenant.id))
         for tenant in workload.good
@@ -154,22 +157,26 @@ def transitions_are_allowed(workload: Workload) -> Iterator[str]:
     for change in _records(workload):
         if change.writer == OPERATOR or change.old is None or change.new is None:
             continue
+        if workload.undoes(change):
+            continue
         old, new = _status(change.old), _status(change.new)
         through = {*TRANSITIONS[old], *(then for each in TRANSITIONS[old] for then in TRANSITIONS[each])}
         # A mark and its result may come in one write, by the completion function.
         allowed = through if change.writer == COMPLETION else TRANSITIONS[old]
         if old != new and new not in allowed:
             yield f"{change.pk}: {old} → {new} by {change.writer} at {change.at:.3f}"
-        if old is ProvisioningStatus.COMPLETED and not resource_mismatch(read(change.old)):
+        touched = any(change.old.get(name) != change.new.get(name) for name in _OF_OPERATIONS)
+        if old is ProvisioningStatus.COMPLETED and not (touched or resource_mismatch(read(change.old))):
             yield f"{change.pk} was changed by {change.writer} after it was COMPLETED"
-        if _attempt(change.new) < _attempt(change.old):
+        buried = _string(change.new, "EntityType") == TOMBSTONE
+        if _attempt(change.new) < _attempt(change.old) and not buried:
             yield f"{change.pk} went back to attempt {_attempt(change.new)} at {change.at:.3f}"
 
 
 def marked_means_requested(workload: Workload) -> Iterator[str]:
     """Publish, then mark: who is PROVISIONING has been requested."""
     for change in _records(workload):
-        if change.writer == OPERATOR or change.new is None:
+        if change.writer == OPERATOR or change.new is None or not _is_of_onboarding(change):
             continue
         if _status(change.new) is ProvisioningStatus.PROVISIONING and not _was_published(
             workload, change, PROVISIONER
@@ -180,7 +187,9 @@ def marked_means_requested(workload: Workload) -> Iterator[str]:
 def recorded_means_reported(workload: Workload) -> Iterator[str]:
     """A result is one of the attempt that the record is at."""
     for change in _records(workload):
-        if change.writer != COMPLETION or change.new is None:
+        if change.writer != COMPLETION or change.new is None or not _is_of_onboarding(change):
+            continue
+        if _status(change.new) in DEPROVISION:
             continue
         if not _was_published(workload, change, COMPLETION, str(_status(change.new))):
             yield f"{change.pk} is {_status(change.new)} at {change.at:.3f} by no result of its attempt"
@@ -189,6 +198,12 @@ def recorded_means_reported(workload: Workload) -> Iterator[str]:
 def a_success_wins_over_failed(workload: Workload) -> Iterator[str]:
     """Whoever is FAILED has had no success that answers what is wanted of it."""
     yield from workload.simulator.ignored
+
+
+def _is_of_onboarding(change: Changed) -> bool:
+    """Whether a change is one of the provisioning status or of the attempt."""
+    old, new = change.old or {}, change.new or {}
+    return any(old.get(name) != new.get(name) for name in ("provisioningStatus", "provisioningAttempt"))
 
 
 def _was_published(workload: Workload, change: Changed, consumer: str, status: str | None = None) -> bool:
@@ -214,17 +229,25 @@ def _is_of(detail: dict[str, Any], record: dict[str, Any]) -> bool:
 
 
 def indexes_say_what_the_record_says(workload: Workload) -> Iterator[str]:
-    """In flight: PROVISIONING, maybe PENDING. Failed: FAILED. By slug and by tier: whoever was begun."""
+    """In flight: PROVISIONING, maybe PENDING, or something under way or to be published. Failed: FAILED.
+
+    By slug and by tier: whoever was begun.
+    """
     for change in _records(workload):
         item = change.new
         if item is None or change.writer == OPERATOR:
             continue
         status = _status(item)
         in_flight, failed = IN_FLIGHT.partition in item, FAILED.partition in item
-        wrong = (
-            in_flight != (status is ProvisioningStatus.PROVISIONING)
-            and status is not ProvisioningStatus.PENDING
-        ) or failed != (status is ProvisioningStatus.FAILED)
+        operation = parse_operation(read(item, (OPERATION,)))
+        busy = status is ProvisioningStatus.PROVISIONING or OUTBOX in item
+        broken = status in (ProvisioningStatus.FAILED, ProvisioningStatus.DEPROVISION_FAILED)
+        if operation is not None:
+            busy = busy or operation.is_under_way
+            broken = broken or operation.state is PhaseState.FAILED
+        if workload.undoes(change):
+            continue
+        wrong = (in_flight != busy and status is not ProvisioningStatus.PENDING) or failed != broken
         rejected = status is ProvisioningStatus.FAILED and change.writer == PROVISIONING
         if rejected and BY_STATUS_TIER.partition not in item:
             yield f"{change.pk} was rejected, but is in no index by status and tier"
@@ -240,7 +263,9 @@ def history_is_complete(workload: Workload) -> Iterator[str]:
         made = []
         for change in _records(workload, tenant.key["PK"]["S"]):
             raw = change.old is not None and change.new is not None and change.writer == OPERATOR
-            if change.old is None or change.new is None or (raw and not _is_retry(change)):
+            if change.old is None or change.new is None or workload.undoes(change):
+                continue
+            if raw and (change.step in workload.raw or not _is_retry(change)):
                 continue
             old, new = _status(change.old), _status(change.new)
             if old != new or _attempt(change.old) != _attempt(change.new):
@@ -256,10 +281,38 @@ def history_is_complete(workload: Workload) -> Iterator[str]:
         lines = sorted(
             (item["SK"]["S"], item["to"]["S"], item["by"]["S"])
             for item in workload.simulator.state.items()
-            if item["PK"] == tenant.key["PK"] and item["SK"]["S"].startswith(HISTORY_PREFIX)
+            if item["PK"] == tenant.key["PK"]
+            and item["SK"]["S"].startswith(HISTORY_PREFIX)
+            and "attribute" not in item
         )
-        if made != [(to, writer) for _, to, writer in lines]:
-            yield f"{tenant.id} went {made}, its history says {[(to, by) for _, to, by in lines]}"
+        told = [(to, writer) for _, to, writer in lines]
+        if workload.simulator.pauses:
+            # A line has the time at which its writer looked: of two writers, that may not be their order.
+            made, told = sorted(made), sorted(told)
+        if made != told:
+            yield f"{tenant.id} went {made}, its history says {told}"
+    yield from _untold(workload)
+
+
+def _untold(workload: Workload) -> Iterator[str]:
+    """Yield changes of a tenant's status, tier or operation that were written without a line."""
+    told = {(each.step, each.pk) for each in workload.simulator.changes if each.sk.startswith(HISTORY_PREFIX)}
+    for change in _records(workload):
+        if change.old is None or change.new is None or change.step in workload.raw or workload.undoes(change):
+            continue
+        if workload.is_by_hand(change):
+            continue
+        before, after = (
+            [_string(record, "status"), _string(record, "tier"), _phase_of(record)]
+            for record in (change.old, change.new)
+        )
+        if before[0] is not None and before != after and (change.step, change.pk) not in told:
+            yield f"{change.pk} went {before} → {after} by {change.writer}, and no line says so"
+
+
+def _phase_of(record: dict[str, Any]) -> tuple[object, ...] | None:
+    operation = parse_operation(read(record, (OPERATION,)))
+    return operation and (operation.id, operation.phase, operation.state, operation.attempt)
 
 
 def _is_retry(change: Changed) -> bool:
@@ -275,8 +328,8 @@ def a_running_attempt_is_left_alone(workload: Workload) -> Iterator[str]:
     for change in _records(workload):
         if change.writer != reconciling.SERVICE or change.old is None or change.new is None:
             continue
-        if _status(change.old) is ProvisioningStatus.COMPLETED:
-            continue  # a repair
+        if _status(change.old) not in LIFECYCLE_IN_FLIGHT:
+            continue  # a repair, or of an operation
         since = datetime.fromisoformat(str(_string(change.old, IN_FLIGHT.sort)))
         began = _string(change.new, "updatedAt")
         age = (datetime.fromisoformat(str(began)) - since).total_seconds()
@@ -316,6 +369,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     history_is_complete,
     a_running_attempt_is_left_alone,
     bad_events_are_kept_with_a_reason,
+    *LIFE_CHECKS,
 )
 
 

@@ -15,7 +15,8 @@ from rich.progress import Progress
 from tenkacloud.platform.telemetry import logger
 from tenkacloud.tenants.keys import table_definition
 from tests.settings import TABLE
-from tests.simulation.cloud import State, simulated_aws
+from tests.simulation.cloud import State
+from tests.simulation.delivery import consumers
 from tests.simulation.invariants import violations
 from tests.simulation.simulator import Simulator
 from tests.simulation.workload import Workload
@@ -45,7 +46,8 @@ class Run:
 @contextmanager
 def on_stage(state: State) -> Iterator[None]:
     """Let seeds be played in a simulated AWS: with the tenant table, and functions that log nothing."""
-    state.create_table(table_definition(TABLE))
+    state.create_tables(table_definition(TABLE))
+    consumers()  # here, where a service that can't be wired is no function's failure
     level = logger.log_level
     logger.setLevel("CRITICAL")
     try:
@@ -57,7 +59,8 @@ def on_stage(state: State) -> Iterator[None]:
 @contextmanager
 def stage() -> Iterator[State]:
     """Run a simulated AWS in which seeds can be played."""
-    with simulated_aws() as state, on_stage(state):
+    state = State()
+    with on_stage(state):
         yield state
 
 

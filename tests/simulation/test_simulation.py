@@ -1,12 +1,10 @@
 """Nothing lost: thousands of seeds of faults, and bugs that are found."""
 
 import json
-from typing import Any
 
 import pytest
 
 from tests import background
-from tests.simulation.cloud import State
 from tests.simulation.mutants import BACKEND, MUTANTS, SEEDS, Mutant
 from tests.simulation.run import DEFAULT_SEEDS, play, stage
 
@@ -48,20 +46,3 @@ def test_a_seed_replays_exactly() -> None:
     with stage() as state:
         again = [play(state, seed) for seed in reversed(seeds)]
     assert first == again[::-1]
-
-
-class _AsMotoDoes(State):
-    """A state whose transactions take moto's own way."""
-
-    def transact(self, writes: list[dict[str, Any]]) -> dict[str, Any]:
-        answer: dict[str, Any] = self.dynamodb.transact_write_items(TransactItems=writes)
-        return answer
-
-
-def test_a_transaction_of_the_simulation_does_what_moto_does() -> None:
-    runs = []
-    for kind in (State, _AsMotoDoes):
-        with stage() as state:
-            other = kind(state.dynamodb, state.s3)
-            runs.append([(play(other, seed), other.items()) for seed in range(12)])
-    assert runs[0] == runs[1]

@@ -8,8 +8,9 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
-# Three services that stand for all: one that an event wakes and that has charts and alarms of its own, one
-# with a queue and no rule, and one that says nothing of itself.
+# Services that stand for all: one that an event wakes and that has charts and alarms of its own, one with a
+# dead-letter queue and no rule, one without, one that says nothing of itself, and one that works through a
+# queue.
 variables {
   context = {
     name_prefix    = "tenkacloud-dev"
@@ -52,6 +53,14 @@ variables {
     d-api = {
       function = { name = "tenkacloud-dev-d-api" }
     }
+    e-queue = {
+      function = {
+        name                   = "tenkacloud-dev-e-queue"
+        dead_letter_queue_name = "tenkacloud-dev-e-queue-dlq"
+        event_rule_name        = "tenkacloud-dev-e-queue"
+        queue_name             = "tenkacloud-dev-e-queue-queue"
+      }
+    }
   }
 }
 
@@ -68,9 +77,10 @@ run "alarms_and_dashboard" {
 
   assert {
     condition = toset(output.alarm_names) == toset(concat(
-      [for service in ["a-consumer", "b-stream"] : "tenkacloud-dev-${service}-dead-letters"],
-      [for service in ["a-consumer", "b-stream", "d-api"] : "tenkacloud-dev-${service}-errors"],
-      [for service in ["a-consumer", "b-stream", "d-api"] : "tenkacloud-dev-${service}-throttles"],
+      [for service in ["a-consumer", "b-stream", "e-queue"] : "tenkacloud-dev-${service}-dead-letters"],
+      ["tenkacloud-dev-e-queue-queue-age"],
+      [for service in ["a-consumer", "b-stream", "d-api", "e-queue"] : "tenkacloud-dev-${service}-errors"],
+      [for service in ["a-consumer", "b-stream", "d-api", "e-queue"] : "tenkacloud-dev-${service}-throttles"],
       [for name in ["destination-delivery-failures", "async-events-dropped", "rule-dead-letter-failures"] : "tenkacloud-dev-${name}"],
       [for name in ["failures", "age", "c-silent"] : "tenkacloud-dev-${name}"],
     ))
@@ -86,6 +96,17 @@ run "alarms_and_dashboard" {
       && aws_cloudwatch_metric_alarm.this["a-consumer-dead-letters"].comparison_operator == "GreaterThanThreshold"
     )
     error_message = "The first message in a queue must raise the alarm."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["e-queue-queue-age"].namespace == "AWS/SQS"
+      && aws_cloudwatch_metric_alarm.this["e-queue-queue-age"].metric_name == "ApproximateAgeOfOldestMessage"
+      && aws_cloudwatch_metric_alarm.this["e-queue-queue-age"].dimensions == tomap({ QueueName = "tenkacloud-dev-e-queue-queue" })
+      && aws_cloudwatch_metric_alarm.this["e-queue-queue-age"].threshold == 3600
+      && aws_cloudwatch_metric_alarm.this["e-queue-queue-age"].comparison_operator == "GreaterThanThreshold"
+    )
+    error_message = "Work that waits in a queue for long must raise the alarm."
   }
 
   assert {
@@ -140,10 +161,11 @@ run "alarms_and_dashboard" {
         { metric = "AWS/Lambda/AsyncEventsDropped/Sum", FunctionName = "tenkacloud-dev-${service}" }
       ])
       rule-dead-letter-failures = toset([
-        { metric = "AWS/Events/InvocationsFailedToBeSentToDlq/Sum", EventBusName = "tenkacloud-dev-tenant-events", RuleName = "tenkacloud-dev-an-event" }
+        for rule in ["an-event", "e-queue"] :
+        { metric = "AWS/Events/InvocationsFailedToBeSentToDlq/Sum", EventBusName = "tenkacloud-dev-tenant-events", RuleName = "tenkacloud-dev-${rule}" }
       ])
     }
-    error_message = "What is lost beyond the queues must be counted for each function that has one, and for each rule."
+    error_message = "What is lost beyond the queues must be counted for each function that is not invoked by one, and for each rule."
   }
 
   assert {
@@ -166,8 +188,9 @@ run "alarms_and_dashboard" {
         ["Of its own", 12, 0],
         ["How long each step takes, ms: median and 95th percentile", 0, 6],
         ["Errors and throttles", 12, 6],
-        ["Dead letters", 0, 12],
-        ["Lost beyond the queues", 12, 12],
+        ["How long the oldest message has been in a queue, s", 0, 12],
+        ["Dead letters", 12, 12],
+        ["Lost beyond the queues", 0, 18],
       ]
     )
     error_message = "The dashboard must show the funnel, its latencies, what goes wrong, and each service's own charts."
@@ -227,4 +250,23 @@ run "two_alarms_of_one_name_are_rejected" {
   }
 
   expect_failures = [var.services]
+}
+
+run "without_queues" {
+  command = plan
+
+  module {
+    source = "../modules/monitoring"
+  }
+
+  variables {
+    services = { a = { function = { name = "tenkacloud-dev-a", event_rule_name = "tenkacloud-dev-an-event" } } }
+  }
+
+  assert {
+    condition = [for widget in jsondecode(output.dashboard_body).widgets : widget.properties.title] == [
+      "Errors and throttles", "Lost beyond the queues",
+    ]
+    error_message = "A chart without a metric must not be shown."
+  }
 }

@@ -43,6 +43,7 @@ _MESSAGES: Final = (
     Column("messageId", "MESSAGE", whole=True, max_width=36),
     Column("kind", "KIND"),
     Column("tenantId", "TENANT", whole=True, max_width=26),
+    Column("operationId", "OPERATION", whole=True, max_width=32, wide=True),
     Column("ageSeconds", "AGE", Kind.AGE),
     Column("sentAt", "SENT", Kind.TIME, wide=True),
     Column("reason", "REASON"),

@@ -15,6 +15,7 @@ _COLUMNS: Final = tuple(
         ("givenUp", "FAILED"),
         ("left", "LEFT"),
         ("errors", "ERRORS"),
+        ("due", "DUE"),
     )
 )
 
@@ -37,7 +38,7 @@ def reconcile(
 ) -> int:
     """Have stuck tenants retried now, as the schedule does each minute; one sweep at a time."""
     from scripts.operator import tenants  # noqa: PLC0415 - loads boto3
-    from scripts.operator.commands.tenants import COLUMNS  # noqa: PLC0415
+    from scripts.operator.commands.tenants import print_tenants  # noqa: PLC0415
     from scripts.verification.flow import reconciling  # noqa: PLC0415
 
     run = Run.of(context, env, output, json=json)
@@ -47,7 +48,7 @@ def reconcile(
         rows = [tenants.row_of(record, now) for record in run.environment.in_flight()]
         stuck = [row for row in rows if deadline is None or row["inFlightSeconds"] >= deadline]
         if dry_run:
-            run.print(stuck, COLUMNS, dryRun=True)
+            print_tenants(run, stuck, dryRun=True)
             run.say(f"{counted(len(stuck), 'tenant')} of {len(rows)} in flight would be retried")
             return 0
         if len(stuck) > 1:

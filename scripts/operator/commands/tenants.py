@@ -1,6 +1,5 @@
 """`tenkacloud tenants …`."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -9,21 +8,25 @@ from scripts.operator.options import (
     DEFAULT_ENVIRONMENT,
     DryRun,
     Env,
+    Interval,
     Json,
     NoHeaders,
     OlderThan,
     Output,
     Rate,
     Sort,
+    Status,
+    TenantIdArgument,
     Timeout,
     Yes,
     duration,
 )
-from scripts.operator.output import Column, Kind
+from scripts.operator.output import Column, Format, Kind
 from scripts.operator.running import Run, counted, planned
 from scripts.tooling.project import UsageError
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
-from tenkacloud.tenants.validation import Tier
+from tenkacloud.tenants.operations import PhaseState
+from tenkacloud.tenants.validation import TenantStatus, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from scripts.operator.tenants import Page
     from scripts.operator.verifying import Finding
 
-app = typer.Typer(help="List tenants, show one, have them tried again, compare them with what there is.")
+app = typer.Typer(
+    help="List tenants, show, change or offboard one, try them again, compare them with what there is."
+)
 
 
 COLUMNS: Final = (
@@ -42,6 +47,7 @@ COLUMNS: Final = (
     Column("tier", "TIER", max_width=10),
     Column("provisioningStatus", "STATUS", Kind.STATE, max_width=12),
     Column("status", "ACCOUNT", Kind.STATE, wide=True),
+    Column("operation", "OPERATION", wide=True),
     Column("provisioningAttempt", "ATTEMPT", wide=True),
     Column("ageSeconds", "AGE", Kind.AGE, max_width=7),
     Column("createdAt", "CREATED", Kind.TIME, wide=True),
@@ -49,15 +55,24 @@ COLUMNS: Final = (
     Column("resources", "RESOURCES", wide=True),
     Column("failureReason", "REASON"),
 )
+#: In a narrow table: the one status that says most, and why, or what is under way.
+_NARROW: Final = {
+    "provisioningStatus": Column("state", "STATUS", Kind.STATE, max_width=18),
+    "failureReason": Column("told", "REASON"),
+}
 _HISTORY: Final = (
     Column("at", "AT", Kind.TIME),
     Column("to", "STATUS", Kind.STATE),
+    Column("state", "PHASE", Kind.STATE),
     Column("attempt", "ATTEMPT"),
     Column("by", "BY"),
     Column("correlationId", "CORRELATION ID", wide=True, whole=True),
     Column("reason", "REASON", whole=True),
 )
-_FACTS: Final = (Column("attribute", "ATTRIBUTE"), Column("value", "VALUE", Kind.STATE, whole=True))
+_FACTS: Final = (
+    Column("attribute", "ATTRIBUTE", max_width=40),
+    Column("value", "VALUE", Kind.STATE, whole=True),
+)
 _OUTCOMES: Final = (
     Column("tenantId", "TENANT", max_width=30, whole=True),
     Column("outcome", "OUTCOME", Kind.STATE),
@@ -78,14 +93,17 @@ _FINDINGS_FOR_PROGRAMS: Final = (
 )
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[TENANT_ID]...", help="Tenant ids.")]
-Interval = Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between two looks of --watch.")]
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
     status: Annotated[
-        ProvisioningStatus | None, typer.Option(case_sensitive=False, help="Only with this status.")
+        Status | None,
+        typer.Option(
+            case_sensitive=False,
+            help="Only with this status; FAILED: also whose operation or deprovisioning failed.",
+        ),
     ] = None,
     tier: Annotated[Tier | None, typer.Option(case_sensitive=False, help="Only of this tier.")] = None,
     stuck: Annotated[bool, typer.Option("--stuck", help="Only those in flight, the longest first.")] = False,
@@ -125,12 +143,40 @@ def list_(
         elif watch and last == [_without_ages(row) for row in page.rows]:
             return True  # into a file goes what is new
         last[:] = map(_without_ages, page.rows)
-        run.print(page.rows, COLUMNS, total=page.total, totalIsExact=page.exact, nextCursor=page.cursor)
+        print_tenants(run, page.rows, total=page.total, totalIsExact=page.exact, nextCursor=page.cursor)
         _say_how_many(run, page, sorted_=sort is not None)
         return watch
 
     run.watch(look, interval)
     return 0
+
+
+def print_tenants(run: Run, rows: "Sequence[dict[str, Any]]", **summary: Any) -> None:
+    """Print tenants as `tenants.row_of` has them."""
+    if not run.printer.is_for_people:
+        run.print(rows, COLUMNS, **summary)
+        return
+    from scripts.operator import operations  # noqa: PLC0415 - loads boto3
+
+    told = [
+        {
+            **row,
+            "state": state_of(row),
+            "told": row.get("failureReason") or operations.told(row),
+            "operation": operations.told(row),
+        }
+        for row in rows
+    ]
+    narrow = run.printer.format is Format.TABLE
+    run.print(told, [_NARROW.get(each.key, each) if narrow else each for each in COLUMNS], **summary)
+
+
+def state_of(row: dict[str, Any]) -> str:
+    """Return the status of a tenant that says most: its own, unless that is ACTIVE or resources change."""
+    provisioning, status = str(row.get("provisioningStatus") or ""), row.get("status")
+    at_rest = provisioning in ("", ProvisioningStatus.COMPLETED, ProvisioningStatus.DEPROVISIONED)
+    special = isinstance(status, str) and status != TenantStatus.ACTIVE
+    return str(status) if special and at_rest else provisioning
 
 
 def _say_how_many(run: Run, page: "Page", *, sorted_: bool) -> None:
@@ -146,7 +192,7 @@ def _say_how_many(run: Run, page: "Page", *, sorted_: bool) -> None:
 @app.command()
 def show(
     context: typer.Context,
-    tenant_id: Annotated[str, typer.Argument(metavar="TENANT_ID", help="The tenant's id.")],
+    tenant_id: TenantIdArgument,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Follow the tenant until it is COMPLETED or FAILED.")
     ] = False,
@@ -155,7 +201,7 @@ def show(
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Show one tenant with its whole history. With --watch, the exit code is 1 if it ends FAILED."""
+    """Show one tenant: what is under way, and its whole history. --watch ends with 1 if it is FAILED."""
     from scripts.operator import tenants  # noqa: PLC0415 - loads boto3
     from scripts.operator.environment import tenant_id_of  # noqa: PLC0415
 
@@ -186,25 +232,26 @@ def _print_tenant(run: Run, tenant: dict[str, Any]) -> None:
     if not run.printer.is_for_people:
         run.print([tenant], [*COLUMNS, Column("history", "HISTORY")])
         return
-    facts = []
-    for name, value in sorted(_without_ages(tenant).items()):
-        if name == "history":
-            continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        facts.append({"attribute": name, "value": run.printer.time(text) if name.endswith("At") else text})
-    run.print(facts, _FACTS)
+    shown = {name: value for name, value in sorted(_without_ages(tenant).items()) if name != "history"}
+    run.print(run.printer.facts(shown), _FACTS)
     if tenant["history"]:
         print()
     run.print(tenant["history"], _HISTORY)
-    if tenant.get("provisioningStatus") == ProvisioningStatus.FAILED:
-        run.say(f"when the cause is mended: tenkacloud tenants retry {tenant['tenantId']} --env {run.name}")
+    where = f"{tenant['tenantId']} --env {run.name}"
+    state = (tenant.get("operation") or {}).get("state")
+    if PhaseState.FAILED in (state, tenant.get("provisioningStatus")):
+        run.say(f"when the cause is mended: tenkacloud tenants retry {where}")
+    elif state is not None:
+        run.say(f"to follow its operation: tenkacloud operations follow {where}")
 
 
 @app.command()
 def retry(
     context: typer.Context,
     tenant_ids: Ids = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every FAILED tenant.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every tenant that FAILED, or its operation did.")
+    ] = False,
     reason: Annotated[
         str | None, typer.Option(help="With --all: only whose failure reason has this text.")
     ] = None,
@@ -223,23 +270,21 @@ def retry(
     json: Json = False,
     no_headers: NoHeaders = False,
 ) -> int:
-    """Have FAILED tenants tried again whose record is valid by now.
+    """Have FAILED tenants tried again whose record is valid by now, and phases of operations that FAILED.
 
     PENDING ones are requested once more; COMPLETED ones only if their resources do not fit their tier.
     """
     from scripts.operator import retrying  # noqa: PLC0415 - loads boto3
+    from scripts.operator.environment import plain  # noqa: PLC0415
     from scripts.operator.rate_limit import RateLimit  # noqa: PLC0415
+    from scripts.operator.tenants import holds, why_failed  # noqa: PLC0415
 
     run = Run.of(context, env, output, json=json, headers=not no_headers)
     if reason is not None and not all_:
         raise UsageError("--reason goes with --all")
     items = list(_records(run, tenant_ids, all_=all_, only_failed=True))
     if reason is not None:
-        items = [
-            each
-            for each in items
-            if reason.casefold() in each.get("failureReason", {}).get("S", "").casefold()
-        ]
+        items = [each for each in items if holds(why_failed(plain(each)), reason)]
     outcomes = [retrying.plan(item, force=force) for item in items]
     wanted = sum(outcome.is_under_way for outcome in outcomes)
     if not dry_run:
@@ -281,7 +326,8 @@ def _say_what_became(run: Run, outcomes: "Sequence[Any]", *, dry_run: bool, wait
     run.say(f"{counted(len(begun), 'tenant')} {would}retried, {len(left)} not")
     for outcome in left if not run.printer.is_for_people else ():  # people have it in the table
         run.say(f"{outcome.tenant_id}: {outcome.action}: {outcome.detail}")
-    bad = [outcome for outcome in begun if outcome.status != ProvisioningStatus.COMPLETED] if waited else []
+    well = (ProvisioningStatus.COMPLETED, ProvisioningStatus.DEPROVISIONING, ProvisioningStatus.DEPROVISIONED)
+    bad = [outcome for outcome in begun if outcome.status not in well] if waited else []
     for outcome in bad:
         run.say(f"{outcome.tenant_id}: {outcome.status}" + (f": {outcome.reason}" if outcome.reason else ""))
     if begun and not dry_run and not waited:

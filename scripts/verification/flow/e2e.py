@@ -3,8 +3,10 @@
 `python -m scripts.verification.flow.e2e [--keep] [--json] [--timeout SECONDS] ENV`
 
 Onboards one tenant of each tier and the design's own put-item, watches every hop on the bus and in the
-table, checks the resources that came of it, and removes what it made. Then shows that no tenant reaches
-another's data (`scripts.verification.isolation`). Prints a summary; the tables are in `build/reports/`.
+table, checks the resources that came of it, and removes what it made. Then lets a pooled and a siloed tenant
+live a whole life (`life`), from onboarding over moves between the tiers to a deletion that stays one, and
+shows that no tenant reaches another's data (`scripts.verification.isolation`). Prints a summary; the tables
+are in `build/reports/`.
 """
 
 import argparse
@@ -12,7 +14,6 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +27,14 @@ from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import COMPLETION, PROVISIONER, PROVISIONING, Deployment
 from scripts.tooling.project import LOCAL, exclusively
 from scripts.tooling.terraform import Terraform
-from scripts.tooling.waiting import is_reached, wait_until
+from scripts.tooling.waiting import is_reached
 from scripts.verification import resources
+from scripts.verification.flow import life
+from scripts.verification.flow.afterlife import BEGINNING
+from scripts.verification.flow.bus import Copy, listening, received
+from scripts.verification.flow.life import Report as LifeReport
 from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
-from tenkacloud.events.registry import EVENTS
 from tenkacloud.events.results import ResultStatus
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
@@ -46,7 +50,6 @@ DESIGN_ITEM: Final[dict[str, Any]] = {
     "tier": {"S": "ENTERPRISE"},
     "provisioningStatus": {"S": "PENDING"},
 }
-_PROBE: Final = "tenkacloud.e2e"  # source of an event that nobody consumes
 TIMEOUT_LOCAL: Final = 120.0  # seconds for all tenants
 TIMEOUT_AWS: Final = 300.0
 
@@ -92,6 +95,9 @@ def main(arguments: list[str]) -> int:
     ):  # both write test-tenant
         report = run(deployment, clients, timeout, keep=options.keep)
         if report.ok:  # a flow that is broken onboards no tenants to try with
+            # On AWS an archive may hold years of others' events.
+            since = BEGINNING if options.environment == LOCAL else None
+            report.life = life.run(deployment, clients, timeout, keep=options.keep, since=since)
             report.isolation = matrix.run(deployment, clients, timeout)
     files = report.write()
     if options.json:
@@ -115,6 +121,7 @@ class Report:
     errors: dict[str, list[str]]
     help: dict[str, list[str]]
     kept: bool
+    life: LifeReport | None = None
     isolation: matrix.Report | None = None
     isolation_files: list[Path] = field(default_factory=list)
 
@@ -134,6 +141,7 @@ class Report:
             "kept": self.kept,
             "deadLetters": self.dead_letters,
             "errors": self.errors,
+            "life": None if self.life is None else self.life.as_json(),
             "isolation": self._isolation_as_json(),
             "tenants": [
                 {
@@ -165,6 +173,8 @@ class Report:
             self.isolation_files = self.isolation.write(folder)
         found = [f"  {tenant.id}: {line}" for tenant in self.tenants for line in tenant.found]
         parts: list[Table | str] = [self._timelines(), "Resources found", *found]
+        if self.life is not None:
+            parts += self.life.tables()
         if self.isolation is not None:
             parts += [*self.isolation.tables(), self.isolation.summary()]
         parts += [f"✗ {problem}" for problem in self._problems()]
@@ -179,6 +189,8 @@ class Report:
             for tenant in self.tenants
             if (taken := _since_written(tenant).get(ProvisioningStatus.COMPLETED)) is not None
         }
+        if self.life is not None:
+            figures |= self.life.figures()
         if self.isolation is not None:
             figures["isolation"] = self.isolation.summary().removeprefix("isolation: ")
         return reports.Summary(
@@ -222,6 +234,8 @@ class Report:
                 yield f"{count} more messages in the dead-letter queue of {service}"
         for service, errors in self.errors.items():
             yield from (f"{service} logged: {error}" for error in errors)
+        if self.life is not None:
+            yield from self.life.problems()
         if self.isolation is not None:
             yield from (f"isolation: {problem}" for problem in self.isolation.problems())
 
@@ -232,7 +246,7 @@ def run(deployment: Deployment, clients: Clients, timeout: float, *, keep: bool)
     before = deployment.dead_letters(clients)
     started = time.time()
     try:
-        with _listening(deployment, clients) as queue_url:
+        with listening(deployment, clients) as queue_url:
             for tenant in tenants:
                 tenant.write(deployment, clients)
                 tenant.timeline["record written"] = time.time()
@@ -261,52 +275,6 @@ def _items() -> list[dict[str, Any]]:
     ]
 
 
-@contextmanager
-def _listening(deployment: Deployment, clients: Clients) -> Iterator[str]:
-    """Copy the bus into a queue of our own for a while; yield the queue's URL once copies arrive."""
-    name = f"tenkacloud-{deployment.environment}-e2e-{uuid.uuid4().hex[:8]}"
-    rule_arn = f"{deployment.event_bus_arn.replace(':event-bus/', ':rule/')}/{name}"
-    bus = deployment.event_bus_name
-    partition = deployment.event_bus_arn.split(":")[1]
-    queue_arn = f"arn:{partition}:sqs:{deployment.region}:{deployment.account_id}:{name}"
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "events.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": queue_arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
-            }
-        ],
-    }
-    queue_url = clients.sqs.create_queue(QueueName=name, Attributes={"Policy": json.dumps(policy)})[
-        "QueueUrl"
-    ]
-    try:
-        pattern = {"source": [*{event.SOURCE for event in EVENTS.values()}, _PROBE]}
-        clients.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
-        clients.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "e2e", "Arn": queue_arn}])
-        _wait_for_probe(clients, bus, queue_url)
-        yield queue_url
-    finally:
-        clients.events.remove_targets(Rule=name, EventBusName=bus, Ids=["e2e"])
-        clients.events.delete_rule(Name=name, EventBusName=bus)
-        clients.sqs.delete_queue(QueueUrl=queue_url)
-
-
-def _wait_for_probe(clients: Clients, bus: str, queue_url: str, seconds: float = 120) -> None:
-    """Wait until the new rule is in force: on AWS that takes a while."""
-    entry: Any = {"EventBusName": bus, "Source": _PROBE, "DetailType": "Probe", "Detail": "{}"}
-
-    def is_delivered() -> bool:
-        clients.events.put_events(Entries=[entry])
-        return bool(clients.sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=2).get("Messages"))
-
-    wait_until(f"a probe on bus {bus} to reach a rule of ours", is_delivered, seconds)
-
-
 def _watch(
     deployment: Deployment, clients: Clients, tenants: list[TimedTenant], queue_url: str, seconds: float
 ) -> None:
@@ -314,17 +282,10 @@ def _watch(
     by_id = {str(tenant.id): tenant for tenant in tenants}
 
     def all_through() -> bool:
-        messages = clients.sqs.receive_message(
-            QueueUrl=queue_url,
-            WaitTimeSeconds=1,
-            MaxNumberOfMessages=10,
-            MessageSystemAttributeNames=["SentTimestamp"],
-        ).get("Messages", [])
-        for message in messages:
-            event = json.loads(message["Body"])
-            tenant = by_id.get(event["detail"].get("tenantId"))
+        for event in received(clients, queue_url):
+            tenant = by_id.get(event.tenant_id)
             if tenant is not None:
-                _note_event(tenant, event, int(message["Attributes"]["SentTimestamp"]) / 1000)
+                _note_event(tenant, event)
         for tenant in tenants:
             if tenant.missing_hop is not None and not tenant.problems:
                 _note_record(deployment, clients, tenant)
@@ -333,15 +294,14 @@ def _watch(
     is_reached(all_through, seconds, poll=0)  # the queue waits for messages
 
 
-def _note_event(tenant: TimedTenant, event: dict[str, Any], arrived: float) -> None:
-    detail = event["detail"]
-    kind = event["detail-type"]
-    if kind == TenantOnboarding.DETAIL_TYPE:
+def _note_event(tenant: TimedTenant, event: Copy) -> None:
+    detail = event.detail
+    if event.kind == TenantOnboarding.DETAIL_TYPE:
         tenant.timeline.setdefault(TenantOnboarding.DETAIL_TYPE, _seconds(detail["timestamp"]))
-    elif kind == ProvisioningResult.DETAIL_TYPE and detail["status"] == ResultStatus.COMPLETED:
+    elif event.kind == ProvisioningResult.DETAIL_TYPE and detail["status"] == ResultStatus.COMPLETED:
         # Its timestamp is taken when the resources stand, right before it is published.
         tenant.timeline.setdefault("resources made", _seconds(detail["timestamp"]))
-        tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, arrived)
+        tenant.timeline.setdefault(ProvisioningResult.DETAIL_TYPE, event.arrived)
 
 
 def _note_record(deployment: Deployment, clients: Clients, tenant: TimedTenant) -> None:

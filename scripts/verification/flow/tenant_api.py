@@ -2,9 +2,9 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -18,10 +18,20 @@ _SECONDS: Final = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered: HTTP status, and the body as JSON or, if it is none, as bytes."""
+    """What the API answered: HTTP status, the body as JSON or, if it is none, as bytes, and headers.
+
+    The headers' names are in lower case.
+    """
 
     status: int
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which to try again; None: it does not say."""
+        value = self.headers.get("retry-after", "")
+        return float(value) if value.isascii() and value.isdigit() else None
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,10 @@ class TenantApi:
         )
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-                return Answer(answer.status, _content(answer.read()))
+                return _answer(answer.status, answer.read(), answer.headers)
         except HTTPError as error:
             with error:
-                return Answer(error.code, _content(error.read()))
+                return _answer(error.code, error.read(), error.headers)
         except OSError as error:
             raise CommandError(f"the API at {self.url} does not answer: {error}") from error
 
@@ -94,6 +104,10 @@ def user_of(deployment: Deployment, clients: Clients, tenant_id: str) -> Iterato
         yield signed_in["AuthenticationResult"]["IdToken"]
     finally:
         cognito.admin_delete_user(UserPoolId=pool, Username=name)
+
+
+def _answer(status: int, body: bytes, headers: Any) -> Answer:
+    return Answer(status, _content(body), {name.lower(): value for name, value in headers.items()})
 
 
 def _content(body: bytes) -> Any:

@@ -150,10 +150,15 @@ def _reached(service: Sequence[ast.Module]) -> Iterator[tuple[ast.AST, Path]]:
     ]
     names = {name for module in service for name in _mentioned_in(module, values)}
     while waiting:
-        for code, _ in waiting:
-            names |= _mentioned_in(code, values)
+        for code, path in waiting:
+            # What a private class of the same module has is meant, and not what others call the same.
+            names |= _mentioned_in(code, values) - _private_methods(shared[path])
         yield from waiting
-        waiting = [(code, path) for name, code, path in functions if name in names or name.startswith(".__")]
+        waiting = [
+            (code, path)
+            for name, code, path in functions
+            if name in names | _private_methods(shared[path]) or name.startswith(".__")
+        ]
         reached = [code for code, _ in waiting]
         functions = [each for each in functions if each[1] not in reached]
 
@@ -189,6 +194,17 @@ def _functions_of(module: ast.Module) -> Iterator[tuple[str, _Function]]:
             yield node.name, node
         elif isinstance(node, ast.ClassDef):
             yield from ((f".{each.name}", each) for each in node.body if isinstance(each, _Function))
+
+
+def _private_methods(module: ast.Module) -> set[str]:
+    """Return the methods of a module's private classes, with a dot before each. They count as reached."""
+    return {
+        f".{each.name}"
+        for node in module.body
+        if isinstance(node, ast.ClassDef) and node.name.startswith("_")
+        for each in node.body
+        if isinstance(each, _Function)
+    }
 
 
 def _without_functions(module: ast.Module) -> ast.Module:

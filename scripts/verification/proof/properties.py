@@ -38,7 +38,8 @@ _BUSY: Final = 4  # so many times as long on a machine whose processor was not o
 TAG: Final = "aws:principaltag/tenantid"
 _PREFIX: Final = "s3:prefix"
 _LEADING_KEYS: Final = "dynamodb:leadingkeys"
-_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+#: Those of whose prefix S3 tells IAM. Of s3:ListBucketMultipartUploads it does not.
+_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions")
 #: What AWS has for starting a session of a role.
 _STARTING: Final = (
     "sts:AssumeRole",
@@ -240,8 +241,10 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
         z3.Implies(z3.And(z3.PrefixOf(prefix.value, space), has_one), segment),
     ]
     shows = z3.Or(z3.PrefixOf(prefix.value, space), z3.PrefixOf(space, prefix.value))
+    # A tenant called "tenants" has exports under a prefix that in the pool is everybody's.
     at.guesses = [
-        z3.And(at.of_pair("a", "ab"), at.of_action(action), named)
+        z3.And(at.of_pair(t, "ab"), at.of_action(action), named)
+        for t in ("a", "tenants")
         for action in ("s3:ListBucket", "s3:ListBucketVersions")
         for named in (
             z3.Not(prefix.present),
@@ -273,6 +276,7 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
             )
             for action, below in (
                 ("dynamodb:GetItem", ""),
+                ("dynamodb:Query", ""),
                 ("dynamodb:Scan", ""),
                 ("dynamodb:Query", "/index/by-slug"),
             )
@@ -297,8 +301,13 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
     at.guesses = [
         z3.And(
             at.of_pair("silo", "a"),
-            z3.String("named") == z3.StringVal(f"a-{'0' * 16}/x"),
-            at.of_action("s3:GetObject"),
+            z3.String("named") == z3.StringVal(f"a-{'0' * 16}{below}"),
+            at.of_action(action),
+        )
+        for action, below in (
+            ("s3:GetObject", "/x"),
+            ("s3:DeleteObjectVersion", "/x"),
+            ("s3:DeleteBucket", ""),
         )
     ]
     yield _check("A4 nothing on a silo bucket, even before it has its policy", at, allowed(at), confirm)
@@ -320,6 +329,15 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
                 at.of_pair("a", "ab"), at.request.resource == z3.StringVal("another"), at.of_action(action)
             )
             for action in ("s3:GetObject", "iam:PassRole", "secretsmanager:GetSecretValue")
+        ),
+        *(
+            z3.And(
+                at.of_pair("a", "ab"),
+                at.request.resource == z3.StringVal(names.bucket_arn(own, tenancy.partition)),
+                at.of_action(action),
+            )
+            for own in (f"{tenancy.data_bucket}/tenants/a/x", f"{tenancy.exports_bucket}/a/x")
+            for action in ("s3:DeleteObject", "s3:PutObjectAcl")
         ),
     ]
     yield _check(
@@ -447,7 +465,7 @@ def _own(
         space = z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/"))
         places.append(within(bucket, space, sessions.object_actions, sessions.list_actions))
     if silo is not None:
-        places.append(within(silo, None, sessions.object_actions, sessions.list_actions))
+        places.append(within(silo, None, sessions.object_actions, sessions.silo_list_actions))
     if exports and sessions.export_actions:
         bucket = z3.StringVal(names.bucket_arn(tenancy.exports_bucket, tenancy.partition))
         space = z3.Concat(at.t, z3.StringVal("/"))
@@ -509,7 +527,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
             is_action(at.request.action, tenancy.sessions.object_actions),
             z3.PrefixOf(z3.Concat(arn, z3.StringVal("/")), at.request.resource),
         ),
-        z3.And(is_action(at.request.action, tenancy.sessions.list_actions), at.request.resource == arn),
+        z3.And(is_action(at.request.action, tenancy.sessions.silo_list_actions), at.request.resource == arn),
     )
     yield _check(
         "B3 a silo bucket's policy allows its own tenant objects and listings, nothing else",
@@ -532,6 +550,14 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
             matching([closed], at.request, allow=True),
             _allows([closed]),
         )
+    else:
+        as_open, closed = (
+            _for_role(_silo_policy(tenancy, open_to_tenant=open_to_tenant), tenancy)
+            for open_to_tenant in (True, False)
+        )
+        name = "B6 the target of a move allows maintenance what any silo bucket does"
+        problem = "" if as_open == closed else "rejected: its statements differ"
+        yield Property(name, lambda: Result(name, 0, problem))
 
 
 def _silo_policy(tenancy: Tenancy, *, open_to_tenant: bool = True) -> Policy:
@@ -676,15 +702,11 @@ def _own_work(tenancy: Tenancy) -> Iterator[Property]:
         at = _closed(tenancy, action)
         set_up(at)
         yield _allowed_check(f"E {name}", at, allowing)
-    yield from _own_silo_work(tenancy, "one's own bucket", allowing, _silo_policy(tenancy))
-    if tenancy.sessions is declared.MAINTENANCE:
-        closed = _silo_policy(tenancy, open_to_tenant=False)
-        yield from _own_silo_work(tenancy, "the target of a move", allowing, closed)
+    yield from _own_silo_work(tenancy, allowing, _silo_policy(tenancy))
 
 
 def _own_silo_work(
     tenancy: Tenancy,
-    where: str,
     allowing: Sequence[Policy],
     silo_policy: Policy,
     limits: Sequence[Policy] = (),
@@ -694,11 +716,11 @@ def _own_silo_work(
 ) -> Iterator[Property]:
     """Yield that a session can do its work in a bucket of its tenant's own."""
     sessions = tenancy.sessions if sessions is None else sessions
-    for action in (*sessions.object_actions, *sessions.list_actions):
+    for action in (*sessions.object_actions, *sessions.silo_list_actions):
         at = _closed(tenancy, action)
-        _in_own_silo(at, listing=action in sessions.list_actions)
+        _in_own_silo(at, listing=action in sessions.silo_list_actions)
         everything = [*allowing, _for_role(silo_policy, tenancy)]
-        yield _allowed_check(f"{group} {action} in {where}", at, everything, limits)
+        yield _allowed_check(f"{group} {action} in one's own bucket", at, everything, limits)
 
 
 def _closed(tenancy: Tenancy, action: str) -> _Constraints:
@@ -830,6 +852,16 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
             )
             for tenant, action in (("ab", "s3:GetObject"), ("a", "s3:PutObject"))
         ]
+        keys = at.request.key(_LEADING_KEYS)
+        assert isinstance(keys, Several)  # noqa: S101 - for the type checker
+        at.guesses.append(
+            z3.And(
+                at.of_pair("a", "ab"),
+                at.request.resource == z3.StringVal(_table(tenancy.data_table, tenancy)),
+                at.of_action("dynamodb:Query"),
+                keys.count == 0,
+            )
+        )
         own = _own(at, each.sessions, pool=each.pool, silo=arn, exports=each.exports)
         yield _check(
             f"F1 a session policy ({each.name}) allows nothing but one's own",
@@ -848,10 +880,10 @@ def _sessions(tenancy: Tenancy) -> Iterator[Property]:
             yield _allowed_check(
                 f"F2 with a session policy ({each.name}), {what}", at, tenancy.role.policies, [each.policy]
             )
-        if each.silo:
+        # With exports, what a session policy says of the place is the same.
+        if each.silo and not each.exports:
             yield from _own_silo_work(
                 tenancy,
-                "one's own bucket",
                 tenancy.role.policies,
                 silo_policy,
                 [each.policy],

@@ -37,6 +37,14 @@ locals {
       )
     },
     {
+      position = 55
+      title    = "How long the oldest message has been in a queue, s"
+      metrics = [
+        for service, queue in local.work :
+        ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue, { label = service, stat = "Maximum" }]
+      ]
+    },
+    {
       position = 60
       title    = "Dead letters"
       metrics = [
@@ -73,7 +81,8 @@ locals {
   ])
 
   widgets = values(merge([
-    for widget in concat(local.common_widgets, local.own_widgets) : { (format(local.by_position, widget.position, widget.title)) = widget }
+    # A chart without a metric is none.
+    for widget in concat(local.common_widgets, local.own_widgets) : length(widget.metrics) == 0 ? {} : { (format(local.by_position, widget.position, widget.title)) = widget }
   ]...))
 }
 

@@ -8,8 +8,11 @@ locals {
   functions = { for service, each in var.services : service => each.function.name }
   watched   = { for service, each in var.services : service => each.function.name if each.monitoring.watch_errors }
 
-  # The functions that are invoked asynchronously, or by the stream, and keep what they fail on.
+  # The functions that keep what they fail on. Those that work through a queue are invoked by it and told
+  # whether they failed; the others asynchronously, or by the stream.
   queues = { for service, each in var.services : service => each.function.dead_letter_queue_name if each.function.dead_letter_queue_name != null }
+  work   = { for service, each in var.services : service => each.function.queue_name if each.function.queue_name != null }
+  keep   = setsubtract(keys(local.queues), keys(local.work))
   rules  = sort(compact([for each in var.services : each.function.event_rule_name]))
 
   # What is lost beyond the dead-letter queues. One alarm each, since any one is the same emergency: the
@@ -20,13 +23,13 @@ locals {
       description = "Lambda could not put what failed into a dead letter queue: it is lost"
       namespace   = "AWS/Lambda"
       metric      = "DestinationDeliveryFailures"
-      dimensions  = [for service in keys(local.queues) : { FunctionName = local.functions[service] }]
+      dimensions  = [for service in local.keep : { FunctionName = local.functions[service] }]
     }
     async-events-dropped = {
       description = "Lambda dropped events that a function did not handle: make dead-letters, else make replay"
       namespace   = "AWS/Lambda"
       metric      = "AsyncEventsDropped"
-      dimensions  = [for service in keys(local.queues) : { FunctionName = local.functions[service] }]
+      dimensions  = [for service in local.keep : { FunctionName = local.functions[service] }]
     }
     rule-dead-letter-failures = {
       description = "EventBridge could not put what it could not deliver into a dead letter queue: make replay"
@@ -46,6 +49,17 @@ locals {
         dimensions  = { QueueName = queue }
         statistic   = "Maximum"
         periods     = 1
+      }
+    },
+    {
+      for service, queue in local.work : "${service}-queue-age" => {
+        description = "A message has been in ${queue} for an hour: the function fails on it, or does not get to it"
+        namespace   = "AWS/SQS"
+        metric      = "ApproximateAgeOfOldestMessage"
+        dimensions  = { QueueName = queue }
+        statistic   = "Maximum"
+        periods     = 1
+        threshold   = 60 * 60
       }
     },
     {
@@ -72,7 +86,7 @@ locals {
 
   # Runbook: docs/operations.md has a page for each, under the same name.
   alarms = merge(
-    { for name, alarm in local.common_alarms : name => merge(alarm, { threshold = 0, below = false, period_minutes = 1, missing = "notBreaching" }) },
+    { for name, alarm in local.common_alarms : name => merge({ threshold = 0, below = false, period_minutes = 1, missing = "notBreaching" }, alarm) },
     [
       for service in var.services : {
         for name, alarm in service.monitoring.alarms : name => merge(alarm, {

@@ -4,12 +4,13 @@ variable "context" {
 }
 
 variable "services" {
-  description = "Every service: its function, and what its module says is to be shown and watched. One without a dead-letter queue or a rule has none of their alarms."
+  description = "Every service: its function, and what its module says is to be shown and watched. One without a dead-letter queue, a rule or a queue that it works through has none of their alarms."
   type = map(object({
     function = object({
       name                   = string
       dead_letter_queue_name = optional(string)
       event_rule_name        = optional(string)
+      queue_name             = optional(string)
     })
     monitoring = optional(object({
       # Whether an error or a throttle of the function is an alarm.
@@ -21,7 +22,7 @@ variable "services" {
       # Its counts in the dashboard's funnel, in the order of their positions over all services.
       funnel = optional(list(object({ position = number, label = string, metric = string })), [])
 
-      # Charts of its own, in the order of their positions; those of all services stand at 10, 30, 50, 60 and 80.
+      # Charts of its own, in the order of their positions; those of all services stand at 10, 30, 50, 55, 60 and 80.
       widgets = optional(list(object({
         position = number
         title    = string

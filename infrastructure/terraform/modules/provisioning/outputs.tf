@@ -36,6 +36,13 @@ output "monitoring" {
         threshold   = 5 * 60 * 1000
         periods     = 3
       }
+      overwrites = {
+        description = "Somebody put a record over one that is being offboarded, is deleted or has an operation: it was put back"
+        metric      = "OverwriteUndone"
+        statistic   = "Sum"
+        threshold   = 0
+        periods     = 1
+      }
       refusals = {
         description = "Records of tenants break a rule: make tenants STATUS=FAILED says which"
         metric      = "TenantRejected"

@@ -23,6 +23,15 @@ locals {
       threshold   = 0
       periods     = 1
     }
+    # Left in a sweep is what could not be written, and the old place of a tenant that is not COMPLETED.
+    overdue = {
+      description    = "Something is due and is not begun: a retention that is over, a second verification, a place that was left"
+      metric         = "DueLeft"
+      statistic      = "Minimum"
+      threshold      = 0
+      periods        = 1
+      period_minutes = max(60, var.period_minutes)
+    }
     # Nothing to say is an alarm here: without the reconciler, nobody resumes the stuck.
     reconciler-silent = {
       description    = "The reconciler has not run for ${var.period_minutes == 1 ? "five" : 5 * var.period_minutes} minutes: see its rule and its log group"

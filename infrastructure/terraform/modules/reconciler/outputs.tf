@@ -20,11 +20,21 @@ output "monitoring" {
       { position = 60, label = "retried", metric = "TenantRetried" },
       { position = 70, label = "failed after retries", metric = "TenantFailedAfterRetries" },
     ]
-    widgets = [{
-      position = 20
-      title    = "Oldest tenant in flight, s"
-      metrics  = [{ metric = "OldestInFlight", label = "oldest", statistic = "Maximum" }]
-    }]
+    widgets = [
+      {
+        position = 20
+        title    = "Oldest tenant in flight, s"
+        metrics  = [{ metric = "OldestInFlight", label = "oldest", statistic = "Maximum" }]
+      },
+      {
+        position = 26
+        title    = "What was due: begun, and left"
+        metrics = [
+          { metric = "DueBegun", label = "begun", statistic = "Sum" },
+          { metric = "DueLeft", label = "left", statistic = "Maximum" },
+        ]
+      },
+    ]
     alarms = local.alarms
   }
 }

@@ -43,6 +43,7 @@ output "deployment" {
     event_archive_name     = module.event_bus.archive_name
     function_role_names    = { for name, service in local.services : name => service.function.role_name }
     log_group_names        = { for name, service in local.services : name => service.function.log_group_name }
+    queue_urls             = { for name, service in local.services : name => service.function.queue_url if lookup(service.function, "queue_url", null) != null }
     exports_bucket_name    = module.exports_bucket.name
     stream_filter_patterns = module.provisioning.stream_filter_patterns
 

@@ -275,7 +275,9 @@ def parse_operation(item: Item) -> Operation | None:
         expires_at=_text(fields, "expiresAt"),
         purges=_number(fields, "purges"),
         verifications=_number(fields, "verifications"),
-        places=tuple(Place.of(parse_object("operation.places", each)) for each in _list(places)),
+        places=tuple(
+            Place.of(parse_object("operation.places", each)) for each in _list("operation.places", places)
+        ),
         evidence=parse_object("operation.evidence", evidence) if evidence is not None else None,
     )
 
@@ -287,7 +289,7 @@ def parse_leftovers(item: Item) -> tuple[Leftover, ...]:
         InvalidFieldError: what it has is not what our writers write.
     """
     found = []
-    for each in _list(item.get(LEFTOVERS, [])):
+    for each in _list(LEFTOVERS, item.get(LEFTOVERS, [])):
         fields = parse_object(LEFTOVERS, each)
         found.append(
             Leftover(
@@ -362,9 +364,9 @@ def _place(fields: Mapping[str, object], name: str) -> Place | None:
     return None if value is None else Place.of(parse_object(f"{OPERATION}.{name}", value))
 
 
-def _list(value: object) -> Sequence[object]:
+def _list(field: str, value: object) -> Sequence[object]:
     if not isinstance(value, list | tuple):
-        raise InvalidFieldError(OPERATION, f"{truncated_repr(value)} is not a list")
+        raise InvalidFieldError(field, f"{truncated_repr(value)} is not a list")
     return value
 
 

@@ -34,6 +34,7 @@ from tenkacloud.tenants.validation import (
     TenantStatus,
     Tier,
     derive_slug,
+    kind_of,
     parse_attempt,
     parse_name,
     parse_slug,
@@ -222,6 +223,8 @@ def parse_any_tenant(key: Key, item: Item) -> Tenant:
     # What stays of a tenant that was deleted has no name.
     name = tenant_id if _is_tombstone(item) else parse_name("name", item.get("name"))
     attempt = item.get("provisioningAttempt")
+    if not is_counted(item):
+        raise InvalidFieldError(REVISION, f"must be a number, not {kind_of(item[REVISION])}")
     return Tenant(
         key=key,
         id=tenant_id,
@@ -265,6 +268,11 @@ def revision(item: Item) -> int:
     """Return how often a record was changed, 0 where it does not validly say so."""
     value = item.get(REVISION)
     return int(value) if isinstance(value, Decimal) and value >= 0 else 0
+
+
+def is_counted(item: Item) -> bool:
+    """Tell whether a record's revision can be counted on from. Where it can't, a change has to set it."""
+    return isinstance(item.get(REVISION, Decimal(0)), Decimal)
 
 
 def attempts_begun(item: Item) -> int:

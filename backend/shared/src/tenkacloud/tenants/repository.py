@@ -426,9 +426,11 @@ def update_of(transition: Transition) -> dict[str, Any]:
     values: dict[str, Any] = {}
 
     def name(path: str) -> str:
-        parts = path.split(".")
-        names.update({f"#{part}": part for part in parts})
-        return ".".join(f"#{part}" for part in parts)
+        if "." in path:
+            return ".".join(map(name, path.split(".")))
+        alias = f"#{path}"
+        names[alias] = path
+        return alias
 
     def value(label: str, content: object) -> str:
         alias = f":{label.replace('.', '_')}"
@@ -496,6 +498,8 @@ def _update_expression(
     update = f"SET {', '.join(assignments)} " if assignments else ""
     if transition.removes:
         update += f"REMOVE {', '.join(map(name, transition.removes))} "
+    if REVISION in transition.sets:
+        return update
     # Each change of a record has a revision of its own.
     return f"{update}ADD {name(REVISION)} {value(REVISION, 1)}"
 

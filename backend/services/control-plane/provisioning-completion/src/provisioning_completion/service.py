@@ -104,6 +104,7 @@ class OperationCompletion:
         """Write how far a phase is, if the record is still at this attempt of it."""
         outcome = self.repository.apply(record_progress(event, self.clock.now()))
         if isinstance(outcome, Applied):
+            metrics.add_metric("OperationProgressed", MetricUnit.Count, 1)
             logger.info("Operation progressed", phase=event.phase, objects=event.objects, bytes=event.bytes)
         else:
             _log_ignored(event, "the record is not at this attempt of the phase")

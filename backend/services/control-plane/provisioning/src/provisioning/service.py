@@ -198,9 +198,9 @@ def _events(delivery: Delivery) -> int:
 
 def _deliveries(event: dict[str, Any], now: datetime) -> list[Delivery]:
     deliveries: list[Delivery] = []
-    last: dict[tuple[object, ...], Delivery] = {}
+    last: dict[str, Delivery] = {}
     for record in DynamoDBStreamEvent(event).records:
-        key = tuple(_keys(record).values())
+        key = str(record["dynamodb"].get("Keys"))
         last[key] = Delivery.of(record, last.get(key), now)
         deliveries.append(last[key])
     return deliveries

@@ -44,6 +44,7 @@ class SweepResult:
     skipped: int = 0
     errors: int = 0
     due: int = 0
+    due_left: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,12 +165,14 @@ class Reconciler:
             now = self.clock.now()
             decisions = {key: begin_due(key, item, self.export_retention, now) for key, item in found.items()}
             begun = {key: each for key, each in decisions.items() if isinstance(each, Begin)}
+            result.due_left += len(page)
             outcomes = self.repository.apply_all([each.change for each in begun.values()])
             for (key, begin), outcome in zip(begun.items(), outcomes, strict=True):
                 if _is_applied(key, outcome, result):
                     with logger.append_context_keys(tenant_id=key.tenant_id):
                         logger.info("Begun", what=begin.what)
                     result.due += 1
+                    result.due_left -= 1
 
     def repair(self, request: Repair, context: LambdaContext) -> Mapping[str, Any]:
         """Request the resources of tenants once more; return `{tenantId: "asked", "requested" or why not}`.
@@ -236,4 +239,5 @@ def _measure(oldest: datetime | None, now: datetime, result: SweepResult) -> Non
     metrics.add_metric("TenantRetried", MetricUnit.Count, result.retried)
     metrics.add_metric("TenantFailedAfterRetries", MetricUnit.Count, result.failed)
     metrics.add_metric("DueBegun", MetricUnit.Count, result.due)
+    metrics.add_metric("DueLeft", MetricUnit.Count, result.due_left)
     logger.info("Sweep done", oldest=None if oldest is None else rfc3339(oldest), **vars(result))

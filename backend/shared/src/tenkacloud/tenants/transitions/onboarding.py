@@ -16,10 +16,12 @@ from tenkacloud.tenants.keys import (
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.record import (
     AUTOMATIC_RETRIES,
+    REVISION,
     Item,
     Tenant,
     attempts_begun,
     created_at,
+    is_counted,
     parse_provisioning_status,
     status_and_tier,
 )
@@ -71,10 +73,15 @@ def mark_in_flight(key: Key, item: Item, now: datetime) -> Transition:
         key=key,
         # Whatever else was written since: the tenant is still to be seen to.
         expected=(of_status(item),),
-        sets={},
+        sets=_mended_revision(item),
         sets_if_absent=IN_FLIGHT.entry(IN_FLIGHT_PARTITION, rfc3339(now)),
         history=(),
     )
+
+
+def _mended_revision(item: Item) -> dict[str, object]:
+    """Return what a record's revision has to be set to: nothing, where it can be counted on from."""
+    return {} if is_counted(item) else {REVISION: 1}
 
 
 def reject(key: Key, item: Item, reason: str, now: datetime) -> Transition:
@@ -86,6 +93,7 @@ def reject(key: Key, item: Item, reason: str, now: datetime) -> Transition:
         key=key,
         expected=(as_read(status, item),),
         sets={
+            **_mended_revision(item),
             "provisioningAttempt": begun,
             "createdAt": created,
             **failure(reason, now),
@@ -106,7 +114,7 @@ def reject_minimally(key: Key, item: Item, reason: str, now: datetime) -> Transi
     return Transition(
         key=key,
         expected=(of_status(item),),
-        sets={"provisioningAttempt": begun, **failure(reason, now)},
+        sets={**_mended_revision(item), "provisioningAttempt": begun, **failure(reason, now)},
         history=(HistoryEntry(ProvisioningStatus.FAILED, now, begun, reason),),
         removes=IN_FLIGHT.attributes,
     )
