@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from tenkacloud.isolation import resource_names as names
+from tenkacloud.isolation.places import silo_place
 from tenkacloud.isolation.policies import TENANT_TAG
 from tenkacloud.tenants.keys import CERTIFICATE, DUE, FAILED, FAILED_PARTITION, IN_FLIGHT
+from tenkacloud.tenants.operations import PhaseState
+from tenkacloud.tenants.transitions import offboarding
 from tenkacloud.tenants.validation import TenantId
 from tests.scripts.flow_steps import Flow
 from tests.scripts.operator_cloud import (
@@ -274,3 +277,25 @@ def test_places_of_a_move_are_not_taken_for_lost(cloud: Cloud, operate: Operate)
     flow.move(dedicatedBucket=bucket)
     told = problems(operate, "--all")
     assert not [what for what in told if what.startswith("prefix")]
+
+
+def test_what_comes_back_of_the_deleted_is_purged_again_and_retried(cloud: Cloud, operate: Operate) -> None:
+    bucket = deleted(cloud, operate)
+    cloud.bucket(bucket, "a")
+    tenant = cloud.tenant("a")
+    cloud.write(
+        offboarding.purge_deleted(
+            tenant.key, tenant.item, silo_place(bucket), "0" * 32, cloud.clock.now(), "completion"
+        )
+    )
+    # while it is under way, it is no finding that something is there
+    assert problems(operate) == {}
+    flow = Flow(cloud, "a")
+    flow.publish()
+    flow.deprovision(failure="denied")
+    assert problems(operate) == {}
+    _, found, _ = operate("operations list --state failed")
+    assert [row["tenantId"] for row in found["items"]] == ["a"]
+    code, found, _ = operate("tenants retry a")
+    assert (code, found["items"][0]["detail"]) == (0, "OFFBOARD PURGE")
+    assert cloud.operation("a").state is PhaseState.REQUESTED

@@ -1,6 +1,6 @@
 """The bare loops beside the mover, the exporter and the purger: the same calls, side by side, and nothing else."""
 
-import io
+import hashlib
 import json
 import os
 import time
@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 THREADS = int(os.environ.get("THREADS", "32"))
+PAGES = 4  # deleted at the same time, as by the purger
 s3 = boto3.client("s3", config=Config(max_pool_connections=THREADS, read_timeout=60))
 dynamodb = boto3.client("dynamodb")
 
@@ -39,14 +40,19 @@ def timed(work):
     return handler
 
 
-def copied(source, prefix, target, to):
+def copied(source, prefix, target, to, hashed=False):
+    """Copy all, of the versions that a listing names; with a hash where S3 makes none by itself."""
+
     def copy_one(each):
-        s3.copy_object(
+        key = to + each["Key"][len(prefix) :]
+        made = s3.copy_object(
             Bucket=target,
-            Key=to + each["Key"][len(prefix) :],
+            Key=key,
             CopySource={"Bucket": source, "Key": each["Key"], "VersionId": each["VersionId"]},
             ChecksumAlgorithm="SHA256",
         )
+        if hashed and "ChecksumSHA256" not in made["CopyObjectResult"]:
+            hashlib.sha256(s3.get_object(Bucket=target, Key=key)["Body"].read()).hexdigest()
 
     wanted = current(source, prefix)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -55,37 +61,37 @@ def copied(source, prefix, target, to):
 
 
 def move_all(source, prefix, target, to):
-    """The first copy; the look for changes; the comparison."""
-    sum(len(page) for page in objects(target, to))
+    """The first copy, and the look that compares both places: what the mover does without waiting."""
+    listed(source, prefix)
+    listed(target, to)
     count = copied(source, prefix, target, to)
-    for _ in range(LOOKS):
-        current(source, prefix)
-        sum(len(page) for page in objects(target, to))
+    current(source, prefix)
+    listed(target, to)
     return count
 
 
-#: How often the mover lists both places after the first copy: for the changes since, and to compare.
-LOOKS = 2
+def listed(bucket, prefix):
+    return [each for page in objects(bucket, prefix) for each in page]
 
 
 def export_all(source, prefix, target, to):
-    count = copied(source, prefix, target, to)
-    lines = [
-        json.dumps({"key": each["Key"], "size": each["Size"]})
-        for page in objects(target, to)
-        for each in page
-    ]
-    s3.put_object(Bucket=target, Key=f"{to}manifest.json", Body=io.BytesIO("\n".join(lines).encode()))
-    s3.get_object(Bucket=target, Key=f"{to}manifest.json")["Body"].read()
+    listed(source, prefix)
+    count = copied(source, prefix, target, to, hashed=True)
+    lines = [json.dumps({"key": each["Key"], "size": each["Size"]}) for each in listed(target, to)]
+    for name in ("manifest-0.jsonl", "manifest.json"):
+        s3.put_object(Bucket=target, Key=f"{to}{name}", Body="\n".join(lines).encode())
+        s3.get_object(Bucket=target, Key=f"{to}{name}")["Body"].read()
     return count
 
 
 def purge_all(source, prefix):
+    """Deletions of one page run beside the listing of the next ones."""
+
     def delete(page):
         s3.delete_objects(Bucket=source, Delete={"Objects": page, "Quiet": True})
 
     count = 0
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(PAGES) as pool:
         deletions = []
         for found, markers in versions(source, prefix):
             page = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in [*found, *markers]]
@@ -93,8 +99,7 @@ def purge_all(source, prefix):
             deletions.append(pool.submit(delete, page))
         for deletion in deletions:
             deletion.result()
-    for _ in versions(source, prefix):
-        pass
+    current(source, prefix)
     s3.list_multipart_uploads(Bucket=source, Prefix=prefix)
     return count
 

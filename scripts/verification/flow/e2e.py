@@ -31,6 +31,7 @@ from scripts.tooling.waiting import is_reached
 from scripts.verification import resources
 from scripts.verification.flow import life
 from scripts.verification.flow.bus import Copy, listening, received
+from scripts.verification.flow.life import Report as LifeReport
 from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
 from tenkacloud.events.results import ResultStatus
@@ -117,7 +118,7 @@ class Report:
     errors: dict[str, list[str]]
     help: dict[str, list[str]]
     kept: bool
-    life: life.Report | None = None
+    life: LifeReport | None = None
     isolation: matrix.Report | None = None
     isolation_files: list[Path] = field(default_factory=list)
 

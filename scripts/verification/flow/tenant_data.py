@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.verification.flow.journal import File, Journal
+from scripts.verification.flow.tenants import log_group_of
 from tenkacloud.isolation.resource_names import pool_prefix, silo_bucket
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.validation import Slug, TenantId
@@ -107,7 +108,7 @@ def remains(deployment: Deployment, clients: Clients, tenant_id: TenantId, slug:
         ConsistentRead=True,
     )
     yield from (f"item {item['SK']['S']}" for item in items["Items"])
-    group = f"/tenkacloud/{deployment.environment}/tenants/{tenant_id}"
+    group = log_group_of(deployment, tenant_id)
     found: Any = clients.logs.describe_log_groups(logGroupNamePrefix=group)
     yield from (f"log group {group}" for each in found["logGroups"] if each["logGroupName"] == group)
 

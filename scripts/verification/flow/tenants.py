@@ -1,7 +1,7 @@
 """Tenants that scripts and tests put on the stack, and take off it again."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError
 from scripts.tooling.waiting import wait_until
-from tenkacloud.isolation.resource_names import pool_prefix, silo_bucket
+from tenkacloud.isolation.resource_names import export_prefix, pool_prefix, silo_bucket
 from tenkacloud.tenants.keys import TENANT_PREFIX, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
@@ -132,6 +132,10 @@ def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
     for table_name in (deployment.table_name, deployment.data_table_name):
         _remove_partition(clients, table_name, tenant)
     empty(clients, deployment.data_bucket_name, pool_prefix(tenant.id))
+    if deployment.exports_bucket_name:
+        empty(clients, deployment.exports_bucket_name, export_prefix(tenant.id))
+    with suppress(clients.logs.exceptions.ResourceNotFoundException):
+        clients.logs.delete_log_group(logGroupName=log_group_of(deployment, tenant.id))
     # Not from the record: a flow that broke off has made resources that no record names.
     bucket = silo_bucket(
         deployment.environment, tenant.slug, tenant.id, deployment.account_id, deployment.region
@@ -141,6 +145,11 @@ def remove(deployment: Deployment, clients: Clients, tenant: Tenant) -> None:
         clients.s3.delete_bucket(Bucket=bucket)
     except clients.s3.exceptions.NoSuchBucket:
         return
+
+
+def log_group_of(deployment: Deployment, tenant_id: TenantId) -> str:
+    """Return the name of the log group that a tenant of the tier ENTERPRISE has."""
+    return f"/tenkacloud/{deployment.environment}/tenants/{tenant_id}"
 
 
 def _remove_partition(clients: Clients, table_name: str, tenant: Tenant) -> None:
