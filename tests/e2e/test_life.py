@@ -25,7 +25,7 @@ RARE = {"TenantOperationProgressed"}
 
 
 def test_whole_lives_with_clients_at_work_functions_killed_and_every_event_twice(stack: Stack) -> None:
-    """The mover and the deprovisioner end in the middle of their work, and nobody's data is the worse for it."""
+    """The mover and the deprovisioner end in the middle of their work, and no data is the worse for it."""
     kills: list[Kills] = []
     doubled: list[Counter[str]] = []
 
