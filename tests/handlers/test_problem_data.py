@@ -479,3 +479,59 @@ def test_the_log_says_who_requested_what_and_not_what_was_in_it(cloud: Cloud, lo
     line = logs.only("Answered")
     assert (line["tenant_id"], line["route"], line["status"]) == ("a", "PUT /problems/{problemId}", 200)
     assert "secret" not in json.dumps(line)
+
+
+def operation(phase: str, state: str = "RUNNING") -> dict[str, Any]:
+    texts = {"id": "0" * 32, "kind": "CHANGE_TIER", "phase": phase, "state": state}
+    return {"M": {**{name: {"S": text} for name, text in texts.items()}, "attempt": {"N": "1"}}}
+
+
+def test_while_a_move_ends_files_are_read_and_not_written(cloud: Cloud, model: str) -> None:
+    put_problem(cloud, "p")
+    put_file(cloud, "p", "f", b"before")
+    cloud.update("a", operation=operation("CUTOVER"))
+    writes = [
+        put_file(cloud, "p", "f", b"meanwhile"),
+        put_file(cloud, "p", "new", b"meanwhile"),
+        call(cloud, "DELETE /problems/{problemId}/files/{name+}", problemId="p", name="f"),
+        # Its files are a part of it: refused as a whole, also of a problem that has none
+        call(cloud, "DELETE /problems/{problemId}", problemId="p"),
+        call(cloud, "DELETE /problems/{problemId}", problemId="nothing"),
+    ]
+    for answer in writes:
+        assert answer["statusCode"] == 503
+        assert int(answer["headers"]["Retry-After"]) > 0
+        assert answer["body"]["message"].startswith("the files of tenant 'a' are being moved")
+    assert get_file(cloud, "p", "f")["body"] == b"before"
+    listed = call(cloud, "GET /problems/{problemId}/files", problemId="p")["body"]["files"]
+    assert [file["name"] for file in listed] == ["f"]
+    # Problems are items, which do not move
+    put_problem(cloud, "p", title="changed meanwhile")
+    put_problem(cloud, "another")
+    assert len(call(cloud, "GET /problems")["body"]["problems"]) == 2
+    # Nobody else's are read-only
+    put_problem(cloud, "p", "ab")
+    assert put_file(cloud, "p", "f", b"x", "ab")["statusCode"] == 200
+    cloud.update("a", operation=operation("ROLLBACK"))
+    assert put_file(cloud, "p", "f", b"after")["statusCode"] == 200
+    assert get_file(cloud, "p", "f")["body"] == b"after"
+
+
+def test_while_a_copy_runs_files_are_written_as_ever(cloud: Cloud, model: str) -> None:
+    put_problem(cloud, "p")
+    cloud.update("a", operation=operation("COPY"))
+    assert put_file(cloud, "p", "f", b"x")["statusCode"] == 200
+    assert call(cloud, "DELETE /problems/{problemId}", problemId="p")["statusCode"] == 204
+
+
+@pytest.mark.parametrize("status", ["OFFBOARDING", "DELETED"])
+def test_a_tenant_that_leaves_is_denied(cloud: Cloud, status: str) -> None:
+    cloud.put("a", resources=POOLED)
+    put_problem(cloud, "p")
+    cloud.update("a", status={"S": status})
+    for route, fields in (("GET /problems", {}), ("GET /problems/{problemId}", {"problemId": "p"})):
+        answer = call(cloud, route, "a", **fields)
+        assert (answer["statusCode"], answer["body"]["message"]) == (
+            403,
+            f"tenant 'a' is '{status}', not ACTIVE",
+        )

@@ -18,9 +18,16 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenkacloud.errors import InvalidFieldError, TenantDeniedError
+from tenkacloud.errors import InvalidFieldError, TenantDeniedError, TenantReadOnlyError
 from tenkacloud.isolation.context import TenantContext
-from tenkacloud.isolation.policies import SessionScope, session_policy
+from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSettings, MaintenanceVendor
+from tenkacloud.isolation.places import Place, pool_place, silo_place
+from tenkacloud.isolation.policies import (
+    MaintenanceScope,
+    SessionScope,
+    maintenance_session_policy,
+    session_policy,
+)
 from tenkacloud.isolation.sessions import (
     MARGIN,
     SESSION_DURATION,
@@ -30,10 +37,12 @@ from tenkacloud.isolation.sessions import (
     session_name,
 )
 from tenkacloud.platform.clients import CLIENT_CONFIG, Clients, SessionCredentials
+from tenkacloud.platform.settings import read
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.validation import TENANT_ID_PATTERN, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, ROLE, TABLE, Cloud
 from tests.handlers.faults import error
+from tests.settings import ENVIRONMENT, EXPORTS_BUCKET, FUNCTION_NAME, MAINTENANCE_ROLE
 from tests.support import Context
 
 SCOPE = SessionScope(
@@ -325,7 +334,7 @@ def test_requests_of_one_tenant_that_come_together_call_sts_once(
     assert len(sts.requests) == 1
 
 
-@pytest.mark.parametrize("status", ["SUSPENDED", "DELETED", "active", "A\nB"])
+@pytest.mark.parametrize("status", ["SUSPENDED", "OFFBOARDING", "DELETED", "active", "A\nB"])
 def test_a_tenant_that_is_not_active_is_denied_from_the_next_request_on(
     cloud: Cloud, access: TenantAccess, status: str
 ) -> None:
@@ -448,6 +457,84 @@ def test_resources_in_doubt_let_nobody_in(cloud: Cloud, access: TenantAccess) ->
     assert let_in == []
 
 
+def test_what_provisioners_put_beside_the_place_is_no_matter(cloud: Cloud, access: TenantAccess) -> None:
+    cloud.put("s", resources={"M": {"dedicatedBucket": {"S": "the-silo"}, "logGroup": {"S": "/x"}}})
+    assert access.session(tenant("s")).scope.bucket == "the-silo"
+    cloud.put("a", resources={"M": {**POOLED["M"], "logGroup": {"NULL": True}}})
+    assert access.session(tenant("a")).key("x") == "tenants/a/x"
+
+
+def operation(phase: str, state: str, kind: str = "CHANGE_TIER") -> dict[str, Any]:
+    """Return an operation as a record has it."""
+    texts = {"id": "0" * 32, "kind": kind, "phase": phase, "state": state, "requestedBy": "somebody"}
+    return {"M": {**{name: {"S": text} for name, text in texts.items()}, "attempt": {"N": "1"}}}
+
+
+@pytest.mark.parametrize("resources", [POOLED, {"M": {"dedicatedBucket": {"S": "the-silo"}}}])
+@pytest.mark.parametrize("state", ["REQUESTED", "RUNNING"])
+def test_while_a_move_ends_sessions_cannot_write_objects_and_no_older_one_is_used(
+    cloud: Cloud, sts: Sts, access: TenantAccess, resources: Any, state: str
+) -> None:
+    cloud.put("a", resources=resources)
+    before = access.session(tenant("a"))
+    before.require_writable()
+    cloud.update("a", operation=operation("CUTOVER", state))
+    fenced = access.session(tenant("a"))
+    assert fenced is not before
+    assert fenced.scope == replace(before.scope, read_only=True)
+    assert json.loads(sts.requests[-1]["Policy"]) == session_policy(TenantId("a"), fenced.scope)
+    with pytest.raises(TenantReadOnlyError, match="the files of tenant 'a' are being moved"):
+        fenced.require_writable()
+    # Kept like any other, and gone as soon as the fence is
+    requested = len(sts.requests)
+    assert access.session(tenant("a")) is fenced
+    assert len(sts.requests) == requested
+    cloud.update("a", operation=operation("ROLLBACK", "REQUESTED"))
+    after = access.session(tenant("a"))
+    assert after is not fenced
+    after.require_writable()
+
+
+def test_credentials_of_before_the_fence_are_not_used_though_their_clients_had_to_go(
+    cloud: Cloud, sts: Sts
+) -> None:
+    access = access_of(sts, max_sessions=1, max_credentials=5)
+    for tenant_id in ("a", "b"):
+        cloud.put(tenant_id, resources=POOLED)
+        access.session(tenant(tenant_id))
+    cloud.update("a", operation=operation("CUTOVER", "RUNNING"))
+    assert access.session(tenant("a")).scope.read_only
+    assert '"s3:PutObject"' not in sts.requests[-1]["Policy"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "state"),
+    [
+        *(("CHANGE_TIER", phase, "RUNNING") for phase in ("COPY", "ROLLBACK", "RETIRE")),
+        *(("CHANGE_TIER", "CUTOVER", state) for state in ("FAILED", "WAITING")),
+        ("EXPORT", "EXPORT", "RUNNING"),
+        ("OFFBOARD", "RETAIN", "WAITING"),
+    ],
+)
+def test_no_other_operation_keeps_a_tenant_from_writing(
+    cloud: Cloud, access: TenantAccess, kind: str, phase: str, state: str
+) -> None:
+    cloud.put("a", resources=POOLED, operation=operation(phase, state, kind))
+    access.session(tenant("a")).require_writable()
+
+
+def test_an_operation_in_doubt_keeps_a_tenant_from_writing(cloud: Cloud, access: TenantAccess) -> None:
+    doubtful: list[Any] = [
+        *WRONG_TYPES,
+        operation("CUTOVER", "running"),
+        operation("MOVING", "RUNNING"),
+        operation("CUTOVER", "RUNNING", "MOVE"),
+    ]
+    for value in doubtful:
+        cloud.put("a", resources=POOLED, operation=value)
+        assert access.session(tenant("a")).scope.read_only, value
+
+
 @pytest.mark.parametrize("tenant_id", ["", "a/b", "a\n", "*", "a,b"])
 def test_a_context_made_by_hand_with_a_bad_id_is_denied(
     sts: Sts, access: TenantAccess, tenant_id: str
@@ -526,3 +613,138 @@ def test_nothing_of_a_session_shows_its_credentials(cloud: Cloud, access: Tenant
         assert secret
         assert secret not in repr(session)
         assert secret not in repr(vars(access)["_vended"])
+
+
+# --- maintenance --------------------------------------------------------------------------------------------
+
+MAINTENANCE_SCOPE = MaintenanceScope(
+    partition="aws",
+    region=REGION,
+    account_id=ACCOUNT,
+    data_table_name=DATA_TABLE,
+    data_bucket=DATA_BUCKET,
+    places=(),
+    exports_bucket=EXPORTS_BUCKET,
+)
+POOL, SILO = pool_place(TenantId("a")), silo_place("the-silo")
+
+
+@pytest.fixture
+def maintenance(sts: Sts, vending: AccessClients) -> MaintenanceAccess:
+    return MaintenanceAccess(
+        vending, MaintenanceVendor(MAINTENANCE_ROLE, "the-mover", MAINTENANCE_SCOPE), sts
+    )
+
+
+def test_a_maintenance_session_is_for_one_tenant_and_the_places_of_its_operation(
+    sts: Sts, maintenance: MaintenanceAccess
+) -> None:
+    session = maintenance.session(tenant("a"), [SILO, POOL, POOL])
+    (request,) = sts.requests
+    policy = request.pop("Policy")
+    scope = replace(MAINTENANCE_SCOPE, places=(SILO, POOL), exports_bucket=None)
+    assert json.loads(policy) == maintenance_session_policy(TenantId("a"), scope)
+    assert " " not in policy
+    assert request == {
+        "RoleArn": MAINTENANCE_ROLE,
+        "RoleSessionName": "tenant=a",
+        "SourceIdentity": "the-mover",
+        "Tags": [{"Key": "tenantId", "Value": "a"}],
+        "TransitiveTagKeys": ["tenantId"],
+        "DurationSeconds": 3600,
+    }
+    assert (session.bucket_of(POOL), session.prefix_of(POOL)) == (DATA_BUCKET, "tenants/a/")
+    assert (session.bucket_of(SILO), session.prefix_of(SILO)) == ("the-silo", "")
+    assert session.target_of(SILO) == {"Bucket": "the-silo", "ExpectedBucketOwner": ACCOUNT}
+    assert (session.tenant_id, session.data_table_name, session.account_id) == ("a", DATA_TABLE, ACCOUNT)
+    assert session.exports_bucket is None
+    clients: list[Any] = [session.s3, session.dynamodb]
+    for client in clients:
+        assert client.meta.region_name == REGION
+        assert client.meta.config.max_pool_connections >= 32  # threads that copy and delete
+
+
+def test_exports_are_reached_only_where_they_are_asked_for(sts: Sts, maintenance: MaintenanceAccess) -> None:
+    session = maintenance.session(tenant("a"), [SILO], exports=True)
+    assert session.exports_bucket == EXPORTS_BUCKET
+    assert f"arn:aws:s3:::{EXPORTS_BUCKET}/a/*" in sts.requests[-1]["Policy"]
+    maintenance.session(tenant("a"), [SILO])
+    assert EXPORTS_BUCKET not in sts.requests[-1]["Policy"]
+
+
+def test_whether_a_tenant_is_active_does_not_matter_for_its_maintenance(
+    cloud: Cloud, maintenance: MaintenanceAccess
+) -> None:
+    cloud.put("a", status={"S": "OFFBOARDING"})
+    assert maintenance.session(tenant("a"), [POOL]).tenant_id == "a"
+    assert maintenance.session(tenant("nobody"), [SILO]).tenant_id == "nobody"
+
+
+@pytest.mark.parametrize(
+    ("places", "exports", "said"),
+    [
+        ([], False, "for at least 1 and at most 3 places, not for 0"),
+        ([silo_place(f"silo-{number}") for number in range(4)], False, "at most 3 places, not for 4"),
+        ([POOL, SILO], True, "at most 1 places, not for 2"),
+        ([pool_place(TenantId("ab"))], False, "tenant 'a' has no place 'tenants/ab/'"),
+        ([SILO, pool_place(TenantId("A"))], False, "tenant 'a' has no place 'tenants/A/'"),
+    ],
+)
+def test_a_maintenance_session_for_other_places_is_denied(
+    sts: Sts, maintenance: MaintenanceAccess, places: Any, exports: bool, said: str
+) -> None:
+    with pytest.raises(TenantDeniedError, match=re.escape(said)):
+        maintenance.session(tenant("a"), places, exports=exports)
+    assert not sts.requests
+
+
+@pytest.mark.parametrize("tenant_id", ["", "a/b", "*"])
+def test_a_maintenance_session_needs_a_valid_id(
+    sts: Sts, maintenance: MaintenanceAccess, tenant_id: str
+) -> None:
+    with pytest.raises(InvalidFieldError, match=r"^tenantId "):
+        maintenance.session(tenant(tenant_id), [SILO])
+    assert not sts.requests
+
+
+def test_the_next_slice_of_an_operation_uses_the_session_while_it_lasts_long_enough(
+    sts: Sts, maintenance: MaintenanceAccess
+) -> None:
+    first = maintenance.session(tenant("a"), [POOL, SILO])
+    sts.sleep(39 * 60)
+    assert maintenance.session(tenant("a"), [SILO, POOL]) is first
+    sts.sleep(2 * 60)
+    # A function may run for 15 minutes: it would end in the middle of a slice
+    second = maintenance.session(tenant("a"), [POOL, SILO])
+    assert second is not first
+    assert second.expires_at - sts.time == SESSION_DURATION
+
+
+def test_no_session_is_used_for_another_tenant_or_other_places(
+    sts: Sts, maintenance: MaintenanceAccess
+) -> None:
+    wanted: list[tuple[str, list[Place], bool]] = [
+        ("a", [SILO], False),
+        ("ab", [SILO], False),
+        ("ab", [SILO], True),
+        ("ab", [silo_place("other-silo")], True),
+    ]
+    for tenant_id, places, exports in wanted:
+        assert maintenance.session(tenant(tenant_id), places, exports=exports).tenant_id == tenant_id
+    assert len(sts.requests) == len(wanted)
+    assert [request["Tags"][0]["Value"] for request in sts.requests] == ["a", "ab", "ab", "ab"]
+
+
+def test_a_maintaining_function_vends_by_its_settings() -> None:
+    settings = read(MaintenanceSettings, ENVIRONMENT)
+    vendor = MaintenanceVendor.of(settings)
+    assert vendor == MaintenanceVendor(MAINTENANCE_ROLE, FUNCTION_NAME, MAINTENANCE_SCOPE)
+
+
+def test_nothing_of_a_maintenance_session_shows_its_credentials(maintenance: MaintenanceAccess) -> None:
+    session = maintenance.session(tenant("a"), [POOL])
+    client: Any = session.s3
+    credentials = client._request_signer._credentials
+    for secret in (credentials.secret_key, credentials.token):
+        assert secret
+        assert secret not in repr(session)

@@ -263,6 +263,8 @@ def history_is_complete(workload: Workload) -> Iterator[str]:
         made = []
         for change in _records(workload, tenant.key["PK"]["S"]):
             raw = change.old is not None and change.new is not None and change.writer == OPERATOR
+            if workload.buries_again(change):
+                made.append((ProvisioningStatus.DEPROVISIONING.value, change.writer))
             if change.old is None or change.new is None or workload.undoes(change):
                 continue
             if raw and (change.step in workload.raw or not _is_retry(change)):
@@ -312,7 +314,9 @@ def _untold(workload: Workload) -> Iterator[str]:
 
 def _phase_of(record: dict[str, Any]) -> tuple[object, ...] | None:
     operation = parse_operation(read(record, (OPERATION,)))
-    return operation and (operation.id, operation.phase, operation.state, operation.attempt)
+    if operation is None:
+        return None
+    return operation.id, operation.phase, operation.state, operation.attempt
 
 
 def _is_retry(change: Changed) -> bool:

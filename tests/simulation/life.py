@@ -83,6 +83,10 @@ class Life:
         to = rng.choice([each for each in (*TIERS, TIERS[2]) if each != tier])
         self.wants(to)
         self.operating.change_tier(to)
+        # While it is copied, and while the last changes are awaited.
+        for longest in (2.0, 2.0, 4.0, 45.0):
+            if rng.random() < 0.7:
+                self._later(rng.uniform(0, longest), "request", self.traffic.change_something)
         if rng.random() < 0.2:
             self._later(rng.uniform(0, 100), "cancel", self.operating.cancel)
         if rng.random() < 0.3:

@@ -214,23 +214,29 @@ def who_is_deleted_stays_deleted(workload: Workload) -> Iterator[str]:
         written = [each for each in workload.simulator.changes if (each.pk, each.sk) == (pk, CERTIFICATE)]
         if len(written) != 1:
             yield f"{tenant.id} has had {len(written)} certificates"
-        overwritten = False  # for the moment until that is undone
-        moments: list[tuple[int, int]] = []
+        moments = list(_overwritten_moments(workload, pk))
         for change in _records(workload, pk):
-            if change.step in workload.raw:
-                overwritten = True
-                moments.append((change.step, workload.simulator.step))
-            elif overwritten and workload.undoes(change):
-                overwritten = False
-                moments[-1] = (moments[-1][0], change.step)
-            elif change.step > buried.step and not overwritten:
-                status = (change.new or {}).get("status")
-                if status != {"S": "DELETED"}:
-                    yield f"{tenant.id} became {status} by {change.writer} after it was deleted"
+            status = (change.new or {}).get("status")
+            excused = any(start <= change.step < end for start, end in moments)
+            if change.step > buried.step and status != {"S": "DELETED"} and not excused:
+                yield f"{tenant.id} became {status} by {change.writer} after it was deleted"
         for request in life.traffic.sessions():
             excused = any(start < request.ended and request.begun < end for start, end in moments)
             if request.begun > buried.step and not excused:
                 yield f"{tenant.id} got a session at {request.at:.3f}, after it was deleted"
+
+
+def _overwritten_moments(workload: Workload, pk: str) -> Iterator[tuple[int, int]]:
+    """Yield from when to when somebody's put-item stood over a record, until it was undone: in steps."""
+    start: int | None = None
+    for change in _records(workload, pk):
+        if change.step in workload.raw:
+            start = change.step if start is None else start
+        elif start is not None and workload.undoes(change):
+            yield start, change.step
+            start = None
+    if start is not None:
+        yield start, workload.simulator.step + 1
 
 
 def deleted_means_verified_twice(workload: Workload) -> Iterator[str]:

@@ -124,7 +124,7 @@ class Workload:
         self.restless = False
         self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
-        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.7}
+        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.6}
 
     @property
     def good(self) -> list[Tenant]:
@@ -323,6 +323,10 @@ class Workload:
 
     def undoes(self, change: Changed) -> bool:
         """Whether a change writes back what somebody's put-item replaced."""
+        return self.restores(change) or self.buries_again(change)
+
+    def restores(self, change: Changed) -> bool:
+        """Whether it does that, and nothing else."""
         if change.writer != PROVISIONING:
             return False
         written_over = (change.pk, change.new)
@@ -330,6 +334,13 @@ class Workload:
             each.step in self.raw and each.step < change.step and (each.pk, each.old) == written_over
             for each in self.simulator.changes
         )
+
+    def buries_again(self, change: Changed) -> bool:
+        """Whether it does that, and has what was made meanwhile purged."""
+        old, new = change.old or {}, change.new or {}
+        tombstone = {"S": TOMBSTONE}
+        undone = change.writer == PROVISIONING and new.get("EntityType") == tombstone != old.get("EntityType")
+        return undone and not self.restores(change)
 
     def is_by_hand(self, change: Changed) -> bool:
         """Whether somebody changed one attribute."""

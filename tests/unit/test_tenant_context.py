@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenkacloud.errors import NotVerifiedError
+from tenkacloud.events.tenant_deprovisioned import TenantDeprovisioned
+from tenkacloud.events.tenant_exported import TenantExported
+from tenkacloud.events.tenant_exporting import TenantExporting
+from tenkacloud.events.tenant_offboarding import TenantOffboarding
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
-from tenkacloud.isolation.context import from_jwt_authorizer, from_onboarding
+from tenkacloud.events.tenant_operation_progressed import TenantOperationProgressed
+from tenkacloud.events.tenant_tier_changed import TenantTierChanged
+from tenkacloud.events.tenant_tier_changing import TenantTierChanging
+from tenkacloud.isolation.context import from_jwt_authorizer, from_onboarding, from_operation
 from tenkacloud.tenants.validation import TENANT_ID_PATTERN
 from tests.support import golden
 
@@ -203,3 +210,31 @@ def test_another_payload_format_is_rejected(version: object) -> None:
 def test_the_onboarding_event_vouches_for_its_tenant() -> None:
     event = TenantOnboarding.parse(golden("tenant_onboarding_design_only")["detail"])
     assert from_onboarding(event).tenant_id == event.tenant_id
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (TenantTierChanging, "tenant_tier_changing"),
+        (TenantExporting, "tenant_exporting"),
+        (TenantOffboarding, "tenant_offboarding"),
+    ],
+)
+def test_an_operations_request_vouches_for_its_tenant(event: Any, name: str) -> None:
+    parsed = event.parse(golden(name)["detail"])
+    assert from_operation(parsed).tenant_id == parsed.tenant_id
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (TenantTierChanged, "tenant_tier_changed"),
+        (TenantExported, "tenant_exported"),
+        (TenantDeprovisioned, "tenant_deprovisioned"),
+        (TenantOperationProgressed, "tenant_operation_progressed"),
+    ],
+)
+def test_what_the_application_plane_says_vouches_for_nobody(event: Any, name: str) -> None:
+    parsed = event.parse(golden(name)["detail"])
+    with pytest.raises(NotVerifiedError, match="is no request of the control plane"):
+        from_operation(parsed)

@@ -345,14 +345,20 @@ def _of_function(probe: Probe, datasets: list[Dataset]) -> Iterator[Result]:
         yield _denied(probe, "sts", f"AssumeRole {name}", answer, DENIED_CODES | _INVALID_CODES)
     deployment, secret = probe.deployment, SEED_KEY
     items, records = deployment.data_table_name, deployment.table_name
+    record: tuple[str, str, str, dict[str, Any]]
+    record = ("GetItem of a record", "dynamodb", "get_item",
+              {"TableName": records, "Key": pooled.item_key("METADATA")})  # fmt: skip
     for name, service, method, arguments in (
+        # The mover reads which operation is the one under way.
+        *([record] if probe.service == PROBLEM_DATA else []),
         ("GetObject, pool", "s3", "get_object", {"Bucket": pooled.bucket, "Key": pooled.key(secret)}),
         ("GetObject, silo", "s3", "get_object", {"Bucket": siloed.bucket, "Key": siloed.key(secret)}),
         ("ListObjectsV2", "s3", "list_objects_v2", {"Bucket": pooled.bucket, "Prefix": pooled.prefix}),
         ("ListBuckets", "s3", "list_buckets", {}),
         ("GetItem", "dynamodb", "get_item", {"TableName": items, "Key": pooled.item_key()}),
-        ("GetItem of a record", "dynamodb", "get_item",
-         {"TableName": records, "Key": pooled.item_key("METADATA")}),
+        ("Query of a record", "dynamodb", "query",
+         {"TableName": records, "KeyConditionExpression": "PK = :pk",
+          "ExpressionAttributeValues": {":pk": pooled.partition}}),
         ("Scan", "dynamodb", "scan", {"TableName": items}),
     ):  # fmt: skip
         yield _denied(probe, service, name, probe.call(service, method, arguments), DENIED_CODES)

@@ -9,12 +9,12 @@ is compared in `tests/contract`.
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +25,8 @@ from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import (
     CANARY,
     COMPLETION,
+    DEPROVISIONER,
+    MOVER,
     PROBLEM_DATA,
     PROVISIONER,
     PROVISIONING,
@@ -34,16 +36,21 @@ from scripts.tooling.project import LOCAL, CommandError, UsageError, exclusively
 from scripts.tooling.terraform import Terraform
 from scripts.tooling.waiting import DeadlineError, wait_until
 from scripts.verification.flow import canary_run, reconciling
+from scripts.verification.flow.operating import Operator
 from scripts.verification.flow.tenant_api import TenantApi, user_of
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded, remove, status_of
 from scripts.verification.least_privilege.permissions import statements, without_statement
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
+from tenkacloud.isolation.resource_names import pool_prefix
 from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.validation import Tier
 
 #: Statements that the local engine does not ask for (`docs/local-engine.md`).
 NOT_ENFORCED: Final = {"WriteLogs", "WriteTraces", "SendToDeadLetterQueue", "ReadTenantStream"}
 _SECONDS: Final = 60
+#: Uses a service; returns what went wrong, nothing if nothing did.
+Flow = Callable[[Deployment, Clients, str], str]
 NEEDED: Final = "needed"
 NOT_NEEDED: Final = "NOT NEEDED"
 DENIES: Final = "denies"
@@ -66,7 +73,7 @@ def main(arguments: list[str]) -> int:
         raise UsageError("least-privilege changes the roles of the stack: it runs locally only")
     deployment = Deployment.of(Terraform.of(LOCAL))
     with exclusively(f"e2e-{LOCAL}", f"testing {LOCAL}"):
-        findings = list(run(deployment, Clients(LOCAL, deployment.region)))
+        findings = list(run(deployment, Clients(LOCAL, deployment.region), {**SHORT, **LONG}))
     table = Table(title="Without the statement")
     for column in ("role", "statement", "verdict", "what was said"):
         table.add_column(column)
@@ -96,17 +103,21 @@ def summary_of(findings: list[Finding], files: list[Path]) -> reports.Summary:
     )
 
 
-def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
-    """Yield what happens without each statement of each role.
+def run(deployment: Deployment, clients: Clients, flows: Mapping[str, Flow]) -> Iterator[Finding]:
+    """Yield what happens without each statement of the roles that some flows are of, by service.
 
     Raises:
         CommandError: the flow fails with all of them in place, so nothing can be told.
     """
-    roles = {
-        **{deployment.function_role_names[service]: service for service in _FLOWS},
-        deployment.tenant_access_role_name: PROBLEM_DATA,
+    acting = {
+        PROBLEM_DATA: deployment.tenant_access_role_arn,
+        MOVER: deployment.tenant_maintenance_role_arn,
     }
-    for service, flow in _FLOWS.items():
+    roles = {
+        **{deployment.function_role_names[service]: service for service in flows},
+        **{arn.rsplit("/", 1)[1]: service for service, arn in acting.items() if service in flows},
+    }
+    for service, flow in flows.items():
         if said := flow(deployment, clients, service):
             raise CommandError(f"{service} fails with every statement in place: {said}")
     for role, service in roles.items():
@@ -120,7 +131,7 @@ def run(deployment: Deployment, clients: Clients) -> Iterator[Finding]:
                 continue
             say(f"{role} without {sid}")
             with without_statement(clients, role, sid):
-                said = _FLOWS[service](deployment, clients, service)
+                said = flows[service](deployment, clients, service)
             yield Finding(role, sid, NEEDED if said else NOT_NEEDED, said)
 
 
@@ -242,7 +253,64 @@ def _requests(deployment: Deployment, clients: Clients, _service: str) -> str:
     return ""
 
 
-_FLOWS: Final = {
+def _life(deployment: Deployment, clients: Clients, service: str) -> str:
+    """Move a tenant with data to a bucket of its own and back, export it, and offboard it.
+
+    Return what went wrong, nothing if nothing did.
+    """
+    (tenant,) = _new("PRO")
+    operator = Operator(deployment, clients)
+    try:
+        with onboarded(deployment, clients, [tenant], _SECONDS):
+            clients.s3.put_object(
+                Bucket=deployment.data_bucket_name, Key=f"{pool_prefix(tenant.id)}f", Body=b"x"
+            )
+            clients.dynamodb.put_item(
+                TableName=deployment.data_table_name,
+                Item={"PK": tenant.key["PK"], "SK": {"S": "PROBLEM#p"}},
+            )
+            steps: tuple[Callable[[], None], ...] = (
+                lambda: operator.change_tier(tenant.id, Tier.ENTERPRISE),
+                lambda: operator.change_tier(tenant.id, Tier.FREE),
+                lambda: operator.export(tenant.id),
+                lambda: operator.offboard(tenant.id, export=False),
+            )
+            for begin in steps:
+                begin()
+                if said := _operation_ends(deployment, clients, service, tenant, operator):
+                    return said
+    except CommandError as error:
+        return str(error)
+    return ""
+
+
+def _operation_ends(
+    deployment: Deployment, clients: Clients, service: str, tenant: Tenant, operator: Operator
+) -> str:
+    """Wait for a tenant's operation and what it left to be retired; return what went wrong."""
+    errors: list[str] = []
+    ended: dict[str, Any] = {}
+
+    def is_over() -> bool:
+        record = tenant.record(deployment, clients)
+        operator.take_due(record)
+        ended.update(operation=record.get("operation"), leftovers=record.get("leftovers"))
+        errors.extend(deployment.errors(clients, service, tenant_ids={tenant.id}))
+        under_way = record.get("operation", {}).get("M", {})
+        errors.extend(reason["S"] for reason in [under_way.get("failureReason")] if reason)
+        kept = [each["M"].get("kept") for each in record.get("leftovers", {}).get("L", [])]
+        errors.extend(f"a leftover is kept: {each['S']}" for each in kept if each)
+        return bool(errors) or not (under_way or kept)
+
+    try:
+        wait_until(lambda: f"an operation to end ({ended})", is_over, _SECONDS)
+    except DeadlineError as error:
+        return str(error)[:90]
+    return errors[0].replace("\n", " ")[:90] if errors else ""
+
+
+#: What shows in seconds whether a service works.
+SHORT: Final[Mapping[str, Flow]] = {
     PROVISIONING: _onboarding,
     PROVISIONER: _onboarding_and_replay,
     COMPLETION: _onboarding,
@@ -250,6 +318,9 @@ _FLOWS: Final = {
     CANARY: _canary,
     PROBLEM_DATA: _requests,
 }
+#: What waits: for the drain, for what is due. Of these, the functions' code says that no action is needless
+#: (`tests/contract`), and the flow itself that none is missing.
+LONG: Final[Mapping[str, Flow]] = {MOVER: _life, DEPROVISIONER: _life}
 
 
 def _new(*tiers: str) -> list[Tenant]:
