@@ -88,7 +88,7 @@ chaos: deploy-local-quietly ## onboard many while the stack is broken and mended
 load-faults: deploy-local-quietly # the old name of chaos, kept for a while
 	@$(RUN) load-faults
 
-bench: setup build ## measure latency, bursts, cold starts, calls and price (BURSTS=200,1000,5000)
+bench: setup build ## measure onboarding and moves beside baselines (BURSTS=200,1000; PARTS=onboarding,data)
 	@$(RUN) bench
 
 prove: setup build ## prove tenant isolation from Terraform's plan (ENV=dev; ARGS="--json")

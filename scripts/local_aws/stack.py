@@ -112,7 +112,7 @@ def running_stack() -> Iterator[Stack]:
 
 
 def left_over(clients: Clients) -> list[str]:
-    """Return what a destroyed stack has left behind. Silo buckets are not Terraform's."""
+    """Return what a destroyed stack has left behind. What is made for one tenant is not Terraform's."""
     names = [
         *clients.dynamodb.list_tables()["TableNames"],
         *(bus["Name"] for bus in clients.events.list_event_buses()["EventBuses"]),
@@ -123,4 +123,9 @@ def left_over(clients: Clients) -> list[str]:
         *(group["logGroupName"] for group in clients.logs.describe_log_groups()["logGroups"]),
         *(bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]),
     ]
-    return [name for name in names if "tenkacloud" in name.lower() and "-silo-" not in name]
+    of_tenants = ("-silo-", "/tenants/")
+    return [
+        name
+        for name in names
+        if "tenkacloud" in name.lower() and not any(each in name for each in of_tenants)
+    ]

@@ -11,7 +11,15 @@ import pytest
 
 from scripts.verification.isolation import matrix
 from scripts.verification.isolation.access_cases import ACCESS_CASES, Expect
-from scripts.verification.isolation.matrix import OVERLAPPING, ROLE_ALONE, WITH_SESSION_POLICY, Report
+from scripts.verification.isolation.matrix import (
+    MAINTENANCE,
+    MAINTENANCE_ALONE,
+    OVERLAPPING,
+    READ_ONLY,
+    ROLE_ALONE,
+    WITH_SESSION_POLICY,
+    Report,
+)
 from tenkacloud.isolation import policies
 from tests.conftest import Stack
 
@@ -35,15 +43,40 @@ def test_every_tenant_tries_everything_on_every_tenant_in_both_modes(report: Rep
         datasets = [
             at for at in ids if not case.silo_only or OVERLAPPING[at] == "ENTERPRISE"
         ] if not case.alone else [""]  # fmt: skip
-        for mode in (ROLE_ALONE, WITH_SESSION_POLICY):
+        for mode in (ROLE_ALONE, WITH_SESSION_POLICY, READ_ONLY, MAINTENANCE_ALONE, MAINTENANCE):
             for actor in ids:
-                for at in datasets:
+                for at in [at for at in datasets if mode != READ_ONLY or at in ("", actor)]:
                     assert (case.service, case.name, mode, actor, at) in made
 
 
 def test_every_action_of_the_role_is_shown_to_work_on_own_data(report: Report) -> None:
     worked = {action for case in ACCESS_CASES if case.expect is Expect.OWN for action in case.shows}
     assert worked == {*policies.OBJECT_ACTIONS, policies.LIST_ACTION, *policies.ITEM_ACTIONS}
+    maintained = {
+        action
+        for case in ACCESS_CASES
+        if (case.maintenance or case.expect) is Expect.OWN
+        for action in case.shows
+    }
+    assert maintained == {
+        *policies.MAINTENANCE_OBJECT_ACTIONS,
+        *policies.MAINTENANCE_LIST_ACTIONS,
+        *policies.MAINTENANCE_ITEM_ACTIONS,
+    }
+
+
+def test_a_read_only_session_reads_everything_and_writes_no_object(report: Report) -> None:
+    outcomes = {
+        (result.service, result.name): result.outcome
+        for result in report.results
+        if result.mode == READ_ONLY and result.actor == result.dataset
+    }
+    for case in ACCESS_CASES:
+        if case.expect is Expect.OWN:
+            wanted = "denied" if case.writes else "allowed"
+            assert outcomes[case.service, case.name] == wanted, case.name
+    assert outcomes["s3", "presigned PUT"] == "denied"
+    assert outcomes["dynamodb", "PutItem"] == "allowed"
 
 
 def test_the_http_api_keeps_tenants_apart(report: Report) -> None:
@@ -82,7 +115,11 @@ def test_a_role_that_is_too_wide_is_found_out_and_the_session_policy_holds(stack
     }
     with a_wider_role(stack, objects):
         report = matrix.run(
-            stack.deployment, stack.clients, 60, {"w": "FREE", "wx": "PRO", "W": "ENTERPRISE"}
+            stack.deployment,
+            stack.clients,
+            60,
+            {"w": "FREE", "wx": "PRO", "W": "ENTERPRISE"},
+            (ROLE_ALONE, WITH_SESSION_POLICY),
         )
     assert not report.ok
     found = {(result.actor, result.dataset, result.name) for result in report.exceptions}
@@ -105,7 +142,11 @@ def test_leading_keys_that_are_too_wide_are_found_out(stack: Stack) -> None:
     }
     with a_wider_role(stack, items):
         report = matrix.run(
-            stack.deployment, stack.clients, 60, {"v": "FREE", "vx": "PRO", "V": "ENTERPRISE"}
+            stack.deployment,
+            stack.clients,
+            60,
+            {"v": "FREE", "vx": "PRO", "V": "ENTERPRISE"},
+            (ROLE_ALONE, WITH_SESSION_POLICY),
         )
     found = {(result.actor, result.dataset, result.name) for result in report.exceptions}
     assert ("v", "vx", "GetItem") in found

@@ -566,6 +566,6 @@ def test_a_record_that_a_raw_write_replaced_is_written_back_whole(life: Life) ->
     life.cloud.put(ID, tier={"S": "PRO"})
     found = read(life.item)
     assert not offboarding.is_protected(found)
-    life.do(offboarding.undo_overwrite(KEY, found, Image(image)))
+    life.do(offboarding.undo_overwrite(KEY, found, Image(image), "again-00000001", life.now, BY))
     assert life.item == old
     assert read(life.item)["revision"] == Decimal(1)

@@ -16,11 +16,11 @@ import tenkacloud.provisioners as package
 from scripts.verification.resources import problems_of_silo_bucket
 from tenkacloud.errors import NotEmptyError, PermanentError
 from tenkacloud.events.results import parse_resources
-from tenkacloud.isolation.places import PLACE_NAMES, pool_place, silo_place
+from tenkacloud.isolation.places import PLACE_NAMES, Place, pool_place, silo_place
 from tenkacloud.isolation.policies import silo_bucket_policy
 from tenkacloud.isolation.resource_names import silo_bucket
 from tenkacloud.platform.clients import Clients
-from tenkacloud.provisioners.catalogue import Catalogue, catalogue
+from tenkacloud.provisioners.catalogue import Catalogue, catalogue, resources_naming
 from tenkacloud.provisioners.types import ProvisionerSettings, TenantSpec
 from tenkacloud.tenants.validation import Slug, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, ROLE, Cloud
@@ -79,7 +79,7 @@ def empty(cloud: Cloud) -> bool:
 
 def purge_and_remove(steps: Catalogue, tenant: TenantSpec, resources: dict[str, str]) -> dict[str, int]:
     """Do as offboarding does, of a tenant without objects."""
-    steps.places_to_purge(tenant, [resources])
+    steps.places_to_purge(tenant, [Place.of(resources)] if resources else [])
     return steps.remove(tenant, resources)
 
 
@@ -101,6 +101,16 @@ def test_steps_have_names_of_their_own_and_say_what_they_store(steps: Catalogue)
     names = [step.name for step in steps.steps]
     assert len(set(names)) == len(names)
     assert all(step.stores for step in steps.steps)
+
+
+def test_places_are_named_by_as_few_maps_as_can() -> None:
+    pool, one, other = pool_place(TenantId("a")), silo_place("bucket-1"), silo_place("bucket-2")
+    assert resources_naming([]) == ({},)
+    assert resources_naming([pool, one]) == ({"s3Prefix": pool.name, "dedicatedBucket": "bucket-1"},)
+    assert resources_naming([one, other, pool, one]) == (
+        {"dedicatedBucket": "bucket-1", "s3Prefix": pool.name},
+        {"dedicatedBucket": "bucket-2"},
+    )
 
 
 def test_a_pooled_tenant_is_built_by_one_call(cloud: Cloud) -> None:
@@ -261,9 +271,12 @@ def test_a_bucket_that_lost_its_tag_is_known_by_either_policy(
 def test_places_to_purge_are_the_tenants_alone(cloud: Cloud, steps: Catalogue) -> None:
     assert steps.places_to_purge(POOLED, []) == (pool_place(POOLED.tenant_id),)
     resources = steps.ensure(ACME)
-    assert set(steps.places_to_purge(ACME, [resources])) == {pool_place(ACME.tenant_id), silo_place(SILO)}
+    assert set(steps.places_to_purge(ACME, [Place.of(resources)])) == {
+        pool_place(ACME.tenant_id),
+        silo_place(SILO),
+    }
     with pytest.raises(PermanentError, match="not its own"):
-        steps.places_to_purge(ACME, [{"s3Prefix": "tenants/other/"}])
+        steps.places_to_purge(ACME, [pool_place(TenantId("other"))])
 
 
 def test_a_bucket_of_another_account_is_left_alone(cloud: Cloud) -> None:
@@ -271,11 +284,11 @@ def test_a_bucket_of_another_account_is_left_alone(cloud: Cloud) -> None:
     calls.reject("GetBucketTagging", *["AccessDenied"] * 3)
     watched = steps_of(cloud, calls.clients(cloud))
     # Of the derived name only: onboarding found it taken, and failed.
-    assert watched.places_to_purge(ACME, [{}]) == (pool_place(ACME.tenant_id),)
+    assert watched.places_to_purge(ACME, []) == (pool_place(ACME.tenant_id),)
     assert watched.remains(ACME, {}) == []
     # On the record: then it was the tenant's, and somebody has to look.
     with pytest.raises(PermanentError, match="is not this AWS account's"):
-        watched.places_to_purge(ACME, [{"dedicatedBucket": SILO}])
+        watched.places_to_purge(ACME, [silo_place(SILO)])
 
 
 def test_a_bucket_that_is_not_empty_is_purged_again(cloud: Cloud, steps: Catalogue) -> None:

@@ -538,11 +538,11 @@ def move(cloud: Cloud, tenant_id: str = "a") -> dict[str, Any]:
     )
 
 
-def offboard(cloud: Cloud, tenant_id: str = "a") -> dict[str, Any]:
+def offboard(cloud: Cloud, tenant_id: str = "a", *, export: bool = False) -> dict[str, Any]:
     """Begin an offboarding; return what the stream shows of it."""
     cloud.put_completed(tenant_id)
     now = cloud.clock.now()
-    return cloud.do(offboarding.offboard(cloud.tenant(tenant_id), now, OPERATION, now, BY))
+    return cloud.do(offboarding.offboard(cloud.tenant(tenant_id), now, OPERATION, now, BY, export=export))
 
 
 def test_a_requested_phase_is_published_and_marked_as_its_first_attempt(cloud: Cloud) -> None:
@@ -653,6 +653,48 @@ def test_a_tenant_suspended_before_it_is_requested_is_requested_first(cloud: Clo
     )
 
 
+def test_a_phase_that_was_given_up_before_it_was_published_is_not(cloud: Cloud) -> None:
+    """A restore was faster than the stream; the fact is told all the same."""
+    offboard(cloud, export=True)
+    now = cloud.clock.now()
+    cloud.do(offboarding.retention_over(cloud.tenant("a"), cloud.operation("a"), now, now))
+    record = cloud.do(offboarding.restore(cloud.tenant("a"), now, BY))
+    assert run(cloud, record) == {"batchItemFailures": []}
+    assert [event["detail-type"] for event in cloud.published()] == ["TenantSuspended"]
+    assert not {"outbox", "operation", "GSI3PK"} & set(cloud.item("a"))
+
+
+def test_an_outbox_that_holds_nothing_is_emptied(cloud: Cloud) -> None:
+    cloud.put_completed("a")
+    before = cloud.item("a")
+    cloud.update("a", outbox={"S": "OPERATION"})
+    calls = Calls()
+    record = cloud.stream_record("a", 1, "MODIFY", old=before)
+    assert run(cloud, record, clients=calls.clients(cloud)) == {"batchItemFailures": []}
+    assert calls.names == ["TransactWriteItems"]
+    assert "outbox" not in cloud.item("a")
+
+
+def test_of_two_events_of_a_record_one_that_the_bus_rejects_marks_neither(cloud: Cloud) -> None:
+    move(cloud)
+    record = cloud.do(status.suspend(cloud.tenant("a"), "x", cloud.clock.now(), BY))
+    before = cloud.item("a")
+
+    class Partly(Bus):
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+            kinds = [entry["DetailType"] for entry in Entries]
+            assert kinds == ["TenantSuspended", "TenantTierChanging"]
+            return {
+                "FailedEntryCount": 1,
+                "Entries": [{"EventId": "x"}, {"ErrorCode": "ThrottlingException"}],
+            }
+
+    clients = clients_of(cloud, events=Partly())
+    with pytest.raises(BatchProcessingError):
+        run(cloud, record, clients=clients)
+    assert cloud.item("a") == before
+
+
 def test_onboardings_phases_and_facts_share_calls(cloud: Cloud) -> None:
     records = []
     for n in range(6):
@@ -756,6 +798,22 @@ def test_a_put_item_of_another_status_over_a_tombstone_is_undone_too(cloud: Clou
     assert cloud.item("a") == before
 
 
+def test_what_was_made_of_a_deleted_tenant_meanwhile_is_purged(cloud: Cloud) -> None:
+    """An old result came again before the put-item over the tombstone was undone."""
+    tombstone(cloud)
+    record = overwrite(cloud)
+    cloud.report(
+        ProvisioningResult(TenantId("a"), {"s3Prefix": "tenants/a/"}, rfc3339(cloud.clock.now()), attempt=1)
+    )
+    assert cloud.status("a") == "COMPLETED"
+    assert run(cloud, record) == {"batchItemFailures": []}
+    item = cloud.item("a")
+    assert (item["status"], cloud.status("a")) == ({"S": "DELETED"}, "DEPROVISIONING")
+    assert "name" not in item
+    purge = cloud.request("a")
+    assert (purge.phase, [place.name for place in purge.places]) == ("PURGE", ["tenants/a/"])
+
+
 def test_two_put_items_over_a_tombstone_in_one_batch_are_both_undone(cloud: Cloud) -> None:
     tombstone(cloud)
     before = cloud.item("a")
@@ -782,6 +840,16 @@ def test_a_put_item_that_was_taken_for_a_tenant_meanwhile_is_undone(cloud: Cloud
     before = cloud.item("a")
     record = overwrite(cloud)
     cloud.do(begin_attempt(cloud.tenant("a"), cloud.clock.now()))
+    run(cloud, record)
+    assert cloud.item("a") == before
+
+
+def test_a_put_item_that_lived_for_long_is_undone_over_a_tombstone(cloud: Cloud) -> None:
+    """The stream was late by more changes than the tombstone has seen."""
+    tombstone(cloud)
+    before = cloud.item("a")
+    record = overwrite(cloud)
+    cloud.update("a", provisioningStatus={"S": "COMPLETED"}, revision={"N": "500"})
     run(cloud, record)
     assert cloud.item("a") == before
 

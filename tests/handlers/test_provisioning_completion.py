@@ -17,6 +17,7 @@ from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.isolation.places import Place, pool_place, silo_place
+from tenkacloud.provisioners import inventory
 from tenkacloud.tenants.operations import Phase, PhaseState, is_read_only
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.transitions import offboarding, tier
@@ -437,6 +438,15 @@ def test_a_cutover_to_another_place_than_that_of_the_move_does_not_switch(
     assert (item["tier"], item["resources"]) == ({"S": "PRO"}, {"M": {"s3Prefix": {"S": "tenants/acme/"}}})
 
 
+def test_a_copy_that_failed_names_no_place_of_somebody_else(cloud: Cloud) -> None:
+    copy = begin_move(
+        cloud, Tier.FREE, tier={"S": "ENTERPRISE"}, resources={"M": {"dedicatedBucket": {"S": BUCKET}}}
+    )
+    cloud.report(moved(copy, resources={"s3Prefix": "tenants/other/"}, failure_reason="no"))
+    operation = cloud.operation("acme")
+    assert (operation.to, operation.failure_reason) == (pool_place(TenantId("acme")), "no")
+
+
 def test_a_retirement_drops_the_place_or_says_why_it_is_kept(cloud: Cloud) -> None:
     for kept in ("something was written to it", None):
         cloud.report(moved(begin_move(cloud)))
@@ -510,7 +520,7 @@ def test_an_offboarding_ends_in_a_tombstone_and_a_certificate(cloud: Cloud) -> N
     (certificate,) = certificates(cloud)
     assert certificate["evidence"]["M"]["objectVersions"] == {"N": "3"}
     assert certificate["evidence"]["M"]["remaining"] == {"N": "0"}
-    assert {"backups", "eventArchive", "logs"} <= set(certificate["remains"]["M"])
+    assert set(certificate["remains"]["M"]) == set(inventory.remains())
 
 
 def test_what_a_verification_finds_is_purged_again(cloud: Cloud) -> None:

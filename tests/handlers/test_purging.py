@@ -1,18 +1,20 @@
 """Emptying a place: all versions, markers and uploads of one tenant, and nothing of another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
-from tenkacloud.objects.purging import Purge, PurgeProgress
 
 from tenkacloud.isolation.maintenance import MaintenanceSession
 from tenkacloud.isolation.places import Place, pool_place, silo_place
 from tenkacloud.isolation.policies import MaintenanceScope
 from tenkacloud.objects import purging
+from tenkacloud.objects.purging import Purge, PurgeProgress
 from tenkacloud.platform.clients import Call, one_by_one
 from tenkacloud.tenants.validation import TenantId
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, DATA_TABLE, REGION, Cloud
@@ -88,7 +90,7 @@ def test_a_prefix_is_emptied_and_the_neighbours_keep_all(versioned: Cloud) -> No
     versioned.s3.put_object(Bucket=DATA_BUCKET, Key="tenants/a", Body=b"nobody's")
     before = [key for key in everything(versioned, DATA_BUCKET) if not key.startswith("tenants/a/")]
     found = purge(versioned, "a", pool_place(TenantId("a")))
-    assert found == PurgeProgress(versions=3, markers=1, uploads=1, done=True)
+    assert found == PurgeProgress(versions=3, markers=1, uploads=1, bytes=2, done=True)
     assert everything(versioned, DATA_BUCKET) == before
 
 
@@ -101,7 +103,7 @@ def test_a_bucket_with_uploads_markers_and_3000_versions_is_emptied(versioned: C
         versioned.s3.delete_object(Bucket=SILO, Key=f"{number:04}")
         versioned.s3.create_multipart_upload(Bucket=SILO, Key=f"upload/{number}")
     found = purge(versioned, "a", silo_place(SILO), together=versioned.clients.together)
-    assert found == PurgeProgress(versions=3000, markers=100, uploads=100, done=True)
+    assert found == PurgeProgress(versions=3000, markers=100, uploads=100, bytes=3000, done=True)
     assert everything(versioned, SILO) == []
 
 
@@ -135,6 +137,10 @@ def test_an_empty_place_takes_two_listings(versioned: Cloud) -> None:
     assert calls.names == ["ListMultipartUploads", "ListObjectVersions"]
 
 
+def within(asked: Iterator[int], rounds: int) -> bool:
+    return next(asked) < rounds
+
+
 @pytest.mark.parametrize("rounds", range(8))
 def test_whenever_the_time_is_up_the_next_piece_goes_on(
     versioned: Cloud, monkeypatch: pytest.MonkeyPatch, rounds: int
@@ -144,20 +150,19 @@ def test_whenever_the_time_is_up_the_next_piece_goes_on(
     fill(versioned, SILO, "")
     total = PurgeProgress()
     for _ in range(100):
-        left = iter(range(rounds))
-        found = purge(
-            versioned, "a", silo_place(SILO), has_time=lambda left=left: next(left, None) is not None
-        )
+        asked = count()
+        found = purge(versioned, "a", silo_place(SILO), has_time=partial(within, asked, rounds))
         total = PurgeProgress(
             total.versions + found.versions,
             total.markers + found.markers,
             total.uploads + found.uploads,
+            total.bytes + found.bytes,
             found.done,
         )
         if total.done or not rounds:
             break
     if rounds > 3:
-        assert total == PurgeProgress(versions=3, markers=1, uploads=1, done=True)
+        assert total == PurgeProgress(versions=3, markers=1, uploads=1, bytes=2, done=True)
     else:
         assert not total.done  # too little for one pass: the caller gives each piece more than that
 
@@ -260,7 +265,7 @@ def test_the_uploads_of_the_pool_are_listed_by_the_function_itself(versioned: Cl
     calls = Calls()
     of_session = session(versioned, "a", place, calls.clients(versioned).s3)
     left = Purge(of_session, place, one_by_one, lambda: True).run()
-    assert left == PurgeProgress(versions=3, markers=1, done=True)
+    assert left == PurgeProgress(versions=3, markers=1, bytes=2, done=True)
     assert Purge(of_session, place, one_by_one, lambda: True, versioned.s3).run().uploads == 1
     assert "ListMultipartUploads" not in calls.names
     assert "AbortMultipartUpload" in calls.names

@@ -14,10 +14,12 @@ from tenkacloud.events.tenant_operation_progressed import TenantOperationProgres
 from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.isolation.places import pool_place
 from tenkacloud.platform.clock import rfc3339
+from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.operations import Phase, PhaseState, is_read_only
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.transitions import offboarding, tier
 from tenkacloud.tenants.transitions.operation import request_export, retry_phase
+from tenkacloud.tenants.transitions.retry import request_again
 from tenkacloud.tenants.transitions.status import suspend
 from tenkacloud.tenants.validation import TenantId, Tier
 from tests.handlers.conftest import Cloud, LogLines
@@ -532,6 +534,20 @@ def test_an_old_place_is_retired_when_it_is_due_and_nothing_else_is_under_way(cl
     assert run(cloud)["due"] == 0
 
 
+def test_it_says_how_much_of_what_is_due_is_left(cloud: Cloud, logs: LogLines) -> None:
+    def left() -> float:
+        return float([line["DueLeft"][0] for line in logs.all() if "DueLeft" in line][-1])
+
+    switch(cloud)
+    cloud.update("acme", provisioningStatus={"S": "FAILED"})
+    cloud.clock.sleep(RETIRE_AFTER + 1)
+    run(cloud)
+    assert left() == 1.0
+    cloud.update("acme", provisioningStatus={"S": "COMPLETED"})
+    run(cloud)
+    assert left() == 0.0
+
+
 @pytest.mark.parametrize("attributes", [{"provisioningStatus": {"S": "FAILED"}}, {"status": {"S": "?"}}])
 def test_nothing_is_retired_of_a_tenant_that_is_not_settled(cloud: Cloud, attributes: dict[str, Any]) -> None:
     """A tenant that is provisioned anew may get the very place."""
@@ -573,6 +589,16 @@ def test_it_begins_what_is_due_of_every_page(cloud: Cloud) -> None:
             GSI5SK={"S": "2026-01-01T00:00:00.000Z"},
         )
     assert run(cloud)["due"] == 130
+
+
+def test_a_tenant_is_not_set_back_under_an_operation_that_began_meanwhile(cloud: Cloud) -> None:
+    cloud.put_completed("acme", tier={"S": "ENTERPRISE"})
+    change = request_again(Key.of(TenantId("acme")), read(cloud.item("acme")), "repair", cloud.clock.now())
+    now = cloud.clock.now()
+    cloud.do(request_export(cloud.tenant("acme"), OPERATION, now, now, BY))
+    with pytest.raises(AssertionError):
+        cloud.do(change)
+    assert cloud.status("acme") == "COMPLETED"
 
 
 def test_a_tenant_with_something_under_way_is_not_repaired(cloud: Cloud) -> None:

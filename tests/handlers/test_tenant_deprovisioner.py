@@ -369,7 +369,7 @@ def test_duplicates_do_no_harm(function: SliceFunction) -> None:
 
 def test_what_is_written_meanwhile_has_it_begin_anew(function: SliceFunction) -> None:
     prepare(function.cloud)
-    written = []
+    written: list[str] = []
 
     def write(operation: str, _arguments: dict[str, Any]) -> None:
         if operation == "DeleteBucket" and not written:

@@ -308,6 +308,11 @@ NEEDED = [
 ]
 
 
+@pytest.mark.parametrize("tier", ["FREE", "PRO"])
+def test_a_pooled_tenant_costs_two_calls(calls: Watched, tier: str) -> None:
+    assert calls.of(onboarding(tier=tier)) == ["PutEvents", "PutObject"]
+
+
 def test_what_new_buckets_were_seen_to_have_by_default_is_not_set_again(cloud: Cloud, calls: Watched) -> None:
     # GIVEN an account in which S3 gives new buckets what it has given them since 2023; moto's has not
     calls.answers = {"GetPublicAccessBlock": [CLOSED], "GetBucketEncryption": [ENCRYPTED]}
@@ -407,7 +412,9 @@ def replayed(**fields: Any) -> dict[str, Any]:
 
 def nothing_was_made(cloud: Cloud) -> bool:
     buckets = [bucket["Name"] for bucket in cloud.s3.list_buckets()["Buckets"]]
-    return buckets == [DATA_BUCKET] and not cloud.s3.list_objects_v2(Bucket=DATA_BUCKET)["KeyCount"]
+    objects = cloud.s3.list_objects_v2(Bucket=DATA_BUCKET)["KeyCount"]
+    groups = cloud.clients.logs.describe_log_groups()["logGroups"]
+    return buckets == [DATA_BUCKET] and not objects and not groups
 
 
 @pytest.mark.parametrize("tier", ["FREE", "ENTERPRISE"])

@@ -24,6 +24,8 @@ from tests.proof.conftest import value
 
 ROLE = "tenkacloud-local-tenant-access"
 BUCKET = "tenkacloud-data-local"
+MAINTENANCE_ROLE = "tenkacloud-local-tenant-maintenance"
+EXPORTS_BUCKET = "tenkacloud-local-exports"
 TAG = "${aws:PrincipalTag/tenantId}"
 ACCOUNT = "000000000000"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
@@ -37,8 +39,14 @@ def test_isolation_is_proved_from_the_plan(plan: Plan) -> None:
     assert {result.name[:2] for result in results} >= {
         *("A1", "A2", "A3", "A4", "A5", "B1", "B2", "C1", "C2", "C3"),
         *("B3", "B4", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "E ", "F1", "F2"),
-        *("G1", "G2", "G3", "G4", "G5", "G6", "G7", "H "),
+        *("A6", "A7", "B5", "B6", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "H ", "I "),
     }
+    # All that is about a role is proved of both
+    of_services, of_maintenance = (
+        {result.name[:2] for result in results if result.name.endswith(suffix) and result.name < "G"}
+        for suffix in ("", "(tenant-maintenance)")
+    )
+    assert of_services - {"B5"} == of_maintenance
 
 
 def test_the_summary_is_short_and_begins_with_the_verdict() -> None:
@@ -86,12 +94,12 @@ def statement(document: Document, sid: str) -> Document:
     return dict.__getitem__({"found": found}, "found")
 
 
-def role_policy(change: Callable[[Document], None]) -> Callable[[Plan], None]:
-    return lambda plan: edit(plan, "aws_iam_role_policy", ROLE, "policy", change)
+def role_policy(change: Callable[[Document], None], role: str = ROLE) -> Callable[[Plan], None]:
+    return lambda plan: edit(plan, "aws_iam_role_policy", role, "policy", change)
 
 
-def trust(change: Callable[[Document], None]) -> Callable[[Plan], None]:
-    return lambda plan: edit(plan, "aws_iam_role", ROLE, "assume_role_policy", change)
+def trust(change: Callable[[Document], None], role: str = ROLE) -> Callable[[Plan], None]:
+    return lambda plan: edit(plan, "aws_iam_role", role, "assume_role_policy", change)
 
 
 def of_statement(sid: str, **elements: Any) -> Callable[[Plan], None]:
@@ -104,6 +112,30 @@ def without_condition(sid: str, operator: str, key: str) -> Callable[[Plan], Non
 
 def with_statement(**elements: Any) -> Callable[[Plan], None]:
     return role_policy(lambda document: document["Statement"].append({"Effect": "Allow", **elements}))
+
+
+def of_maintenance(sid: str, **elements: Any) -> Callable[[Plan], None]:
+    """Change a statement of the maintenance role."""
+    return role_policy(lambda document: statement(document, sid).update(elements), MAINTENANCE_ROLE)
+
+
+def more_maintenance(action: str, resource: str) -> Callable[[Plan], None]:
+    """Let the maintenance role do more."""
+    more = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return role_policy(lambda document: document["Statement"].append(more), MAINTENANCE_ROLE)
+
+
+def less_maintenance(sid: str) -> Callable[[Plan], None]:
+    return role_policy(
+        lambda document: document["Statement"].remove(statement(document, sid)), MAINTENANCE_ROLE
+    )
+
+
+def trust_the_services_too(document: Document) -> None:
+    arns = document["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"]
+    there = arns if isinstance(arns, list) else [arns]
+    service = there[0].rsplit("/", 1)[0] + "/tenkacloud-local-problem-data"
+    document["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"] = [*there, service]
 
 
 def with_resource(plan: Plan, kind: str, values: Document, after_unknown: Document | None = None) -> None:
@@ -221,6 +253,72 @@ BAD: dict[str, tuple[Callable[[Plan], None], str]] = {
     "a tag that is not transitive": (trust(drop_transitive), "D4"),
 }
 
+#: The same of the role that may do more. Each leaves the services' role as it is.
+BUCKET_ARN, EXPORTS = f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{EXPORTS_BUCKET}"
+BAD_MAINTENANCE: dict[str, tuple[Callable[[Plan], None], str]] = {
+    "no slash after the prefix": (of_maintenance("TenantObjects", Resource=f"{OBJECTS}{TAG}*"), "A1"),
+    "a star for the variable": (of_maintenance("TenantObjects", Resource=f"{OBJECTS}*/*"), "A1"),
+    "reading everybody's versions": (more_maintenance("s3:GetObjectVersion", f"{OBJECTS}*"), "A1"),
+    "deleting everybody's versions": (more_maintenance("s3:DeleteObjectVersion", f"{OBJECTS}*"), "A1"),
+    "a listing without a prefix": (of_maintenance("ListTenantPrefix", Condition={}), "A2"),
+    "a listing guarded by IfExists": (
+        of_maintenance(
+            "ListTenantPrefix", Condition={"StringLikeIfExists": {"s3:prefix": f"tenants/{TAG}/*"}}
+        ),
+        "A2",
+    ),
+    "a prefix with a star": (
+        of_maintenance("ListTenantPrefix", Condition={"StringLike": {"s3:prefix": f"tenants/{TAG}*"}}),
+        "A2",
+    ),
+    "one listing for both buckets": (
+        of_maintenance(
+            "ListTenantExports",
+            Resource=[BUCKET_ARN, EXPORTS],
+            Condition={"StringLike": {"s3:prefix": f"{TAG}/*"}, "Null": {"s3:prefix": "false"}},
+        ),
+        "A2",
+    ),
+    "any of the leading keys": (
+        of_maintenance(
+            "TenantItems", Condition={"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": f"TENANT#{TAG}"}}
+        ),
+        "A3",
+    ),
+    "scan of the items": (more_maintenance("dynamodb:Scan", f"{TABLE}-tenant-data"), "A3"),
+    "silo buckets by a pattern": (
+        more_maintenance("s3:DeleteObjectVersion", "arn:aws:s3:::tenkacloud-local-silo-*"),
+        "A4",
+    ),
+    "making away with buckets": (
+        more_maintenance("s3:DeleteBucket", "arn:aws:s3:::tenkacloud-local-silo-*"),
+        "A4",
+    ),
+    "deleting exports": (more_maintenance("s3:DeleteObject", f"{EXPORTS}/{TAG}/*"), "A5"),
+    "access lists": (more_maintenance("s3:PutObjectAcl", f"{OBJECTS}{TAG}/*"), "A5"),
+    "exports without a slash": (of_maintenance("TenantExports", Resource=f"{EXPORTS}/{TAG}*"), "A6"),
+    "everybody's exports": (of_maintenance("TenantExports", Resource=f"{EXPORTS}/*"), "A6"),
+    "a listing of all exports": (of_maintenance("ListTenantExports", Condition={}), "A7"),
+    "no deny without the tag": (less_maintenance("DenyWithoutTenant"), "C2"),
+    "role chaining": (less_maintenance("DenyRoleChaining"), "D5"),
+    "services start its sessions": (trust(trust_the_services_too, MAINTENANCE_ROLE), "D1"),
+    "a tag that is not validated": (trust(drop_tag_patterns, MAINTENANCE_ROLE), "A1"),
+    "a tag that is not transitive": (trust(drop_transitive, MAINTENANCE_ROLE), "D4"),
+    "no own objects": (less_maintenance("TenantObjects"), "E s3:DeleteObjectVersion of"),
+    "no own listing of versions": (
+        of_maintenance("ListTenantPrefix", Action="s3:ListBucket"), "E s3:ListBucketVersions of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_MAINTENANCE)
+def test_a_bad_policy_of_the_maintenance_role_is_rejected(plan: Plan, name: str) -> None:
+    change, wanted = BAD_MAINTENANCE[name]
+    mutant = deepcopy(plan)
+    change(mutant)
+    rejected = [result for result in prove(read(mutant), wanted) if not result.proved]
+    assert [result for result in rejected if result.counterexample]
+    assert all(result.name.endswith("(tenant-maintenance)") for result in rejected)
+
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_known_bad_policy_is_rejected_with_two_tenants_and_the_request(plan: Plan, name: str) -> None:
@@ -252,32 +350,73 @@ def slashless(policy: Document) -> Document:
     return changed
 
 
+def slashless_places(policy: Document) -> Document:
+    changed = deepcopy(policy)
+    objects = statement(changed, "Objects")
+    objects["Resource"] = [resource.removesuffix("/*") + "*" for resource in objects["Resource"]]
+    return changed
+
+
+def for_anybody(sid: str) -> Callable[[Document], Document]:
+    def change(policy: Document) -> Document:
+        changed = deepcopy(policy)
+        statement(changed, sid)["Condition"] = {}
+        return changed
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("function", "change", "wanted"),
     [
         ("silo_bucket_policy", without("DenyOtherTenants"), "B1"),
-        ("silo_bucket_policy", without("AllowTenantObjects"), "E "),
+        ("silo_bucket_policy", without("AllowTenantObjects"), "E s3:GetObject in"),
         ("session_policy", slashless, "F1"),
-        ("session_policy", without("TenantItems"), "F2"),
+        ("session_policy", without("TenantItems"), "F2 with a session policy (pool), dynamodb:PutItem"),
+        ("silo_bucket_policy", without("AllowMaintenanceObjects"), "E s3:DeleteObjectVersion in"),
+        ("silo_bucket_policy", for_anybody("AllowMaintenanceObjects"), "B2"),
+        ("silo_bucket_policy", for_anybody("AllowMaintenanceListing"), "B2"),
+        ("maintenance_session_policy", slashless_places, "F1"),
+        ("maintenance_session_policy", for_anybody("Items"), "F1"),
+        ("maintenance_session_policy", without("Items"), "F2 with a session policy (pool), dynamodb:Query"),
     ],
 )
 def test_a_bad_policy_of_the_code_is_rejected(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, function: str, change: Any, wanted: str
 ) -> None:
     good = getattr(policies, function)
-    monkeypatch.setattr(properties, function, lambda *args: change(good(*args)))
+    monkeypatch.setattr(properties, function, lambda *args, **more: change(good(*args, **more)))
     rejected = [result for result in prove(read(plan), wanted) if not result.proved]
-    assert wanted in {result.name[:2] for result in rejected}
+    assert rejected
     assert any(result.counterexample for result in rejected)
+
+
+def test_the_target_of_a_move_that_is_open_to_its_tenant_is_rejected(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        properties, "silo_bucket_policy", lambda *args, **_: policies.silo_bucket_policy(*args)
+    )
+    (result,) = [result for result in prove(read(plan), "B5") if not result.proved]
+    assert result.counterexample
+
+
+def test_a_read_only_session_that_can_write_is_rejected(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "READ_ACTIONS", policies.OBJECT_ACTIONS)
+    rejected = [result for result in prove(read(plan), "F1") if not result.proved]
+    assert {result.name for result in rejected} == {
+        f"F1 a session policy ({place}, read-only) allows nothing but one's own" for place in ("pool", "silo")
+    }
+    assert all(result.counterexample for result in rejected)
 
 
 def test_an_empty_policy_does_not_pass(plan: Plan) -> None:
     mutant = deepcopy(plan)
     for sid in ("TenantObjects", "ListTenantPrefix", "TenantItems", "TenantRecord"):
         drop_statement(sid)(mutant)
-    rejected = {result.name for result in prove(read(mutant), "E") if not result.proved}
-    assert "E s3:GetObject of one's own" in rejected
-    assert "E dynamodb:GetItem of one's own record" in rejected
+    for wanted in ("E s3:GetObject of one's own", "E dynamodb:GetItem of one's own record"):
+        (of_services, *_) = prove(read(mutant), wanted)
+        assert not of_services.proved
 
 
 # --- what can't be read -------------------------------------------------------------------------------------
@@ -619,6 +758,21 @@ PERMISSION = {
     "source_arn": f"arn:aws:execute-api:ap-northeast-1:{ACCOUNT}:another/*",
 }
 RULE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/x"
+QUEUES = f"arn:aws:sqs:ap-northeast-1:{ACCOUNT}:tenkacloud-local-"
+TENANT_BUS = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:event-bus/tenkacloud-local-tenant-events"
+
+
+def opened_queue(plan: Plan) -> None:
+    def change(document: Document) -> None:
+        document["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"] = RULE
+
+    edit(plan, "aws_sqs_queue", "tenkacloud-local-tenant-mover-queue", "policy", change)
+
+
+def unfiltered_rule(plan: Plan) -> None:
+    _, rule = resource(plan, "aws_cloudwatch_event_rule", "tenkacloud-local-tenant-mover")
+    rule["values"]["event_pattern"] = json.dumps({"detail-type": ["TenantTierChanging"]})
+
 
 #: What is changed, the property that has to reject it, and what it says.
 AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
@@ -718,6 +872,43 @@ AROUND: dict[str, tuple[Callable[[Plan], None], str, str]] = {
         of_function("reconciler", "lambda:UpdateFunctionCode"), "H reconciler", "lambda:UpdateFunctionCode"),
     "a function that passes roles": (
         of_function("reconciler", "iam:PassRole"), "H reconciler", "iam:PassRole"),
+    "a function that maintains tenants' data": (
+        of_function("problem-data", "sts:AssumeRole", resource=f"{ROLE_ARN[:-len(ROLE)]}{MAINTENANCE_ROLE}"),
+        "H problem-data", "sts:AssumeRole"),
+    "a mover that reads objects itself": (
+        of_function("tenant-mover", "s3:GetObject", resource=f"{OBJECTS}*"),
+        "I tenant-mover", "s3:GetObject"),
+    "a mover that reads exports itself": (
+        of_function("tenant-mover", "s3:GetObject", resource=f"{EXPORTS}/*"),
+        "I tenant-mover", "s3:GetObject"),
+    "a mover that lists the pool itself": (
+        of_function("tenant-mover", "s3:ListBucket", resource=BUCKET_ARN),
+        "I tenant-mover", "s3:ListBucket"),
+    "a purge of silos without a session": (
+        of_function(
+            "tenant-deprovisioner", "s3:DeleteObjectVersion", resource="arn:aws:s3:::tenkacloud-local-silo-*"
+        ),
+        "I tenant-deprovisioner", "s3:DeleteObjectVersion"),
+    "a purge of items without a session": (
+        of_function("tenant-deprovisioner", "dynamodb:BatchWriteItem", resource=f"{TABLE}-tenant-data"),
+        "I tenant-deprovisioner", "dynamodb:BatchWriteItem"),
+    "a function that sends work to the mover": (
+        of_function("reconciler", "sqs:SendMessage", resource=f"{QUEUES}tenant-mover-queue"),
+        "H reconciler", "sqs:SendMessage"),
+    "a function that speaks for the control plane": (
+        of_function("tenant-mover", "events:PutEvents", resource=TENANT_BUS),
+        "H tenant-mover", "events:PutEvents"),
+    "a queue that another rule fills": (opened_queue, "G8", "lets others send"),
+    "a permission to wake the mover": (
+        extra(
+            "aws_lambda_permission",
+            **{**PERMISSION, "function_name": "tenkacloud-local-tenant-mover",
+               "principal": "events.amazonaws.com", "source_arn": RULE},
+        ),
+        "G8", "wake tenkacloud-local-tenant-mover"),
+    "a rule for anybody's events": (unfiltered_rule, "G8", "events of others than the control plane"),
+    "another queue for the mover": (
+        every("aws_lambda_event_source_mapping", event_source_arn=f"{QUEUES}x"), "G8", "is not of"),
     "a function that starts sessions": (
         of_function("reconciler", "sts:AssumeRole", resource=ROLE_ARN), "H reconciler", "sts:AssumeRole"),
 }  # fmt: skip

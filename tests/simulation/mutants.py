@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.tooling.deployment import PROVISIONING
+from scripts.tooling.deployment import COMPLETION, DEPROVISIONER, MOVER, PROVISIONING
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow import reconciling
@@ -67,12 +67,14 @@ MUTANTS: Final = (
         "mark_before_publish",
         "A crash between the two leaves a tenant that was never requested.",
         f"{_SHARED}/tenants/requester.py",
-        old="""        errors = self.bus.put([request.event for request in requests])
+        old="""        codes = iter(self.bus.put(events) if events else ())
+        errors = [next(filter(None, list(islice(codes, len(request.events)))), None) for request in requests]
         published = [request for request, error in zip(requests, errors, strict=True) if not error]
         marks = iter(self.repository.apply_all([request.mark for request in published]))
 """,
         new="""        marks = iter(self.repository.apply_all([request.mark for request in requests]))
-        errors = self.bus.put([request.event for request in requests])
+        codes = iter(self.bus.put(events) if events else ())
+        errors = [next(filter(None, list(islice(codes, len(request.events)))), None) for request in requests]
 """,
     ),
     Mutant(
@@ -104,8 +106,8 @@ MUTANTS: Final = (
         "trust_a_stale_attempt",
         "A result is recorded whatever attempt it is of.",
         f"{_SHARED}/tenants/transitions/results.py",
-        old="requires = {**_answered(result), **attempt}",
-        new="requires = _answered(result)",
+        old="requires = {**_answered(result), **attempt, ",
+        new="requires = {**_answered(result), ",
     ),
     Mutant(
         "random_bucket_name",
@@ -118,13 +120,13 @@ MUTANTS: Final = (
         "history_in_a_call_of_its_own",
         "The entry of history is written after the change, where a crash can come between.",
         f"{_SHARED}/tenants/repository.py",
-        old="""            writes += [
-                {"Put": {"TableName": self._table_name, "Item": item}}
-                for item in history_of(transition, self._writer)
+        old="""                for item in (*history_of(transition, self._writer), *puts_of(transition))
             ]
         self._client.transact_write_items(TransactItems=writes)
 """,
-        new="""        self._client.transact_write_items(TransactItems=writes)
+        new="""                for item in puts_of(transition)
+            ]
+        self._client.transact_write_items(TransactItems=writes)
         for transition in transitions:
             for item in history_of(transition, self._writer):
                 self._client.put_item(TableName=self._table_name, Item=item)
@@ -162,8 +164,8 @@ MUTANTS: Final = (
         "take_any_result_for_an_answer",
         "A result is recorded whatever was requested when it was made.",
         f"{_SHARED}/tenants/transitions/results.py",
-        old="requires = {**_answered(result), **attempt}",
-        new="requires = attempt",
+        old="requires = {**_answered(result), **attempt, ",
+        new="requires = {**attempt, ",
     ),
     Mutant(
         "be_impatient_with_a_backlog",
@@ -171,6 +173,134 @@ MUTANTS: Final = (
         _of(reconciling.SERVICE, "decisions.py"),
         old="PATIENCE_MAX: Final = 8",
         new="PATIENCE_MAX: Final = 1",
+    ),
+    Mutant(
+        "switch_before_the_last_changes",
+        "The record names the new place as soon as everything was copied once.",
+        f"{_SHARED}/tenants/transitions/tier.py",
+        old="""        case Phase.COPY:
+            fence =""",
+        new="""        case Phase.COPY:
+            over = entered(operation, Phase.CUTOVER, PhaseState.REQUESTED)
+            return _switch(tenant, over, result, waits, now)
+            fence =""",
+    ),
+    Mutant(
+        "skip_the_drain",
+        "The last changes move while requests that began before are still under way.",
+        _of(MOVER, "moving.py"),
+        old='not_before, fenced_at = moment(event.not_before or ""), moment(event.timestamp)',
+        new="not_before, fenced_at = step.now, moment(event.timestamp)",
+    ),
+    Mutant(
+        "forget_deletions",
+        "What was deleted since it was copied is in the new place.",
+        f"{_SHARED}/objects/sync.py",
+        old="raise_first(self.copier.together([*copies, *deletions]))",
+        new="raise_first(self.copier.together(copies))",
+    ),
+    Mutant(
+        "delete_by_prefix_without_the_slash",
+        "The purge of `a` lists what begins with `tenants/a`.",
+        f"{_SHARED}/objects/purging.py",
+        old='return {"Prefix": self.session.prefix_of(self.place)}',
+        new='return {"Prefix": self.session.prefix_of(self.place).rstrip("/")}',
+    ),
+    Mutant(
+        "purge_before_the_export",
+        "The retention is over, so everything goes, whether an export was requested or not.",
+        f"{_SHARED}/tenants/transitions/offboarding.py",
+        old="if operation.export_requested and tenant",
+        new="if not operation.export_requested and tenant",
+    ),
+    Mutant(
+        "forget_delete_markers",
+        "The purge deletes versions, and leaves the markers that say which were deleted.",
+        f"{_SHARED}/objects/purging.py",
+        old="for kind in (_VERSIONS, _MARKERS):\n            entries",
+        new="for kind in (_VERSIONS,):\n            entries",
+    ),
+    Mutant(
+        "act_on_a_stale_operation_id",
+        "A result counts for whatever operation is in that phase.",
+        f"{_SHARED}/tenants/transitions/operation.py",
+        old="(event.operation_id, event.phase) != (operation.id, operation.phase)",
+        new="event.phase != operation.phase",
+    ),
+    Mutant(
+        "lose_the_tombstone",
+        "A put-item over a record that must stay is taken for a new tenant.",
+        f"{_SHARED}/tenants/overwrites.py",
+        old="    if not is_protected(old):\n        return False",
+        new="    if not is_protected(new):\n        return False",
+    ),
+    Mutant(
+        "no_fence_in_the_session",
+        "A tenant whose last changes move gets sessions that can write.",
+        f"{_SHARED}/isolation/sessions.py",
+        old="read_only=is_read_only(item)",
+        new="read_only=is_read_only({})",
+    ),
+    Mutant(
+        "retire_a_changed_source",
+        "The old place is emptied, whatever came there since the switch.",
+        _of(MOVER, "moving.py"),
+        old="if reason := self._why_kept(event, session):",
+        new="if reason := self._why_kept(event, session) and None:",
+    ),
+    Mutant(
+        "operate_without_the_condition",
+        "What operators and results change is written whatever the record has become: a restore, too.",
+        f"{_SHARED}/tenants/transitions/operation.py",
+        old="""        **operation,
+        REVISION: same(item.get(REVISION)),
+        OUTBOX: same(item.get(OUTBOX)),
+    }
+    return Precondition""",
+        new="""    }
+    return Precondition""",
+    ),
+    Mutant(
+        "skip_the_second_verification",
+        "The tombstone follows the first look that finds nothing.",
+        f"{_SHARED}/tenants/transitions/offboarding.py",
+        old="if verified.verifications == 1:",
+        new="if verified.verifications == 0:",
+    ),
+    Mutant(
+        "forget_leftovers",
+        "What a move left behind goes neither at its time nor with the tenant.",
+        f"{_SHARED}/tenants/transitions/tier.py",
+        old="leftovers=(*tenant.leftovers, leftover),",
+        new="leftovers=tenant.leftovers,",
+    ),
+    Mutant(
+        "verify_nothing",
+        "The verification takes the purge's word for it.",
+        _of(DEPROVISIONER, "verifying.py"),
+        old="return {what: number for what, number in found.items() if number}",
+        new="return {what: number for what, number in found.items() if not number}",
+    ),
+    Mutant(
+        "let_the_suspended_in",
+        "A session is given whatever the tenant's status is.",
+        f"{_SHARED}/isolation/sessions.py",
+        old='if "status" in item and status != TenantStatus.ACTIVE:',
+        new='if "status" not in item and status != TenantStatus.ACTIVE:',
+    ),
+    Mutant(
+        "trust_a_stale_slice",
+        "A slice of an operation that was given up, or is over, is done.",
+        _of(MOVER, "service.py"),
+        old="if record is not None and decisions.is_wanted(record, event):",
+        new="if record is not None:",
+    ),
+    Mutant(
+        "forget_what_comes_back",
+        "What a late event makes of a deleted tenant stays.",
+        _of(COMPLETION, "decisions.py"),
+        old='if not result.succeeded:\n        return Ignore("nothing was made',
+        new='if result:\n        return Ignore("nothing was made',
     ),
 )
 

@@ -28,6 +28,7 @@ from tests.simulation.clients import SimulatedClients
 from tests.simulation.cloud import State
 from tests.simulation.delivery import Bus, DeadLetter, Queues, Stream
 from tests.simulation.faults import Crash, Fault, Faults, error_of
+from tests.simulation.slicing import cut
 from tests.support import Context, Function, bootstrap
 
 OPERATOR: Final = "operator"
@@ -148,6 +149,7 @@ class Simulator:
         self.no_retries = self.rng.random() < 0.3
         self.faults = Faults(self.rng, until=self.rng.choice((60.0, 600.0, 5000.0)))
         self.pauses = self.rng.choice((0.0, 0.02, 0.1))
+        cut(self.rng)
         self.stream = Stream(self)
         self.bus = Bus(self)
         self.queues = Queues(self)

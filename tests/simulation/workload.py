@@ -120,6 +120,7 @@ class Workload:
         #: Calls that wrote a record over by hand, and the tenants that thereby became others.
         self.raw: set[int] = set()
         self.by_hand: set[int] = set()
+        self.undone: set[str] = set()
         self.restless = False
         self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
@@ -138,8 +139,13 @@ class Workload:
             Traffic(simulator, tenant.id),
             partial(self.record, tenant),
             partial(self.put, tenant),
-            lambda tier: tenant.wanted.add((tier, self.record(tenant)["slug"]["S"])),
+            partial(self._may_come_to, tenant),
         )
+
+    def _may_come_to(self, tenant: Tenant, tier: str) -> None:
+        """Take note that a tenant may have what another tier gives it."""
+        if slug := self.record(tenant).get("slug"):
+            tenant.wanted.add((tier, slug["S"]))
 
     def play(self) -> None:
         """Play it to its end: everything redriven, retried, repaired and replayed."""
@@ -255,7 +261,8 @@ class Workload:
         self.raw.add(self.simulator.step)
         life = self.lives.get(tenant.id)
         if is_protected(read(before, ("status", "operation"))):
-            return  # it will be undone
+            self.undone.add(tenant.id)
+            return
         if life and life.operating.granted:
             self.overwritten.add(tenant.id)
         tenant.request(tenant.item())
@@ -309,15 +316,18 @@ class Workload:
         item = self.record(tenant)
         if item.get("provisioningStatus") != {"S": ProvisioningStatus.FAILED}:
             return
+        if item.get("status") in ({"S": "OFFBOARDING"}, {"S": "DELETED"}):
+            return  # denied
         key, now = Key.of(TenantId(tenant.id)), self.simulator.now()
         self.operator.apply(request_again(key, read(item), "tried", now))
 
     def undoes(self, change: Changed) -> bool:
         """Whether a change writes back what somebody's put-item replaced."""
-        return change.writer == PROVISIONING and any(
-            each.step in self.raw
-            and each.pk == change.pk
-            and (each.old, each.new) == (change.new, change.old)
+        if change.writer != PROVISIONING:
+            return False
+        written_over = (change.pk, change.new)
+        return any(
+            each.step in self.raw and each.step < change.step and (each.pk, each.old) == written_over
             for each in self.simulator.changes
         )
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts.tooling.project import ROOT
 from tenkacloud.provisioners.inventory import STORES, Handling, gaps, remains
 
 PLANNED = [
@@ -48,3 +49,9 @@ def test_names_are_unique_and_what_is_not_deleted_says_what_remains() -> None:
     for store in STORES:
         if store.handling is not Handling.PURGED:
             assert store.name in remains()
+
+
+def test_the_page_has_a_row_for_each_store() -> None:
+    page = (ROOT / "docs" / "provisioners.md").read_text(encoding="utf-8")
+    for store in STORES:
+        assert f"| `{store.name}` " in page

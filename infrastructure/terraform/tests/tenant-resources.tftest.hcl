@@ -69,7 +69,7 @@ run "each_step_by_phase" {
   }
 
   assert {
-    condition = jsondecode(output.remove_policy_json).Statement == [
+    condition = jsondecode(output.offboard_policy_json).Statement == [
       {
         Sid    = "DeleteSiloBucket"
         Effect = "Allow"
@@ -143,7 +143,7 @@ run "each_step_by_phase" {
       {
         Sid      = "TenantLogGroup"
         Effect   = "Allow"
-        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource", "logs:DescribeLogStreams", "logs:DeleteLogGroup", "logs:CreateLogGroup"]
+        Action   = ["logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource", "logs:DeleteLogGroup", "logs:CreateLogGroup"]
         Resource = "arn:aws:logs:ap-northeast-1:123456789012:log-group:/tenkacloud/dev/tenants/*"
       },
     ]

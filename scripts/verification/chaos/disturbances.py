@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import ZIPS
+from scripts.verification.flow import reconciling
 from scripts.verification.flow.bus import Recording
 from tenkacloud.events.registry import EVENTS
 from tenkacloud.isolation.resource_names import export_prefix
@@ -22,11 +23,11 @@ _LOOK_SECONDS: Final = 0.05
 
 
 class Kills:
-    """Ends a function that is at work, once in each phase that it works on, and counts how often.
+    """Ends a function that is at work, once in each phase of the first of some tenants, and counts how often.
 
-    A function is given its code anew, as a deployment does: that ends its process in the middle of a call.
-    `delays`: for each phase, how many seconds after its event was seen. Nobody waits until the lease of what
-    was ended has run out: it is over at once.
+    A function is given its code anew, as a deployment does: that ends its process in the middle of a call, of
+    whichever tenant. `delays`: for each phase, how many seconds after its event was seen. Nobody waits until
+    the leases of what was ended have run out, or until it counts as stuck: both are so at once.
     """
 
     def __init__(
@@ -34,14 +35,14 @@ class Kills:
         deployment: Deployment,
         clients: Clients,
         bus: Recording,
-        tenant_id: str,
-        delays: dict[str, float],
+        tenant_ids: Sequence[str],
+        delays: Mapping[str, float],
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._deployment = deployment
         self._clients = clients
         self._bus = bus
-        self._tenant_id = tenant_id
+        self._tenant_ids = tuple(tenant_ids)
         self._delays = dict(delays)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._kill, daemon=True)
@@ -59,7 +60,7 @@ class Kills:
     def _kill(self) -> None:
         seen: set[tuple[str, int]] = set()
         while not self._over.wait(_LOOK_SECONDS):
-            for copy in self._bus.of(self._tenant_id):
+            for copy in self._bus.of(self._tenant_ids[0]):
                 phase, attempt = str(copy.detail.get("phase", "")), int(copy.detail.get("attempt", 0))
                 service = WORKERS.get(copy.kind)
                 if service is None or phase not in self._delays or (phase, attempt) in seen:
@@ -68,7 +69,9 @@ class Kills:
                 if self.counts[phase] == 0:
                     self._over.wait(self._delays[phase])
                     end(self._deployment, self._clients, service)
-                    release(self._deployment, self._clients, self._tenant_id)
+                    for tenant_id in self._tenant_ids:
+                        release(self._deployment, self._clients, tenant_id)
+                    reconciling.sweep(self._deployment, self._clients, older_than=0)
                     self.counts[phase] += 1
 
 

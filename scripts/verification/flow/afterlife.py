@@ -7,8 +7,9 @@ but its tombstone and its certificate.
 
 import json
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,10 +21,10 @@ from scripts.tooling.deployment import COMPLETION, PROVISIONER, Deployment
 from scripts.tooling.project import CommandError
 from scripts.tooling.waiting import wait_until
 from scripts.verification.flow import tenant_data
-from scripts.verification.flow.bus import Copy, Recording
+from scripts.verification.flow.bus import Recording
 from scripts.verification.flow.operating import Operator
 from scripts.verification.flow.tenants import Tenant
-from tenkacloud.events.registry import EVENTS
+from tenkacloud.events.contract import Event
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.platform.clock import SystemClock
@@ -51,6 +52,11 @@ _TOMBSTONE: Final = frozenset(
 )
 #: What a record has as long as somebody still has to do something about its tenant.
 _UNSETTLED: Final = (OPERATION, OUTBOX, IN_FLIGHT.partition, DUE.partition)
+#: The events of an onboarding, by the service that takes them.
+_ONBOARDING: Final[Mapping[str, type[Event]]] = {
+    PROVISIONER: TenantOnboarding,
+    COMPLETION: ProvisioningResult,
+}
 _DELETED: Final = {"S": TenantStatus.DELETED.value}
 _POLL: Final = 0.2
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -90,11 +96,16 @@ def run(
     """Try to bring back deleted tenants; return what came of it. `since`: of the archive's events."""
     outcome = Outcome()
     certificates = {tenant.id: operator.certificate(tenant.id) for tenant in tenants}
+    world = _Afterlife(deployment, clients, bus, operator, timeout)
+    # All at once, as it might well come.
+    steps = (lambda: world.replay(tenants, since), lambda: world.redrive(tenants))
+    began = time.time()
     try:
-        world = _Afterlife(deployment, clients, bus, operator, timeout)
-        outcome.replayed = world.replay(tenants, since)
-        world.redrive(tenants)
         world.write_over(tenants)
+        with ThreadPoolExecutor(len(steps)) as pool:
+            replayed, redriven = (ended.result() for ended in [pool.submit(step) for step in steps])
+        outcome.replayed = replayed.total()
+        world.wait_for_provisioner(replayed + redriven, began)
         world.settle(tenants)
     except CommandError as error:
         outcome.problems.append(str(error))
@@ -116,10 +127,9 @@ class _Afterlife:
     operator: Operator
     timeout: float
 
-    def replay(self, tenants: Sequence[Tenant], since: datetime) -> int:
-        """Replay the archive, and wait until what that makes is made; return how many events were theirs."""
+    def replay(self, tenants: Sequence[Tenant], since: datetime) -> Counter[tuple[str, str]]:
+        """Replay the archive; return how many events of each tenant came again, by their kind."""
         before = {tenant.id: self._seen(tenant) for tenant in tenants}
-        began = time.time()
         now = datetime.now(UTC)
         replaying.replay(
             Environment(self.deployment, self.clients),
@@ -130,14 +140,15 @@ class _Afterlife:
             tell=lambda _: None,
         )
         for tenant in tenants:
-            self._wait_until_handled(tenant, before[tenant.id], began)
-        return sum(sum(counts.values()) for counts in before.values())
+            self._wait_until_there_again(tenant, before[tenant.id])
+        return Counter(
+            {(id_, kind): count for id_, counts in before.items() for kind, count in counts.items()}
+        )
 
     def _seen(self, tenant: Tenant) -> Counter[str]:
         return Counter(copy.kind for copy in self.bus.of(tenant.id))
 
-    def _wait_until_handled(self, tenant: Tenant, before: Counter[str], began: float) -> None:
-        """Wait until all events came again, and the provisioner is through with its own."""
+    def _wait_until_there_again(self, tenant: Tenant, before: Counter[str]) -> None:
         wanted = Counter({kind: 2 * count for kind, count in before.items()})
         wait_until(
             lambda: f"{tenant.id}: events {dict(wanted)} (there are {dict(self._seen(tenant))})",
@@ -145,64 +156,68 @@ class _Afterlife:
             self.timeout,
             poll=_POLL,
         )
-        self._wait_for_provisioner(tenant, before[TenantOnboarding.DETAIL_TYPE], began)
 
-    def _wait_for_provisioner(self, tenant: Tenant, count: int, began: float) -> None:
-        """Wait until the provisioner has spoken of a tenant so often: of each event once, at least."""
+    def wait_for_provisioner(self, events: Counter[tuple[str, str]], began: float) -> None:
+        """Wait until the provisioner has spoken of each event: then it makes nothing any more."""
+        wanted = {id_: count for (id_, kind), count in events.items() if kind == TenantOnboarding.DETAIL_TYPE}
         wait_until(
-            f"{PROVISIONER} to be through with {count} old events of {tenant.id}",
-            lambda: len(self._said_of(tenant, began)) >= count,
+            f"{PROVISIONER} to be through with old events: {wanted}",
+            lambda: all(len(self._said_of(id_, began)) >= count for id_, count in wanted.items()),
             self.timeout,
             poll=_POLL,
         )
 
-    def _said_of(self, tenant: Tenant, began: float) -> list[str]:
+    def _said_of(self, tenant_id: str, began: float) -> list[str]:
         pages = self.clients.logs.get_paginator("filter_log_events").paginate(
             logGroupName=self.deployment.log_group_names[PROVISIONER],
-            filterPattern=f'"{tenant.id}"',
+            filterPattern=f'"{tenant_id}"',
             startTime=int(began * 1000),
         )
         return [event["message"] for page in pages for event in page["events"]]
 
-    def redrive(self, tenants: Sequence[Tenant]) -> None:
+    def redrive(self, tenants: Sequence[Tenant]) -> Counter[tuple[str, str]]:
         """Have the old events of the onboarding lie in the dead-letter queues, and bring them back by force.
 
         The operator's tool leaves what is a deleted tenant's; the functions get it nevertheless, as by an
-        operator who invokes them by hand.
+        operator who invokes them by hand. Return how many of each tenant they were, by their kind.
         """
-        for tenant in tenants:
-            for service, kind in ((PROVISIONER, TenantOnboarding), (COMPLETION, ProvisioningResult)):
-                copies = self.bus.of(tenant.id, kind.DETAIL_TYPE)
-                for copy in {json.dumps(copy.detail, sort_keys=True): copy for copy in copies}.values():
-                    self._bring_back(service, tenant, copy)
-
-    def _bring_back(self, service: str, tenant: Tenant, copy: Copy) -> None:
-        event = {
-            "version": "0",
-            "id": copy.id,
-            "source": EVENTS[copy.kind].SOURCE,
-            "detail-type": copy.kind,
-            "detail": copy.detail,
+        events = [event for tenant in tenants for event in self._old_events(tenant)]
+        sent = {
+            self.clients.sqs.send_message(
+                QueueUrl=self.deployment.dead_letter_queue_urls[service], MessageBody=json.dumps(event)
+            )["MessageId"]
+            for service, event in events
         }
-        began = time.time()
-        sent = self.clients.sqs.send_message(
-            QueueUrl=self.deployment.dead_letter_queue_urls[service], MessageBody=json.dumps(event)
-        )
         environment, clock = Environment(self.deployment, self.clients), SystemClock()
-        selection = dead_letters.Selection(service=service, message_id=sent["MessageId"])
-        for _ in dead_letters.redrive(
-            environment, selection, clock, only=None, rejected=True, force=True, before=lambda: None
-        ):
-            pass
-        self.clients.lambda_.invoke(
-            FunctionName=self.deployment.lambda_function_names[service],
-            InvocationType="Event",
-            Payload=json.dumps(event).encode(),
+        ids, everything = frozenset(sent), dead_letters.Selection()
+        back = dead_letters.redrive(
+            environment, everything, clock, only=ids, rejected=True, force=True, before=lambda: None
         )
-        for _ in dead_letters.discard(environment, selection, clock, only=None, export=None):
-            pass
-        if service == PROVISIONER:
-            self._wait_for_provisioner(tenant, 1, began)
+        deque(back, maxlen=0)
+        deque(dead_letters.discard(environment, everything, clock, only=ids, export=None), maxlen=0)
+        for service, event in events:
+            self.clients.lambda_.invoke(
+                FunctionName=self.deployment.lambda_function_names[service],
+                InvocationType="Event",
+                Payload=json.dumps(event).encode(),
+            )
+        return Counter((event["detail"]["tenantId"], event["detail-type"]) for _, event in events)
+
+    def _old_events(self, tenant: Tenant) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the events of a tenant's onboarding, each once, with the service that takes it."""
+        for service, kind in _ONBOARDING.items():
+            copies = self.bus.of(tenant.id, kind.DETAIL_TYPE)
+            for copy in {json.dumps(copy.detail, sort_keys=True): copy for copy in copies}.values():
+                yield (
+                    service,
+                    {
+                        "version": "0",
+                        "id": copy.id,
+                        "source": kind.SOURCE,
+                        "detail-type": copy.kind,
+                        "detail": copy.detail,
+                    },
+                )
 
     def write_over(self, tenants: Sequence[Tenant]) -> None:
         """Write each tenant's first record over its tombstone, and wait until the tombstone is back."""

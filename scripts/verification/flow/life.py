@@ -118,6 +118,7 @@ class Report:
     lives: list[Life] = field(default_factory=list)
     problems_after: list[str] = field(default_factory=list)
     replayed: int = 0
+    seconds_after: float = 0.0
     seconds: float = 0.0
     skipped: str = ""
 
@@ -139,6 +140,7 @@ class Report:
             "skipped": self.skipped,
             "seconds": self.seconds,
             "replayedEvents": self.replayed,
+            "secondsAfter": self.seconds_after,
             "lives": [life.as_json() for life in self.lives],
             "problems": list(self.problems()),
         }
@@ -155,7 +157,10 @@ class Report:
         if self.skipped:
             found["whole lives"] = self.skipped
         elif self.replayed:
-            found["after deletion"] = f"{self.replayed} old events of theirs once more, and nothing came back"
+            found["after deletion"] = (
+                f"{self.replayed} old events of theirs once more, and nothing came back; "
+                f"{self.seconds_after:.0f} s until the flow had settled"
+            )
         return found
 
     def tables(self) -> Iterator[Table | str]:
@@ -219,8 +224,10 @@ def run(
         report = Report(lives)
         ended = [life.tenant for life in lives if life.is_over]
         if ended:
+            after_began = time.monotonic()
             after = afterlife.run(deployment, clients, bus, world.operator, ended, timeout)
             report.problems_after, report.replayed = after.problems, after.replayed
+            report.seconds_after = round(time.monotonic() - after_began, 1)
     report.seconds = round(time.monotonic() - began, 1)
     return report
 

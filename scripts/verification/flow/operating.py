@@ -18,7 +18,10 @@ from tenkacloud.platform.clock import SystemClock, rfc3339
 from tenkacloud.tenants.keys import CERTIFICATE, DUE, IN_FLIGHT, Key
 from tenkacloud.tenants.record import Tenant, parse_any_tenant
 from tenkacloud.tenants.repository import TenantRepository
-from tenkacloud.tenants.transitions import offboarding, operation, status, tier
+from tenkacloud.tenants.transitions.offboarding import offboard
+from tenkacloud.tenants.transitions.operation import request_export
+from tenkacloud.tenants.transitions.status import reactivate, suspend
+from tenkacloud.tenants.transitions.tier import change_tier
 from tenkacloud.tenants.transitions.transition import Applied, Transition
 from tenkacloud.tenants.validation import TenantId, Tier
 
@@ -46,31 +49,29 @@ class Operator:
 
     def change_tier(self, tenant_id: TenantId, to: Tier) -> None:
         """Begin a change of tier."""
-        self._change(tenant_id, lambda tenant, now: tier.change_tier(tenant, to, _new_id(), now, _BY))
+        self._change(tenant_id, lambda tenant, now: change_tier(tenant, to, _new_id(), now, _BY))
 
     def suspend(self, tenant_id: TenantId, reason: str) -> None:
         """Suspend a tenant; it is in force when this returns."""
-        self._change(tenant_id, lambda tenant, now: status.suspend(tenant, reason, now, _BY))
+        self._change(tenant_id, lambda tenant, now: suspend(tenant, reason, now, _BY))
 
     def reactivate(self, tenant_id: TenantId) -> None:
         """Let a suspended tenant in again."""
-        self._change(tenant_id, lambda tenant, now: status.reactivate(tenant, now, _BY))
+        self._change(tenant_id, lambda tenant, now: reactivate(tenant, now, _BY))
 
     def export(self, tenant_id: TenantId) -> None:
         """Begin an export."""
         days = float(self._deployment.lifecycle["export_retention_days"])
         self._change(
             tenant_id,
-            lambda tenant, now: operation.request_export(
-                tenant, _new_id(), now + timedelta(days=days), now, _BY
-            ),
+            lambda tenant, now: request_export(tenant, _new_id(), now + timedelta(days=days), now, _BY),
         )
 
     def offboard(self, tenant_id: TenantId, *, export: bool) -> None:
         """Begin an offboarding whose retention is over at once."""
         self._change(
             tenant_id,
-            lambda tenant, now: offboarding.offboard(tenant, now, _new_id(), now, _BY, export=export),
+            lambda tenant, now: offboard(tenant, now, _new_id(), now, _BY, export=export),
         )
 
     def certificate(self, tenant_id: TenantId) -> dict[str, Any]:

@@ -100,11 +100,19 @@ class AccessCase:
     #: Tried on silo buckets only: on the shared bucket it would do damage if it were allowed.
     silo_only: bool = False
 
-    def allowed(self, actor: Dataset, dataset: Dataset) -> bool:
-        """Tell whether it has to succeed."""
-        if self.expect is Expect.NOBODY or actor is not dataset:
+    #: Who may do it with a session of the maintenance role; None: the same.
+    maintenance: Expect | None = None
+    #: Whether it writes objects: denied to all while they are read-only.
+    writes: bool = False
+
+    def allowed(
+        self, actor: Dataset, dataset: Dataset, *, maintenance: bool = False, read_only: bool = False
+    ) -> bool:
+        """Tell whether it has to succeed, with a session of one of the roles."""
+        expect = self.maintenance if maintenance and self.maintenance is not None else self.expect
+        if expect is Expect.NOBODY or actor is not dataset or (read_only and self.writes):
             return False
-        return self.expect is Expect.OWN or dataset.siloed
+        return expect is Expect.OWN or dataset.siloed
 
 
 # --- S3 ---------------------------------------------------------------------------------------------------
@@ -228,6 +236,44 @@ def _presigned(method: str, http_method: str) -> Try:
     return access
 
 
+def _delete_version(me: Actor, at: Dataset) -> object:
+    key, version = at.key(SEED_KEY), at.version_id
+    if me.dataset is at:
+        key = me.scratch(at)
+        version = me.s3.put_object(Bucket=at.bucket, Key=key, Body=b"to be deleted for good")["VersionId"]
+    return me.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=version)
+
+
+def _export(method: str, **more: Any) -> Try:
+    """Return a call on the seeded export."""
+    return lambda me, at: getattr(me.s3, method)(
+        Bucket=me.deployment.exports_bucket_name, Key=f"{at.exports}{SEED_KEY}", **more
+    )
+
+
+def _put_export(me: Actor, at: Dataset) -> object:
+    name = OWN if me.dataset is at else f"intruder-{me.dataset.id}"
+    key = f"{at.exports}{name}/{secrets.token_hex(8)}"
+    return me.s3.put_object(Bucket=me.deployment.exports_bucket_name, Key=key, Body=b"written")
+
+
+def _copy_to_export(me: Actor, at: Dataset) -> object:
+    return me.s3.copy_object(
+        Bucket=me.deployment.exports_bucket_name,
+        Key=f"{at.exports}{OWN if me.dataset is at else 'intruder'}/{secrets.token_hex(8)}",
+        CopySource={"Bucket": me.dataset.bucket, "Key": me.dataset.key(SEED_KEY)},
+    )
+
+
+def _list_exports(prefix: Callable[[Dataset], str | None]) -> Try:
+    def access(me: Actor, at: Dataset) -> object:
+        wanted = prefix(at)
+        bucket = me.deployment.exports_bucket_name
+        return me.s3.list_objects_v2(Bucket=bucket, **({} if wanted is None else {"Prefix": wanted}))
+
+    return access
+
+
 _LISTS: Final = (
     AccessCase("s3", "list its prefix", Expect.OWN, _list(_prefix), (policies.LIST_ACTION,)),
     AccessCase("s3", "list below its prefix", Expect.OWN, _list(lambda at: at.key("seed/"))),
@@ -248,41 +294,48 @@ _OBJECTS: Final = (
     AccessCase("s3", "GetObject", Expect.OWN, _object("get_object"), ("s3:GetObject",)),
     AccessCase("s3", "GetObject, a range", Expect.OWN, _object("get_object", Range="bytes=0-1")),
     AccessCase("s3", "HeadObject", Expect.OWN, _object("head_object")),
-    AccessCase("s3", "PutObject, new", Expect.OWN, _put, ("s3:PutObject",)),
-    AccessCase("s3", "PutObject over another", Expect.OWN, _overwrite),
-    AccessCase("s3", "CopyObject from there", Expect.OWN, _copy_from),
-    AccessCase("s3", "CopyObject to there", Expect.OWN, _copy_to),
-    AccessCase("s3", "UploadPartCopy from there", Expect.OWN, _upload_part_copy),
-    AccessCase("s3", "multipart upload", Expect.OWN, _multipart),
+    AccessCase("s3", "PutObject, new", Expect.OWN, _put, ("s3:PutObject",), writes=True),
+    AccessCase("s3", "PutObject over another", Expect.OWN, _overwrite, writes=True),
+    AccessCase("s3", "CopyObject from there", Expect.OWN, _copy_from, writes=True),
+    AccessCase("s3", "CopyObject to there", Expect.OWN, _copy_to, writes=True),
+    AccessCase("s3", "UploadPartCopy from there", Expect.OWN, _upload_part_copy, writes=True),
+    AccessCase("s3", "multipart upload", Expect.OWN, _multipart, writes=True),
     AccessCase(
         "s3",
         "AbortMultipartUpload",
         Expect.OWN,
         _unfinished("abort_multipart_upload"),
         ("s3:AbortMultipartUpload",),
+        writes=True,
     ),
     AccessCase(
         "s3",
         "UploadPart into an upload there",
         Expect.OWN,
         _unfinished("upload_part", PartNumber=1, Body=b"x"),
+        writes=True,
     ),
     AccessCase("s3", "ListParts", Expect.NOBODY, _unfinished("list_parts")),
-    AccessCase("s3", "DeleteObject", Expect.OWN, _delete, ("s3:DeleteObject",)),
-    AccessCase("s3", "DeleteObjects, own and other mixed", Expect.OWN, _delete_mixed),
+    AccessCase("s3", "DeleteObject", Expect.OWN, _delete, ("s3:DeleteObject",), writes=True),
+    AccessCase("s3", "DeleteObjects, own and other mixed", Expect.OWN, _delete_mixed, writes=True),
     AccessCase("s3", "presigned GET", Expect.OWN, _presigned("get_object", "GET")),
-    AccessCase("s3", "presigned PUT", Expect.OWN, _presigned("put_object", "PUT")),
+    AccessCase("s3", "presigned PUT", Expect.OWN, _presigned("put_object", "PUT"), writes=True),
     AccessCase(
         "s3",
         "GetObject of a version",
         Expect.NOBODY,
         lambda me, at: _object("get_object", VersionId=at.version_id)(me, at),
+        ("s3:GetObjectVersion",),
+        maintenance=Expect.OWN,
     ),
     AccessCase(
         "s3",
         "DeleteObject of a version",
         Expect.NOBODY,
-        lambda me, at: _object("delete_object", VersionId=at.version_id)(me, at),
+        _delete_version,
+        ("s3:DeleteObjectVersion",),
+        maintenance=Expect.OWN,
+        writes=True,
     ),
     AccessCase(
         "s3",
@@ -293,6 +346,8 @@ _OBJECTS: Final = (
             Key=me.scratch(me.dataset),
             CopySource={"Bucket": at.bucket, "Key": at.key(SEED_KEY), "VersionId": at.version_id},
         ),
+        maintenance=Expect.OWN,
+        writes=True,
     ),
     AccessCase(
         "s3",
@@ -300,22 +355,74 @@ _OBJECTS: Final = (
         Expect.NOBODY,
         _object("get_object_attributes", ObjectAttributes=["ETag"]),
     ),
-    AccessCase("s3", "GetObjectTagging", Expect.NOBODY, _object("get_object_tagging")),
     AccessCase(
-        "s3", "PutObjectTagging", Expect.NOBODY, _object("put_object_tagging", Tagging={"TagSet": []})
+        "s3",
+        "GetObjectTagging",
+        Expect.NOBODY,
+        _object("get_object_tagging"),
+        ("s3:GetObjectTagging",),
+        maintenance=Expect.OWN,
+    ),
+    AccessCase(
+        "s3",
+        "GetObjectTagging of a version",
+        Expect.NOBODY,
+        lambda me, at: _object("get_object_tagging", VersionId=at.version_id)(me, at),
+        ("s3:GetObjectVersionTagging",),
+        maintenance=Expect.OWN,
+    ),
+    AccessCase(
+        "s3",
+        "PutObjectTagging",
+        Expect.NOBODY,
+        _object("put_object_tagging", Tagging={"TagSet": []}),
+        ("s3:PutObjectTagging",),
+        maintenance=Expect.OWN,
+        writes=True,
     ),
     AccessCase("s3", "GetObjectAcl", Expect.NOBODY, _object("get_object_acl")),
     AccessCase("s3", "PutObjectAcl", Expect.NOBODY, _object("put_object_acl", ACL="private")),
 )
 _BUCKETS: Final = (
-    AccessCase("s3", "ListObjectVersions", Expect.NOBODY, _bucket("list_object_versions")),
+    AccessCase(
+        "s3",
+        "ListObjectVersions",
+        Expect.NOBODY,
+        _bucket("list_object_versions"),
+        maintenance=Expect.SILO,
+    ),
     AccessCase(
         "s3",
         "ListObjectVersions of its prefix",
         Expect.NOBODY,
         lambda me, at: me.s3.list_object_versions(Bucket=at.bucket, Prefix=at.prefix),
+        ("s3:ListBucketVersions",),
+        maintenance=Expect.OWN,
     ),
-    AccessCase("s3", "ListMultipartUploads", Expect.NOBODY, _bucket("list_multipart_uploads")),
+    AccessCase(
+        "s3",
+        "ListObjectVersions of its prefix less the slash",
+        Expect.NOBODY,
+        lambda me, at: me.s3.list_object_versions(Bucket=at.bucket, Prefix=at.prefix[:-1]),
+        maintenance=Expect.SILO,
+    ),
+    AccessCase(
+        "s3",
+        "ListMultipartUploads",
+        Expect.NOBODY,
+        _bucket("list_multipart_uploads"),
+        maintenance=Expect.SILO,
+    ),
+    # Of a pooled tenant it works where the endpoint tells IAM the prefix; AWS does not.
+    AccessCase(
+        "s3",
+        "ListMultipartUploads of its bucket",
+        Expect.NOBODY,
+        _bucket("list_multipart_uploads"),
+        ("s3:ListBucketMultipartUploads",),
+        maintenance=Expect.OWN,
+        silo_only=True,
+    ),
     AccessCase("s3", "GetBucketPolicy", Expect.NOBODY, _bucket("get_bucket_policy")),
     AccessCase("s3", "GetBucketTagging", Expect.NOBODY, _bucket("get_bucket_tagging")),
     AccessCase("s3", "GetBucketVersioning", Expect.NOBODY, _bucket("get_bucket_versioning")),
@@ -341,6 +448,32 @@ _BUCKETS: Final = (
             CreateBucketConfiguration={"LocationConstraint": me.deployment.region},
         ),
         alone=True,
+    ),
+)
+_EXPORTS: Final = (
+    AccessCase("exports", "GetObject", Expect.NOBODY, _export("get_object"), maintenance=Expect.OWN),
+    AccessCase("exports", "PutObject", Expect.NOBODY, _put_export, maintenance=Expect.OWN, writes=True),
+    AccessCase(
+        "exports", "CopyObject to there", Expect.NOBODY, _copy_to_export, maintenance=Expect.OWN, writes=True
+    ),
+    AccessCase(
+        "exports",
+        "PutObjectTagging",
+        Expect.NOBODY,
+        _export("put_object_tagging", Tagging={"TagSet": []}),
+        maintenance=Expect.OWN,
+    ),
+    AccessCase("exports", "DeleteObject", Expect.NOBODY, _export("delete_object")),
+    AccessCase(
+        "exports",
+        "list its prefix",
+        Expect.NOBODY,
+        _list_exports(lambda at: at.exports),
+        maintenance=Expect.OWN,
+    ),
+    AccessCase("exports", "list without prefix", Expect.NOBODY, _list_exports(lambda _: None), alone=True),
+    AccessCase(
+        "exports", "list its prefix less the slash", Expect.NOBODY, _list_exports(lambda at: at.exports[:-1])
     ),
 )
 
@@ -484,9 +617,25 @@ def _partiql_change(verb: str) -> Callable[[Actor, Dataset], str]:
 
 
 _DYNAMODB: Final = (
-    AccessCase("dynamodb", "GetItem", Expect.OWN, _items("get_item"), ("dynamodb:GetItem",)),
-    AccessCase("dynamodb", "PutItem", Expect.OWN, _put_item, ("dynamodb:PutItem",)),
-    AccessCase("dynamodb", "UpdateItem", Expect.OWN, _update_item, ("dynamodb:UpdateItem",)),
+    AccessCase(
+        "dynamodb",
+        "GetItem",
+        Expect.OWN,
+        _items("get_item"),
+        ("dynamodb:GetItem",),
+        maintenance=Expect.NOBODY,
+    ),
+    AccessCase(
+        "dynamodb", "PutItem", Expect.OWN, _put_item, ("dynamodb:PutItem",), maintenance=Expect.NOBODY
+    ),
+    AccessCase(
+        "dynamodb",
+        "UpdateItem",
+        Expect.OWN,
+        _update_item,
+        ("dynamodb:UpdateItem",),
+        maintenance=Expect.NOBODY,
+    ),
     AccessCase("dynamodb", "DeleteItem", Expect.OWN, _delete_item, ("dynamodb:DeleteItem",)),
     AccessCase("dynamodb", "Query", Expect.OWN, _query("PK = :pk"), ("dynamodb:Query",)),
     AccessCase(
@@ -500,7 +649,12 @@ _DYNAMODB: Final = (
         ),
     ),
     AccessCase(
-        "dynamodb", "BatchGetItem, own and other mixed", Expect.OWN, _batch_get, ("dynamodb:BatchGetItem",)
+        "dynamodb",
+        "BatchGetItem, own and other mixed",
+        Expect.OWN,
+        _batch_get,
+        ("dynamodb:BatchGetItem",),
+        maintenance=Expect.NOBODY,
     ),
     AccessCase(
         "dynamodb",
@@ -510,20 +664,28 @@ _DYNAMODB: Final = (
         ("dynamodb:BatchWriteItem",),
     ),
     AccessCase("dynamodb", "BatchWriteItem, deletes mixed", Expect.OWN, _batch_write("DeleteRequest")),
-    AccessCase("dynamodb", "TransactGetItems, mixed", Expect.OWN, _transact_get),
+    AccessCase("dynamodb", "TransactGetItems, mixed", Expect.OWN, _transact_get, maintenance=Expect.NOBODY),
     AccessCase(
         "dynamodb",
         "TransactWriteItems, puts mixed",
         Expect.OWN,
         _transact_write(lambda me, at, table: {"Put": {"TableName": table, "Item": me.scratch_item(at)}}),
+        maintenance=Expect.NOBODY,
     ),
-    AccessCase("dynamodb", "TransactWriteItems, an update", Expect.OWN, _transact_write(_update_of)),
+    AccessCase(
+        "dynamodb",
+        "TransactWriteItems, an update",
+        Expect.OWN,
+        _transact_write(_update_of),
+        maintenance=Expect.NOBODY,
+    ),
     AccessCase(
         "dynamodb",
         "TransactWriteItems, a condition",
         Expect.OWN,
         _transact_write(_check_of),
         ("dynamodb:ConditionCheckItem",),
+        maintenance=Expect.NOBODY,
     ),
     AccessCase("dynamodb", "PartiQL SELECT", Expect.NOBODY, _statement(_select)),
     AccessCase(
@@ -578,6 +740,7 @@ _RECORDS: Final = (
         Expect.OWN,
         lambda me, at: me.dynamodb.get_item(TableName=me.deployment.table_name, Key=_record_of(at)),
         (policies.RECORD_ACTION,),
+        maintenance=Expect.NOBODY,
     ),
     AccessCase(
         "record",
@@ -586,6 +749,7 @@ _RECORDS: Final = (
         lambda me, at: me.dynamodb.transact_get_items(
             TransactItems=[{"Get": {"TableName": me.deployment.table_name, "Key": _record_of(at)}}]
         ),
+        maintenance=Expect.NOBODY,
     ),
     AccessCase(
         "record",
@@ -785,7 +949,7 @@ _OTHERS: Final = (
     ),
 )
 
-ACCESS_CASES: Final = (*_OBJECTS, *_LISTS, *_BUCKETS, *_DYNAMODB, *_RECORDS, *_OTHERS)
+ACCESS_CASES: Final = (*_OBJECTS, *_LISTS, *_BUCKETS, *_EXPORTS, *_DYNAMODB, *_RECORDS, *_OTHERS)
 
 
 def _function_role(deployment: Deployment) -> str:

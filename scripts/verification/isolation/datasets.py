@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
+from scripts.tooling.project import CommandError
 from scripts.verification.flow.tenants import Tenant
 from tenkacloud.isolation.policies import SessionScope
-from tenkacloud.isolation.resource_names import POOL_MARKER
+from tenkacloud.isolation.resource_names import POOL_MARKER, export_prefix
 from tenkacloud.tenants.validation import TenantId
 
 SEED_KEY: Final = "seed/secret.txt"
@@ -28,6 +29,12 @@ def scope_of(deployment: Deployment, record: dict[str, Any]) -> SessionScope:
         data_bucket=deployment.data_bucket_name,
         silo_bucket=record["resources"]["M"].get("dedicatedBucket", {}).get("S"),
     )
+
+
+def _exports_bucket(deployment: Deployment) -> str:
+    if not deployment.exports_bucket_name:
+        raise CommandError(f"environment {deployment.environment} names no exports bucket: apply it anew")
+    return deployment.exports_bucket_name
 
 
 @dataclass
@@ -79,9 +86,16 @@ class Dataset:
         """Return the primary key of an item."""
         return {"PK": self.partition, "SK": {"S": name}}
 
-    def seed(self, clients: Clients) -> None:
+    @property
+    def exports(self) -> str:
+        """What the keys of its exports begin with."""
+        return export_prefix(self.id)
+
+    def seed(self, deployment: Deployment, clients: Clients) -> None:
         """Put what others are to try for."""
         s3 = clients.s3
+        exported = f"{self.exports}{SEED_KEY}"
+        s3.put_object(Bucket=_exports_bucket(deployment), Key=exported, Body=self.secret)
         seeded = s3.put_object(Bucket=self.bucket, Key=self.key(SEED_KEY), Body=self.secret)
         self.version_id = seeded["VersionId"]
         upload = s3.create_multipart_upload(Bucket=self.bucket, Key=self.key("seed/unfinished"))
@@ -95,6 +109,14 @@ class Dataset:
         s3 = clients.s3
         if s3.get_object(Bucket=self.bucket, Key=self.key(SEED_KEY))["Body"].read() != self.secret:
             found.append("its object was changed")
+        exports = s3.list_objects_v2(Bucket=_exports_bucket(deployment), Prefix=self.exports)
+        found += [
+            f"there is an export {entry['Key']}"
+            for entry in exports.get("Contents", [])
+            if not entry["Key"].startswith((f"{self.exports}{SEED_KEY}", f"{self.exports}{OWN}/"))
+        ]
+        if not exports.get("Contents"):
+            found.append("its export is gone")
         known = {self.key(SEED_KEY), self.key(POOL_MARKER)}
         pages = s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self.prefix)
         for page in pages:
@@ -117,3 +139,11 @@ class Dataset:
         if self.tenant.record(deployment, clients) != self.record:
             found.append("its record was changed")
         return [f"{self.id}: {line}" for line in found]
+
+    def remove_exports(self, deployment: Deployment, clients: Clients) -> None:
+        """Delete what was put into the exports bucket: no removal of a tenant does that."""
+        bucket = _exports_bucket(deployment)
+        pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=self.exports)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                clients.s3.delete_object(Bucket=bucket, Key=entry["Key"])

@@ -1,14 +1,16 @@
 """The isolation matrix: every tenant tries everything on its own data and on every other tenant's.
 
-Twice: with sessions that have the role's policies alone, and with those that have a session policy as well.
-Beside it stand cases of the trusted function itself: starting sessions that it may not start, and reaching
-data without one. Afterwards every tenant's data is compared with what it was.
+With sessions of both roles that act for one tenant, twice each: with the role's policies alone, and with a
+session policy as well; and with sessions that may only read objects, of the services' role.
+Beside it stand cases of the trusted functions themselves: starting sessions that they may not start, and
+reaching data without one. Afterwards every tenant's data is compared with what it was.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,7 @@ from rich.table import Table
 from scripts.local_aws.engine.process import EDITION
 from scripts.tooling import reports
 from scripts.tooling.aws import Clients, Endpoint
-from scripts.tooling.deployment import Deployment
+from scripts.tooling.deployment import MOVER, PROBLEM_DATA, Deployment
 from scripts.tooling.project import LOCAL
 from scripts.verification.flow.tenants import Tenant, new_item, onboarded
 from scripts.verification.isolation import over_http
@@ -33,12 +35,21 @@ from scripts.verification.isolation.access_cases import (
 from scripts.verification.isolation.datasets import SEED_KEY, Dataset, scope_of
 from scripts.verification.isolation.over_http import Check
 from scripts.verification.isolation.probe import Denial, Probe, probing
-from tenkacloud.isolation.policies import session_policy
+from tenkacloud.isolation.places import pool_place, silo_place
+from tenkacloud.isolation.policies import (
+    MaintenanceScope,
+    Policy,
+    maintenance_session_policy,
+    session_policy,
+)
 
 #: Ids that are prefixes of one another, and one that differs in case only; two pooled, two siloed.
 OVERLAPPING: Final = {"a": "FREE", "ab": "PRO", "a-b": "ENTERPRISE", "A": "ENTERPRISE"}
 ROLE_ALONE: Final = "role alone"
 WITH_SESSION_POLICY: Final = "with session policy"
+READ_ONLY: Final = "read-only session"
+MAINTENANCE_ALONE: Final = "maintenance role alone"
+MAINTENANCE: Final = "maintenance session"
 NOT_ENFORCED: Final = "not enforced by this engine"
 #: STS's own checks, for tags that hold what no tag may.
 _INVALID_CODES: Final = {"ValidationError", "InvalidParameterValue", "ParamValidationError"}
@@ -116,13 +127,14 @@ class Report:
             f"{len(self.checks)} checks of the HTTP API, {len(list(self.problems()))} exceptions"
         )
 
-    def rows(self) -> list[list[str]]:
-        """Return the table: a case each, and how many of its tries went as they have to."""
+    def rows(self, modes: Sequence[str]) -> list[list[str]]:
+        """Return the table of some modes: a case each, and how many of its tries went as they have to."""
         grouped: dict[tuple[str, str], list[Result]] = {}
         for result in self.results:
-            grouped.setdefault((result.service, result.name), []).append(result)
+            if result.mode in modes:
+                grouped.setdefault((result.service, result.name), []).append(result)
         return [
-            [service, name, *(_cell(results, mode, own) for mode in _MODES for own in (True, False))]
+            [service, name, *(_cell(results, mode, own) for mode in modes for own in (True, False))]
             for (service, name), results in grouped.items()
         ]
 
@@ -147,23 +159,26 @@ class Report:
         return reports.write(f"isolation-{self.environment}", as_json, parts, folder)
 
     def tables(self) -> list[Table]:
-        """Return the table for people, if anything was tried."""
-        if not self.results:
-            return []
-        table = Table(title="Isolation: tries that went as they have to, of those made")
-        for column in _HEADER:
-            table.add_column(column)
-        for row in self.rows():
-            table.add_row(*row)
-        return [table]
+        """Return the tables for people, of what was tried."""
+        tables = []
+        for modes in _TABLES:
+            if rows := self.rows(modes):
+                table = Table(title="Isolation: tries that went as they have to, of those made")
+                for column in (
+                    "service",
+                    "case",
+                    *(f"{mode}: {whose}" for mode in modes for whose in ("own", "others")),
+                ):
+                    table.add_column(column)
+                for row in rows:
+                    table.add_row(*row)
+                tables.append(table)
+        return tables
 
 
-_MODES: Final = (ROLE_ALONE, WITH_SESSION_POLICY)
-_HEADER: Final = (
-    "service",
-    "case",
-    *(f"{mode}: {whose}" for mode in _MODES for whose in ("own", "others")),
-)
+MODES: Final = (ROLE_ALONE, WITH_SESSION_POLICY, READ_ONLY, MAINTENANCE_ALONE, MAINTENANCE)
+#: Those of one role to a table, as far as they fit beside each other.
+_TABLES: Final = ((ROLE_ALONE, WITH_SESSION_POLICY), (READ_ONLY,), (MAINTENANCE_ALONE, MAINTENANCE))
 
 
 def _cell(results: list[Result], mode: str, own: bool) -> str:
@@ -179,10 +194,12 @@ def run(
     clients: Clients,
     seconds: float,
     tenants: dict[str, str] | None = None,
+    modes: Sequence[str] = MODES,
 ) -> Report:
     """Onboard tenants, run the matrix over them, and remove them.
 
-    `tenants` maps ids to tiers; without it, four with overlapping ids of this run's own.
+    `tenants` maps ids to tiers; without it, four with overlapping ids of this run's own. `modes` are those of
+    sessions.
 
     Raises:
         CommandError: a tenant can't be onboarded, or a session can't be started.
@@ -191,8 +208,13 @@ def run(
     tiers = tenants or {f"{run_id}{name}": tier for name, tier in OVERLAPPING.items()}
     report = Report(deployment.environment, tiers)
     new = [Tenant(new_item(tenant_id, tier, f"Isolation {run_id}")) for tenant_id, tier in tiers.items()]
-    with probing(deployment, clients) as probe, onboarded(deployment, clients, new, seconds) as onboard:
-        datasets = []
+    with (
+        probing(deployment, clients) as probe,
+        probing(deployment, clients, MOVER, deployment.tenant_maintenance_role_arn) as maintaining,
+        onboarded(deployment, clients, new, seconds) as onboard,
+        ExitStack() as after,
+    ):
+        datasets: list[Dataset] = []
         for tenant in onboard:
             record = tenant.record(deployment, clients)
             datasets.append(Dataset(tenant, scope_of(deployment, record), record))
@@ -200,10 +222,13 @@ def run(
             report.skipped = NOT_ENFORCED
             return report
         for dataset in datasets:
-            dataset.seed(clients)
-        report.results += _of_function(probe, datasets)
-        for mode in _MODES:
-            report.results += _of_sessions(probe, datasets, mode)
+            after.callback(dataset.remove_exports, deployment, clients)
+            dataset.seed(deployment, clients)
+        for each in (probe, maintaining):
+            report.results += _of_function(each, datasets)
+        for mode in modes:
+            by = maintaining if mode in _MAINTAINING else probe
+            report.results += _of_sessions(by, datasets, mode)
         for dataset in datasets:
             report.tampering += dataset.tampering(deployment, clients)
         report.checks += over_http.run(deployment, clients, onboard)
@@ -223,12 +248,14 @@ def _is_enforced(deployment: Deployment, probe: Probe, dataset: Dataset) -> bool
 
 def _of_sessions(probe: Probe, datasets: list[Dataset], mode: str) -> Iterable[Result]:
     def of_actor(dataset: Dataset) -> list[Result]:
-        policy = session_policy(dataset.id, dataset.scope) if mode == WITH_SESSION_POLICY else None
+        policy = _policy(dataset, probe.deployment, mode)
         actor = Actor(dataset, probe.session(dataset.id, policy), probe.deployment, probe)
+        # What a read-only session may do is a part of what the others may: only its own data tells.
+        others = [dataset] if mode == READ_ONLY else datasets
         return [
             _tried(case, actor, at, mode)
             for case in ACCESS_CASES
-            for at in ([dataset] if case.alone else datasets)
+            for at in ([dataset] if case.alone else others)
             if at.siloed or not case.silo_only
         ]
 
@@ -236,8 +263,34 @@ def _of_sessions(probe: Probe, datasets: list[Dataset], mode: str) -> Iterable[R
         return [result for results in pool.map(of_actor, datasets) for result in results]
 
 
+_MAINTAINING: Final = (MAINTENANCE_ALONE, MAINTENANCE)
+
+
+def _policy(dataset: Dataset, deployment: Deployment, mode: str) -> Policy | None:
+    """Return the session policy of a mode, None where sessions have none."""
+    if mode in (WITH_SESSION_POLICY, READ_ONLY):
+        return session_policy(dataset.id, replace(dataset.scope, read_only=mode == READ_ONLY))
+    if mode != MAINTENANCE:
+        return None
+    scope = dataset.scope
+    bucket = scope.silo_bucket
+    return maintenance_session_policy(
+        dataset.id,
+        MaintenanceScope(
+            partition=scope.partition,
+            region=scope.region,
+            account_id=scope.account_id,
+            data_table_name=scope.data_table_name,
+            data_bucket=scope.data_bucket,
+            places=(pool_place(dataset.id) if bucket is None else silo_place(bucket),),
+            exports_bucket=deployment.exports_bucket_name,
+        ),
+    )
+
+
 def _tried(case: AccessCase, actor: Actor, at: Dataset, mode: str) -> Result:
-    expected = Outcome.ALLOWED if case.allowed(actor.dataset, at) else Outcome.DENIED
+    allowed = case.allowed(actor.dataset, at, maintenance=mode in _MAINTAINING, read_only=mode == READ_ONLY)
+    expected = Outcome.ALLOWED if allowed else Outcome.DENIED
     outcome, detail = _outcome(case, actor, at)
     return Result(
         service=case.service,
@@ -289,7 +342,7 @@ def _of_function(probe: Probe, datasets: list[Dataset]) -> Iterator[Result]:
     for name, changes in requests.items():
         wanted = {name: value for name, value in {**good, **changes}.items() if value is not None}
         answer = probe.call("sts", "assume_role", wanted)
-        yield _denied("sts", f"AssumeRole {name}", answer, DENIED_CODES | _INVALID_CODES)
+        yield _denied(probe, "sts", f"AssumeRole {name}", answer, DENIED_CODES | _INVALID_CODES)
     deployment, secret = probe.deployment, SEED_KEY
     items, records = deployment.data_table_name, deployment.table_name
     for name, service, method, arguments in (
@@ -302,19 +355,21 @@ def _of_function(probe: Probe, datasets: list[Dataset]) -> Iterator[Result]:
          {"TableName": records, "Key": pooled.item_key("METADATA")}),
         ("Scan", "dynamodb", "scan", {"TableName": items}),
     ):  # fmt: skip
-        yield _denied(service, name, probe.call(service, method, arguments), DENIED_CODES)
+        yield _denied(probe, service, name, probe.call(service, method, arguments), DENIED_CODES)
 
 
-def _denied(service: str, name: str, answer: dict[str, str] | Denial, codes: Iterable[str]) -> Result:
+def _denied(
+    probe: Probe, service: str, name: str, answer: dict[str, str] | Denial, codes: Iterable[str]
+) -> Result:
     outcome, detail = Outcome.ALLOWED, ""
     if isinstance(answer, Denial):
         denied = answer.code in codes
         outcome, detail = (Outcome.DENIED, "") if denied else (Outcome.ERROR, answer.message)
     return Result(
         service=service,
-        name=f"{name} (function's own role)",
-        mode=ROLE_ALONE,
-        actor="problem-data",
+        name=f"{name} ({probe.service}'s own role)",
+        mode=ROLE_ALONE if probe.service == PROBLEM_DATA else MAINTENANCE_ALONE,
+        actor=probe.service,
         dataset="",
         expected=Outcome.DENIED.value,
         outcome=outcome.value,

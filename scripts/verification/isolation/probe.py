@@ -1,6 +1,6 @@
-"""Sessions of the tenant access role, without any change to who may start one.
+"""Sessions of the roles that act for one tenant, without any change to who may start one.
 
-The role trusts the functions that act for tenants, and nobody else. So a function is made for a moment that
+Each role trusts its functions, and nobody else. So a function is made for a moment that
 runs with the role of one of them, and that makes the calls it is told to. It is for whoever may create
 functions in the account; it gives a tenant nothing.
 """
@@ -58,6 +58,9 @@ class Probe:
     deployment: Deployment
     clients: Clients
     name: str
+    #: Whose role it has, and the role whose sessions it starts.
+    service: str
+    role_arn: str
 
     def call(self, service: str, method: str, arguments: dict[str, Any]) -> dict[str, str] | Denial:
         """Make a call with the function's own role; return the credentials in the answer, if any.
@@ -76,9 +79,9 @@ class Probe:
         return credentials
 
     def request(self, tenant_id: str, policy: Policy | None = None) -> dict[str, Any]:
-        """Return the arguments of AssumeRole with which `TenantAccess` starts a tenant's session."""
+        """Return the arguments of AssumeRole with which services start a tenant's session."""
         return {
-            "RoleArn": self.deployment.tenant_access_role_arn,
+            "RoleArn": self.role_arn,
             "RoleSessionName": session_name(TenantId(tenant_id)),
             "SourceIdentity": self.name,
             "Tags": [{"Key": TENANT_TAG, "Value": tenant_id}],
@@ -104,9 +107,14 @@ class Probe:
 
 
 @contextmanager
-def probing(deployment: Deployment, clients: Clients) -> Iterator[Probe]:
-    """Yield a probe that has the role of problem-data; its function and logs are deleted afterwards."""
-    role = clients.iam.get_role(RoleName=deployment.function_role_names[PROBLEM_DATA])["Role"]["Arn"]
+def probing(
+    deployment: Deployment, clients: Clients, service: str = PROBLEM_DATA, role_arn: str | None = None
+) -> Iterator[Probe]:
+    """Yield a probe that has the role of a service; its function and logs are deleted afterwards.
+
+    It starts sessions of `role_arn`, by default of the tenant access role.
+    """
+    role = clients.iam.get_role(RoleName=deployment.function_role_names[service])["Role"]["Arn"]
     name = f"tenkacloud-{deployment.environment}-e2e-probe-{secrets.token_hex(4)}"
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
@@ -125,7 +133,7 @@ def probing(deployment: Deployment, clients: Clients) -> Iterator[Probe]:
     )
     try:
         clients.lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
-        yield Probe(deployment, clients, name)
+        yield Probe(deployment, clients, name, service, role_arn or deployment.tenant_access_role_arn)
     finally:
         clients.lambda_.delete_function(FunctionName=name)
         if deployment.environment == LOCAL:  # on AWS the role may not create a log group

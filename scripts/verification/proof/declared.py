@@ -153,11 +153,9 @@ _REMOVE: Final = (
         ("<silo-bucket>",),
         _OF_THIS_ACCOUNT,
     ),
-    Grant(
-        ("logs:DeleteLogGroup", "logs:DescribeLogStreams", "logs:ListTagsForResource"),
-        ("<tenant-log-group>",),
-    ),
+    Grant(("logs:DeleteLogGroup", "logs:ListTagsForResource"), ("<tenant-log-group>",)),
 )
+_LOOK_FOR_REMAINS: Final = Grant(("logs:DescribeLogStreams",), ("<tenant-log-group>",))
 #: The names of what nobody finished to upload to the pool. AWS does not tell IAM the prefix of this listing,
 #: so a session of one tenant can't have it; what it shows is aborted with one.
 _LIST_UPLOADS: Final = Grant(("s3:ListBucketMultipartUploads",), ("<data-bucket>",))
@@ -226,7 +224,9 @@ SERVICES: Final[Mapping[str, Service]] = {
     ),
     "tenant-mover": Service("application-plane", (*_ENSURE, *_REMOVE, *_CARRY_OUT), sessions=MAINTENANCE),
     "tenant-deprovisioner": Service(
-        "application-plane", (*_REMOVE, *_CARRY_OUT, _LIST_UPLOADS), sessions=MAINTENANCE
+        "application-plane",
+        (*_REMOVE, _LOOK_FOR_REMAINS, *_CARRY_OUT, _LIST_UPLOADS),
+        sessions=MAINTENANCE,
     ),
 }
 

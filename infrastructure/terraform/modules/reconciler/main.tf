@@ -23,7 +23,7 @@ locals {
       threshold   = 0
       periods     = 1
     }
-    # Somebody is left over at times: what waits for an operation of the same tenant. Not in every sweep.
+    # Left in a sweep is what could not be written, and the old place of a tenant that is not COMPLETED.
     overdue = {
       description    = "Something is due and is not begun: a retention that is over, a second verification, a place that was left"
       metric         = "DueLeft"

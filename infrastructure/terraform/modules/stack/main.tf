@@ -122,7 +122,7 @@ module "tenant_deprovisioner" {
 
   context               = local.context
   event_bus_name        = module.event_bus.name
-  resources_policy_json = module.tenant_resources.remove_policy_json
+  resources_policy_json = module.tenant_resources.offboard_policy_json
 }
 
 module "provisioning_completion" {

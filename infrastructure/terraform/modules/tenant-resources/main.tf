@@ -3,9 +3,9 @@
 locals {
   silo_bucket_arn = "arn:${var.context.partition}:s3:::${var.context.name_prefix}-silo-*"
 
-  # By the name of the statement. `ensure`: what makes and checks; `remove`: what takes it away again. None of
-  # them reaches the data in it: that is the maintenance role's. `of_this_account` is for names that are global,
-  # and that somebody else may have taken first.
+  # By the name of the statement. `ensure`: what makes it; `remove`: what takes it away again; `remains`: what
+  # looks for it afterwards, beside that. None of them reaches the data in it: that is the maintenance role's.
+  # `of_this_account` is for names that are global, and that somebody else may have taken first.
   steps = {
     # Only the marker of a tenant's prefix. It goes with the prefix.
     MarkPoolTenant = {
@@ -52,12 +52,13 @@ locals {
     TenantLogGroup = {
       resources = ["arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/tenkacloud/${var.context.environment}/tenants/*"]
       ensure    = ["logs:CreateLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource"]
-      remove    = ["logs:DeleteLogGroup", "logs:DescribeLogStreams", "logs:ListTagsForResource"]
+      remove    = ["logs:DeleteLogGroup", "logs:ListTagsForResource"]
+      remains   = ["logs:DescribeLogStreams"]
     }
   }
 
   phases = {
-    for phase, phases in { ensure = ["ensure"], remove = ["remove"], move = ["ensure", "remove"] } : phase => {
+    for phase, phases in { ensure = ["ensure"], move = ["ensure", "remove"], offboard = ["remove", "remains"] } : phase => {
       for name, step in local.steps : name => {
         actions         = sort(distinct(flatten([for each in phases : lookup(step, each, [])])))
         resources       = step.resources

@@ -3,9 +3,9 @@ output "ensure_policy_json" {
   value       = data.aws_iam_policy_document.this["ensure"].json
 }
 
-output "remove_policy_json" {
-  description = "What removes tenants' resources."
-  value       = data.aws_iam_policy_document.this["remove"].json
+output "offboard_policy_json" {
+  description = "What removes tenants' resources, and looks for what remains."
+  value       = data.aws_iam_policy_document.this["offboard"].json
 }
 
 output "move_policy_json" {

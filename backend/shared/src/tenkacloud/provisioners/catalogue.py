@@ -5,7 +5,7 @@ A module that has a function `provisioner(parts)` is a step; no list of them is 
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -75,18 +75,16 @@ class Catalogue:
         for step in self.for_tier(tenant.tier) if tenant.tier else ():
             step.open(tenant, resources)
 
-    def places_to_purge(
-        self, tenant: TenantSpec, resources: Sequence[Mapping[str, str]]
-    ) -> tuple[Place, ...]:
+    def places_to_purge(self, tenant: TenantSpec, known: Iterable[Place]) -> tuple[Place, ...]:
         """Return all places that hold objects of the tenant, of whichever tier, ready to be purged.
 
-        `resources`: maps in the shape of the record's, one for each place that is known.
+        `known`: those that its record names, or has named. Others are found by the tenant alone.
         """
         return tuple(
             dict.fromkeys(
                 place
                 for step in self.steps
-                for named in resources or ({},)
+                for named in resources_naming(known)
                 for place in step.places_to_purge(tenant, named)
             )
         )
@@ -112,6 +110,22 @@ def catalogue(settings: ProvisionerSettings, clients: Clients) -> Catalogue:
     """Return the steps, made for a function."""
     parts = Parts(settings, clients)
     return Catalogue(tuple(getattr(module, _FACTORY)(parts) for module in step_modules()), clients.together)
+
+
+def resources_naming(places: Iterable[Place]) -> tuple[dict[str, str], ...]:
+    """Return maps in the shape of `resources` that name these places: as few as can, one of none.
+
+    Each step looks at each of them, and a tenant in one place after another has a place of either kind.
+    """
+    found: list[dict[str, str]] = [{}]
+    for place in dict.fromkeys(places):
+        for named in found:
+            if place.kind not in named:
+                named[place.kind] = place.name
+                break
+        else:
+            found.append(place.as_resources())
+    return tuple(found)
 
 
 def step_modules() -> Iterator[ModuleType]:

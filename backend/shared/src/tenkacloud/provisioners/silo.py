@@ -106,11 +106,13 @@ class SiloBucket(Provisioner):
         Raises:
             NotEmptyError: something was put into it since it was purged.
         """
-        return sum(self._delete(tenant, bucket) for bucket in self._own_buckets(tenant, resources))
+        return sum(
+            self._delete(tenant, bucket, tags) for bucket, tags in self._own_buckets(tenant, resources)
+        )
 
     def remains(self, tenant: TenantSpec, resources: Mapping[str, str]) -> list[str]:
         """Return the names of the tenant's buckets that exist."""
-        return [f"bucket {bucket.name}" for bucket in self._own_buckets(tenant, resources)]
+        return [f"bucket {bucket.name}" for bucket, _tags in self._own_buckets(tenant, resources)]
 
     def places_to_purge(self, tenant: TenantSpec, resources: Mapping[str, str]) -> tuple[Place, ...]:
         """Return the tenant's buckets that exist, tagged with it and under the policy of a tenant that goes.
@@ -120,16 +122,17 @@ class SiloBucket(Provisioner):
         """
         leaving = TenantSpec(tenant.tenant_id, tenant.slug, tenant.tier, open_to_tenant=False)
         found = []
-        for bucket in self._own_buckets(tenant, resources):
-            tags = bucket.tags()
+        for bucket, tags in self._own_buckets(tenant, resources):
             if tags.get(TENANT_TAG) != tenant.tenant_id:
                 bucket.set_tags({**tags, TENANT_TAG: tenant.tenant_id})
             bucket.set_policy(self._policy(leaving, bucket.name))
             found.append(silo_place(bucket.name))
         return tuple(found)
 
-    def _own_buckets(self, tenant: TenantSpec, resources: Mapping[str, str]) -> Iterator[Bucket]:
-        """Yield the buckets that exist and are this tenant's: the one that the record names, and the derived.
+    def _own_buckets(
+        self, tenant: TenantSpec, resources: Mapping[str, str]
+    ) -> Iterator[tuple[Bucket, dict[str, str]]]:
+        """Yield the buckets that exist and are this tenant's, with their tags: the recorded, and the derived.
 
         Raises:
             PermanentError: the one that the record names is not this tenant's.
@@ -140,7 +143,7 @@ class SiloBucket(Provisioner):
                 continue
             bucket = self._bucket(name)
             try:
-                self._tags_of_own(bucket, tenant)
+                tags = self._tags_of_own(bucket, tenant)
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code == _DENIED and name != named:
@@ -156,14 +159,14 @@ class SiloBucket(Provisioner):
                 if name == named:
                     raise
                 continue  # somebody else's: then onboarding has failed for it
-            yield bucket
+            yield bucket, tags
 
-    def _delete(self, tenant: TenantSpec, bucket: Bucket) -> int:
+    def _delete(self, tenant: TenantSpec, bucket: Bucket, tags: Mapping[str, str]) -> int:
+        if tags.get(TENANT_TAG) != tenant.tenant_id:
+            raise PermanentError(
+                f"bucket {bucket.name} is not tagged with {tenant.tenant_id!r}; it is not deleted"
+            )
         try:
-            if bucket.tags().get(TENANT_TAG) != tenant.tenant_id:
-                raise PermanentError(
-                    f"bucket {bucket.name} is not tagged with {tenant.tenant_id!r}; it is not deleted"
-                )
             bucket.delete()
         except ClientError as error:
             if error.response["Error"]["Code"] == "BucketNotEmpty":

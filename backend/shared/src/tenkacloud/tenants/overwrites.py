@@ -19,6 +19,7 @@ from tenkacloud.tenants.record import REVISION, Item, revision, status_and_tier
 from tenkacloud.tenants.transitions.offboarding import is_protected
 from tenkacloud.tenants.transitions.operation import due_at
 from tenkacloud.tenants.transitions.transition import Precondition, Transition, as_read
+from tenkacloud.tenants.validation import TenantStatus
 
 KEPT: Final = "a put-item over the record lost it, so nobody knows whether it is still wanted"
 
@@ -26,10 +27,13 @@ KEPT: Final = "a put-item over the record lost it, so nobody knows whether it is
 def is_overwritten(old: Item, new: Item) -> bool:
     """Tell whether a record that nobody may put anew was put anew, or requested anew.
 
-    No writer of ours sets such a record to PENDING, and each of them makes its revision greater.
+    No writer of ours sets such a record to PENDING, each of them makes its revision greater, and what is
+    DELETED stays so.
     """
     if not is_protected(old):
         return False
+    if old.get("status") == TenantStatus.DELETED != new.get("status"):
+        return True
     return new.get("provisioningStatus") == ProvisioningStatus.PENDING or revision(new) < revision(old)
 
 

@@ -12,7 +12,7 @@ from tenkacloud.isolation.places import Place, pool_place
 from tenkacloud.tenants.operations import OPERATION, parse_operation
 from tenkacloud.tenants.record import Item
 from tenkacloud.tenants.transitions.operation import is_answer_to
-from tenkacloud.tenants.validation import TenantId, parse_count, parse_object, truncated_repr
+from tenkacloud.tenants.validation import TenantId, parse_count, parse_object, parse_text, truncated_repr
 
 #: What `is_wanted` looks at.
 ATTRIBUTES: Final = (OPERATION,)
@@ -77,7 +77,7 @@ class PurgeCursor:
         """
         if cursor is None:
             return cls()
-        stage = cursor.get("stage")
+        stage = parse_text("cursor.stage", cursor.get("stage"))
         if stage not in (*Stage,):
             raise InvalidFieldError("cursor.stage", f"{truncated_repr(stage)} is unknown")
         counts = parse_object("cursor.counts", cursor.get("counts"))

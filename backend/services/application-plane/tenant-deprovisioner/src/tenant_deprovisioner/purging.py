@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
+from tenkacloud.objects.purging import Purge
 
 from tenant_deprovisioner.decisions import ROUNDS_MAX, Counts, PurgeCursor, Stage
 from tenkacloud.errors import NotEmptyError, PermanentError
@@ -14,11 +15,10 @@ from tenkacloud.events.tenant_offboarding import TenantOffboarding
 from tenkacloud.isolation.context import from_operation
 from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSession
 from tenkacloud.isolation.places import pool_place
-from tenkacloud.objects.purging import Purge
 from tenkacloud.platform.clients import Call
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger
-from tenkacloud.provisioners.catalogue import Catalogue
+from tenkacloud.provisioners.catalogue import Catalogue, resources_naming
 from tenkacloud.provisioners.silo import SiloBucket
 from tenkacloud.provisioners.types import TenantSpec
 from tenkacloud.tenants.keys import PARTITION, SORT, Key
@@ -68,7 +68,7 @@ class Purger:
         """
         tenant = TenantSpec(event.tenant_id, event.slug, event.tier, open_to_tenant=False)
         if cursor.places is None:
-            places = self.catalogue.places_to_purge(tenant, [place.as_resources() for place in event.places])
+            places = self.catalogue.places_to_purge(tenant, event.places)
             cursor = replace(cursor, places=places)
         try:
             for stage in (self._objects, self._items, partial(self._resources, tenant)):
@@ -135,8 +135,7 @@ class Purger:
         _has_time: Callable[[], bool],
     ) -> tuple[PurgeCursor, bool]:
         """Remove what was provisioned."""
-        named = [place.as_resources() for place in event.places if place.is_silo]
-        for resources in named or [{}]:
+        for resources in resources_naming(event.places):
             removed = self.catalogue.remove(tenant, resources)
             counts = cursor.counts.plus(buckets_deleted=removed[SiloBucket.name])
             cursor = replace(cursor, counts=counts)
@@ -168,8 +167,5 @@ class Purger:
             if not request:
                 return
             self.clock.sleep(_FIRST_WAIT * 2**round_)
-        left = {
-            "Code": "ProvisionedThroughputExceededException",
-            "Message": f"{len(request[table])} are left",
-        }
-        raise ClientError({"Error": left}, "BatchWriteItem")
+        error: Any = {"Code": "ProvisionedThroughputExceededException", "Message": "some items are left"}
+        raise ClientError({"Error": error}, "BatchWriteItem")

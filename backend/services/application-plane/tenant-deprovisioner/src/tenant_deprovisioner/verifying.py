@@ -13,7 +13,7 @@ from tenkacloud.events.tenant_offboarding import TenantOffboarding
 from tenkacloud.isolation.context import from_operation
 from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSession
 from tenkacloud.isolation.places import Place
-from tenkacloud.provisioners.catalogue import Catalogue
+from tenkacloud.provisioners.catalogue import Catalogue, resources_naming
 from tenkacloud.provisioners.types import TenantSpec
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Verifier:
         prefix = f"tenants/{tenant_id}/"
         session = self.access.session(from_operation(event), [Place("s3Prefix", prefix)])
         tenant = TenantSpec(tenant_id, event.slug, event.tier, open_to_tenant=False)
-        named = [place.as_resources() for place in event.places]
-        names = {name for resources in named or [{}] for name in self.catalogue.remains(tenant, resources)}
+        named = resources_naming(event.places)
+        names = {name for resources in named for name in self.catalogue.remains(tenant, resources)}
         names |= {f"bucket {place.name}" for place in event.places if place.is_silo and self._is_there(place)}
         found = {
             # The versions have the objects among them, if both listings are right.

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
+from tenkacloud.objects.purging import Purge
 
 from tenant_mover import decisions
 from tenant_mover.decisions import MoveCursor, Stage
@@ -27,7 +28,6 @@ from tenkacloud.objects.comparison import MOVE_MARKER, Digest, has_same_content,
 from tenkacloud.objects.copying import ObjectCopier, Together
 from tenkacloud.objects.lease import Note
 from tenkacloud.objects.listing import Location, count_objects, current_objects
-from tenkacloud.objects.purging import Purge
 from tenkacloud.objects.sync import SyncRun
 from tenkacloud.platform.telemetry import logger
 from tenkacloud.provisioners.catalogue import Catalogue

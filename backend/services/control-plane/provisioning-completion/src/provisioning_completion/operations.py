@@ -1,9 +1,7 @@
 """What to do with the result of a phase of an operation. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from provisioning_completion.decisions import Ignore, Retry
 from tenkacloud.errors import InvalidFieldError
@@ -12,6 +10,7 @@ from tenkacloud.events.tenant_deprovisioned import TenantDeprovisioned
 from tenkacloud.events.tenant_exported import TenantExported
 from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.isolation.places import PLACE_NAMES, Place, pool_place
+from tenkacloud.provisioners import inventory
 from tenkacloud.tenants.keys import Key
 from tenkacloud.tenants.operations import Operation, OperationKind, PhaseState
 from tenkacloud.tenants.record import Item, Tenant, parse_any_tenant
@@ -20,14 +19,6 @@ from tenkacloud.tenants.transitions.operation import Waits, answered, fail, is_a
 from tenkacloud.tenants.transitions.tier import record_move
 from tenkacloud.tenants.transitions.transition import Transition
 from tenkacloud.tenants.validation import RESOURCE_OF
-
-#: What may still hold something of a tenant after its deletion, and until when: for its certificate.
-REMAINS: Final[Mapping[str, str]] = {
-    "backups": "point-in-time recovery of the tables keeps at most 35 days",
-    "eventArchive": "the archive of the event bus keeps its events for its retention",
-    "logs": "log groups keep their lines for their retention; they name the tenant by its id",
-    "history": "the transitions of the record, by the tenant's id, for ever",
-}
 
 
 @dataclass(frozen=True)
@@ -66,21 +57,22 @@ def _change(
     match result:
         case TenantTierChanged():
             if problem := _misplaced(tenant, operation, result):
-                return fail(tenant, answered(operation, result), problem, now)
+                reason = result.failure_reason or problem
+                return fail(tenant, answered(operation, result), reason, now)
             return record_move(tenant, operation, result, waits, now)
         case TenantExported() if operation.kind is OperationKind.OFFBOARD:
             return record_offboarding_export(tenant, operation, result, now)
         case TenantExported():
             return record_export(tenant, operation, result, now)
         case TenantDeprovisioned():
-            remains = {**REMAINS, **_export_of(operation)}
+            remains = inventory.remains() | _export_of(operation)
             return record_deprovisioning(tenant, operation, result, waits, remains, now)
     raise TypeError(f"{type(result).__name__} is the result of no phase")
 
 
 def _misplaced(tenant: Tenant, operation: Operation, result: TenantTierChanged) -> str | None:
     """Say how the place that a result names can't be that of the move; None if it can, or none is named."""
-    if not result.succeeded or not any(name in result.resources for name in PLACE_NAMES):
+    if not any(name in result.resources for name in PLACE_NAMES):
         return None
     try:
         place = Place.of(result.resources)
@@ -94,7 +86,7 @@ def _misplaced(tenant: Tenant, operation: Operation, result: TenantTierChanged) 
 
 
 def _export_of(operation: Operation) -> dict[str, str]:
-    return {"export": f"until {operation.expires_at}"} if operation.expires_at else {}
+    return {"exports": f"an export, until {operation.expires_at}"} if operation.expires_at else {}
 
 
 def _of_another(result: OperationResult, operation: Operation | None) -> str:

@@ -1,7 +1,9 @@
 """What each stream record requests. Pure."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from tenkacloud.errors import InvalidFieldError, PermanentError
 from tenkacloud.tenants.keys import IN_FLIGHT, Key
@@ -15,6 +17,9 @@ from tenkacloud.tenants.transitions import onboarding
 from tenkacloud.tenants.transitions.offboarding import undo_overwrite
 from tenkacloud.tenants.transitions.transition import Image, NotApplied, Outcome, Transition
 from tenkacloud.tenants.validation import truncated_repr
+
+#: Who requests what is to be done because of a change by hand.
+_BY: Final = "provisioning"
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,13 @@ def plan(change: Change, now: datetime) -> Plan:
         return Ignore(str(error))
     old = read(change.old_image.attributes) if change.old_image else {}
     if change.old_image and is_overwritten(old, change.new):
-        return _undo(key, change.old_image, change.new, change.correlation_id)
+        return _undo(key, change.old_image, change.new, change.correlation_id, now)
     if not is_pending(change.new):
         return _plan_outbox(key, change, now)
     match change.earlier:
         case Undo(image=image):
             # Put over what was put over it.
-            return _undo(key, image, change.new, change.correlation_id)
+            return _undo(key, image, change.new, change.correlation_id, now)
         case Onboard(lost=lost) | Reject(lost=lost):
             carried = lost
         case _:
@@ -129,16 +134,16 @@ def plan_again(step: Step, outcome: Outcome | Exception | None, now: datetime) -
             # Whatever else the record says by now has a stream record of its own.
             return None
         case Undo():
-            return _undo_again(step, outcome)
+            return _undo_again(step, outcome, now)
         case Carry():
             return _carry(step.change.key, outcome, step.lost)
     return _plan_onboarding_again(step, outcome, now) or _carry(_key(step), outcome, step.lost)
 
 
-def _undo_again(step: Undo, outcome: Outcome | Exception | None) -> Undo | None:
+def _undo_again(step: Undo, outcome: Outcome | Exception | None, now: datetime) -> Undo | None:
     match outcome:
         case NotApplied(dict() as found) if is_overwritten(read(step.image.attributes), found):
-            return _undo(step.change.key, step.image, found, step.correlation_id)
+            return _undo(step.change.key, step.image, found, step.correlation_id, now)
     return None
 
 
@@ -211,5 +216,8 @@ def _plan_onboarding(
         return Reject(rejection, item, reason, correlation_id, lost)
 
 
-def _undo(key: Key, image: Image, item: Item, correlation_id: str) -> Undo:
-    return Undo(undo_overwrite(key, item, image), image, item, correlation_id)
+def _undo(key: Key, image: Image, item: Item, correlation_id: str, now: datetime) -> Undo:
+    # The same for every delivery of the change.
+    operation_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{key.pk} {correlation_id}").hex
+    change = undo_overwrite(key, item, image, operation_id, now, _BY)
+    return Undo(change, image, item, correlation_id)

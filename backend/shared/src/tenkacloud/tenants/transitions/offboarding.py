@@ -40,6 +40,7 @@ from tenkacloud.tenants.record import (
     Tenant,
     created_at,
     parse_provisioning_status,
+    read,
     revision,
     status_and_tier,
 )
@@ -413,21 +414,37 @@ def purge_deleted(
     )
 
 
-def undo_overwrite(key: Key, found: Item, old: Image) -> Transition:
+def undo_overwrite(
+    key: Key, found: Item, old: Image, operation_id: str, now: datetime, by: str
+) -> Transition:
     """Write back the record that a raw write replaced, although the tenant was being seen to, or deleted.
 
-    `found` is the record as the write left it, or as it has become since.
+    `found` is the record as the write left it, or as it has become since. Where something was made of a
+    deleted tenant meanwhile, and recorded there, that is purged, as what is reported later is.
     """
     # Whatever the write made of it: it is not a status from which this is a transition.
     status = ProvisioningStatus.PENDING
     more = {name: same(found.get(name)) for name in (OPERATION, REVISION)}
-    return Transition(
+    undo = Transition(
         key=key,
         expected=(Precondition(status, {**as_read(status, found).requires, **more}),),
         sets={},
         history=(),
         replacement=old,
     )
+    if not revision(found):
+        # Nobody but the raw write has had it, so nothing was made.
+        return undo
+    tombstone = read(old.attributes, old.attributes)
+    with suppress(InvalidFieldError):
+        purge = purge_deleted(key, tombstone, place_of(found), operation_id, now, by)
+        return replace(
+            undo,
+            expected=tuple(replace(state, status=purge.expected[0].status) for state in undo.expected),
+            history=purge.history,
+            replacement={**tombstone, **purge.sets, REVISION: revision(tombstone) + 1},
+        )
+    return undo
 
 
 def is_protected(item: Item) -> bool:

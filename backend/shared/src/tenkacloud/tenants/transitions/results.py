@@ -20,8 +20,8 @@ from tenkacloud.tenants.conditions import (
 )
 from tenkacloud.tenants.keys import DUE, DUE_PARTITION, FAILED, IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
-from tenkacloud.tenants.operations import LEFTOVERS, Leftover
-from tenkacloud.tenants.record import AUTOMATIC_RETRIES, REVISION, Tenant
+from tenkacloud.tenants.operations import LEFTOVERS, OUTBOX, Leftover
+from tenkacloud.tenants.record import AUTOMATIC_RETRIES, REVISION, Item, Tenant
 from tenkacloud.tenants.transitions.onboarding import begin_attempt
 from tenkacloud.tenants.transitions.operation import due_at
 from tenkacloud.tenants.transitions.transition import (
@@ -46,7 +46,8 @@ def record_result(result: ProvisioningResult, now: datetime) -> Transition:
     comes late wins over FAILED. A result without an attempt (an application plane that knows only the
     design's fields) is taken for the current one.
 
-    Only for a record that names no other place: `record_result_as_read` is for the others.
+    Only for a record that names no other place and has nothing to be published: `record_result_as_read` is
+    for the others.
     """
     attempt: Requirements
     if result.attempt is None:
@@ -55,7 +56,7 @@ def record_result(result: ProvisioningResult, now: datetime) -> Transition:
         attempt = {"provisioningAttempt": AtLeast(result.attempt)}
     else:
         attempt = {"provisioningAttempt": Is(result.attempt)}
-    requires = {**_answered(result), **attempt, **_without_other_places(result)}
+    requires = {**_answered(result), **attempt, **_without_other_places(result), OUTBOX: Absent()}
     statuses = (ProvisioningStatus.PROVISIONING, *((ProvisioningStatus.FAILED,) if result.succeeded else ()))
     return Transition(
         key=Key.of(result.tenant_id),
@@ -75,9 +76,10 @@ def _without_other_places(result: ProvisioningResult) -> Requirements:
 
 
 def has_places(tenant: Tenant, result: ProvisioningResult) -> bool:
-    """Tell whether a record names places for which `record_result` is not made."""
+    """Tell whether a record names what `record_result` is not for: places, or what is to be published."""
     resources = tenant.item.get("resources")
-    return bool(result.resources) and bool(tenant.leftovers or resources not in (None, result.resources))
+    others = tenant.leftovers or resources not in (None, result.resources)
+    return OUTBOX in tenant.item or bool(result.resources and others)
 
 
 def record_result_as_read(tenant: Tenant, result: ProvisioningResult, now: datetime) -> Transition:
@@ -95,7 +97,7 @@ def record_result_as_read(tenant: Tenant, result: ProvisioningResult, now: datet
             expected=(replace(state, requires={**state.requires, **revision}),),
             sets=_written(result, now),
             history=(_entry(result, tenant.attempt, now),),
-            removes=_removed(result),
+            removes=_removed(result, tenant.item),
         ),
     )
 
@@ -140,7 +142,7 @@ def begin_attempt_with_result(tenant: Tenant, result: ProvisioningResult, now: d
     """PENDING → PROVISIONING → COMPLETED or FAILED at once: the result overtook the mark of its attempt."""
     mark = begin_attempt(tenant, now, result.correlation_id)
     written = _written(result, now)
-    removed = (*mark.removes, *_removed(result))
+    removed = (*mark.removes, *_removed(result, tenant.item))
     return _with_places(
         tenant,
         result,
@@ -204,6 +206,7 @@ def _written(result: ProvisioningResult, now: datetime) -> dict[str, object]:
     return {**resources, **failure(result.failure_reason, now)}
 
 
-def _removed(result: ProvisioningResult) -> tuple[str, ...]:
-    gone = (*IN_FLIGHT.attributes, AUTOMATIC_RETRIES)
+def _removed(result: ProvisioningResult, item: Item | None = None) -> tuple[str, ...]:
+    # What has something to be published is in flight until that is done.
+    gone = (*(() if item and OUTBOX in item else IN_FLIGHT.attributes), AUTOMATIC_RETRIES)
     return gone if not result.succeeded else ("failureReason", *gone, *FAILED.attributes)

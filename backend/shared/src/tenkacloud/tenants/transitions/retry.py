@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from tenkacloud.errors import InvalidFieldError
+from tenkacloud.errors import InvalidFieldError, OperationInProgressError
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants.conditions import Is, Requirement, same
+from tenkacloud.tenants.conditions import Absent, Is, Requirement, same
 from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, IN_FLIGHT_PARTITION, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
+from tenkacloud.tenants.operations import OPERATION
 from tenkacloud.tenants.record import (
     AUTOMATIC_RETRIES,
     Item,
@@ -31,14 +32,18 @@ def request_again(key: Key, item: Item, reason: str, now: datetime) -> Transitio
     `reason` is for the history.
 
     Raises:
-        InvalidFieldError: the record is neither.
+        InvalidFieldError: the record is neither, or its tenant leaves or has left: nothing is made for it.
+        OperationInProgressError: something is under way of the tenant.
     """
+    if item.get(OPERATION) is not None:
+        raise OperationInProgressError(OPERATION, "is under way: retry or cancel that")
     status = parse_provisioning_status(item.get("provisioningStatus"))
     if status is not ProvisioningStatus.FAILED and resource_mismatch(item) is None:
         raise InvalidFieldError(
             "provisioningStatus", f"is {status}, with nothing to be mended by another attempt"
         )
-    expected = as_read(status, item)
+    as_found = as_read(status, item)
+    expected = Precondition(status, {**as_found.requires, OPERATION: Absent()})
     if status is ProvisioningStatus.COMPLETED:
         expected = Precondition(status, {**expected.requires, "resources": _same_resources(item)})
     return Transition(
