@@ -262,6 +262,8 @@ class _Living:
             self._live()
         except CommandError as error:
             self._life.problems.append(str(error))
+        for problem in self._life.problems:
+            say(f"{self._life.plan.name}: ✗ {problem}")
         journal = self._journal
         self._life.acknowledged = (
             f"{journal.writes} writes, {journal.overwrites} of them over another, {journal.deletes} deletions"
