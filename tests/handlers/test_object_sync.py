@@ -215,6 +215,29 @@ def test_a_source_that_changes_during_its_copy(cloud: Cloud, what: str) -> None:
     assert contents(cloud, OWN) == contents(cloud, POOL)
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_version_that_is_denied_is_looked_for(cloud: Cloud, is_gone: bool) -> None:
+    """S3 denies what is not there to those who may not list all of the bucket."""
+    version = put(cloud, POOL, "k")
+    put(cloud, POOL, "k-other")
+
+    class Denying(Client):
+        def __getattr__(self, method: str) -> Callable[..., Any]:
+            if method == "copy_object" and is_gone:
+                cloud.s3.delete_object(Bucket=DATA_BUCKET, Key="tenants/acme/k", VersionId=version)
+            return super().__getattr__(method)
+
+    calls = Calls()
+    calls.reject("CopyObject", "AccessDenied")
+    s3 = Denying(cloud.s3, calls)
+    s3.get_paginator = cloud.s3.get_paginator  # type: ignore[attr-defined]
+    if is_gone:
+        assert sync(s3).vanished == ["k"]
+    else:
+        with pytest.raises(Exception, match="AccessDenied"):
+            sync(s3)
+
+
 def upload(cloud: Cloud, location: Location, key: str, *parts: bytes, **attributes: Any) -> str:
     target = {"Bucket": location.bucket, "Key": location.key(key)}
     begun = cloud.s3.create_multipart_upload(**target, **attributes)["UploadId"]
