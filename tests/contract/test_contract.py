@@ -35,6 +35,7 @@ from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.isolation import resource_names as names
 from tenkacloud.isolation.places import pool_place, silo_place
+from tenkacloud.provisioners.log_group import TenantLogGroup
 from tenkacloud.tenants import validation as fields
 from tenkacloud.tenants.keys import IN_FLIGHT, IN_FLIGHT_PARTITION, table_definition
 from tenkacloud.tenants.operations import Phase
@@ -435,6 +436,9 @@ def test_code_and_terraform_build_the_same_names(stack: Stack) -> None:
     bucket = names.silo_bucket("local", Slug("a"), TenantId("a"), "1", "r")
     assert bucket.startswith("tenkacloud-local-silo-")
     assert "${var.context.name_prefix}-silo-*" in policies
+    assert "/tenkacloud/${var.context.environment}/tenants/*" in policies
+    (group,) = TenantLogGroup.stores
+    assert "/tenkacloud/<environment>/tenants/<tenantId>" in group
     assert stack.deployment.data_bucket_name == "tenkacloud-data-local"
     assert stack.deployment.exports_bucket_name == "tenkacloud-local-exports"
     outputs = stack.terraform.outputs()

@@ -60,7 +60,7 @@ def test_every_action_of_the_role_is_shown_to_work_on_own_data(report: Report) -
     }
     assert maintained == {
         *policies.MAINTENANCE_OBJECT_ACTIONS,
-        *policies.MAINTENANCE_LIST_ACTIONS,
+        *policies.MAINTENANCE_SILO_LIST_ACTIONS,
         *policies.MAINTENANCE_ITEM_ACTIONS,
     }
 

@@ -267,6 +267,8 @@ BAD_MAINTENANCE: dict[str, tuple[Callable[[Plan], None], str]] = {
         ),
         "A2",
     ),
+    "a listing of uploads": (
+        of_maintenance("ListTenantPrefix", Action="s3:ListBucketMultipartUploads"), "A2"),
     "a prefix with a star": (
         of_maintenance("ListTenantPrefix", Condition={"StringLike": {"s3:prefix": f"tenants/{TAG}*"}}),
         "A2",

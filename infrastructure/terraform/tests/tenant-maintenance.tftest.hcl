@@ -110,7 +110,7 @@ run "one_tenant_only" {
         {
           Sid      = "ListTenantPrefix"
           Effect   = "Allow"
-          Action   = ["s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:ListBucket"]
+          Action   = ["s3:ListBucketVersions", "s3:ListBucket"]
           Resource = "arn:aws:s3:::tenkacloud-data-dev-123456789012"
           Condition = {
             StringLike = { "s3:prefix" = "tenants/$${aws:PrincipalTag/tenantId}/*" }

@@ -413,7 +413,13 @@ _BUCKETS: Final = (
         _bucket("list_multipart_uploads"),
         maintenance=Expect.SILO,
     ),
-    # Of a pooled tenant it works where the endpoint tells IAM the prefix; AWS does not.
+    AccessCase(
+        "s3",
+        "ListMultipartUploads of its prefix",
+        Expect.NOBODY,
+        lambda me, at: me.s3.list_multipart_uploads(Bucket=at.bucket, Prefix=at.prefix),
+        maintenance=Expect.SILO,
+    ),
     AccessCase(
         "s3",
         "ListMultipartUploads of its bucket",

@@ -34,12 +34,15 @@ SESSION_ACTIONS: Final = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIden
 class Sessions:
     """What sessions of one role may do on what is their tenant's own: no more, and no less.
 
-    `role` is the role's name after the environment's. Exports are the tenant's objects in the exports bucket.
+    `role` is the role's name after the environment's. `list_actions` are those with a prefix in the pool,
+    `silo_list_actions` those in a bucket of the tenant's own. Exports are the tenant's objects in the exports
+    bucket.
     """
 
     role: str
     object_actions: tuple[str, ...]
     list_actions: tuple[str, ...]
+    silo_list_actions: tuple[str, ...]
     item_actions: tuple[str, ...]
     record_actions: tuple[str, ...] = ()
     export_actions: tuple[str, ...] = ()
@@ -48,7 +51,12 @@ class Sessions:
 
 #: Of the services.
 ACCESS: Final = Sessions(
-    "tenant-access", OBJECT_ACTIONS, (LIST_ACTION,), ITEM_ACTIONS, record_actions=(RECORD_ACTION,)
+    "tenant-access",
+    OBJECT_ACTIONS,
+    (LIST_ACTION,),
+    (LIST_ACTION,),
+    ITEM_ACTIONS,
+    record_actions=(RECORD_ACTION,),
 )
 #: Of the functions that move, export and delete tenants' data.
 MAINTENANCE: Final = Sessions(
@@ -64,6 +72,8 @@ MAINTENANCE: Final = Sessions(
         "s3:DeleteObjectVersion",
         "s3:AbortMultipartUpload",
     ),
+    (LIST_ACTION, "s3:ListBucketVersions"),
+    # S3 does not tell IAM the prefix of the last, so that it would show every tenant's in the pool.
     (LIST_ACTION, "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
     ("dynamodb:Query", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"),
     export_actions=("s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"),
@@ -158,7 +168,8 @@ _REMOVE: Final = (
 _LOOK_FOR_REMAINS: Final = Grant(("logs:DescribeLogStreams",), ("<tenant-log-group>",))
 #: The names of what nobody finished to upload to the pool. AWS does not tell IAM the prefix of this listing,
 #: so a session of one tenant can't have it; what it shows is aborted with one.
-_LIST_UPLOADS: Final = Grant(("s3:ListBucketMultipartUploads",), ("<data-bucket>",))
+LISTING_OF_UPLOADS: Final = "s3:ListBucketMultipartUploads"
+_LIST_UPLOADS: Final = Grant((LISTING_OF_UPLOADS,), ("<data-bucket>",))
 #: Of the functions that carry out operations: the data by sessions alone, and whether the operation is still
 #: the one that the record names.
 _CARRY_OUT: Final = (

@@ -38,7 +38,8 @@ _BUSY: Final = 4  # so many times as long on a machine whose processor was not o
 TAG: Final = "aws:principaltag/tenantid"
 _PREFIX: Final = "s3:prefix"
 _LEADING_KEYS: Final = "dynamodb:leadingkeys"
-_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+#: Those of whose prefix S3 tells IAM. Of s3:ListBucketMultipartUploads it does not.
+_LISTINGS: Final = ("s3:ListBucket", "s3:ListBucketVersions")
 #: What AWS has for starting a session of a role.
 _STARTING: Final = (
     "sts:AssumeRole",
@@ -274,8 +275,7 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
                 named,
             )
             for action, below in (
-                ("dynamodb:GetItem", ""),
-                ("dynamodb:Query", ""),
+                (tenancy.sessions.item_actions[0], ""),
                 ("dynamodb:Scan", ""),
                 ("dynamodb:Query", "/index/by-slug"),
             )
@@ -464,7 +464,7 @@ def _own(
         space = z3.Concat(z3.StringVal("tenants/"), at.t, z3.StringVal("/"))
         places.append(within(bucket, space, sessions.object_actions, sessions.list_actions))
     if silo is not None:
-        places.append(within(silo, None, sessions.object_actions, sessions.list_actions))
+        places.append(within(silo, None, sessions.object_actions, sessions.silo_list_actions))
     if exports and sessions.export_actions:
         bucket = z3.StringVal(names.bucket_arn(tenancy.exports_bucket, tenancy.partition))
         space = z3.Concat(at.t, z3.StringVal("/"))
@@ -526,7 +526,7 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
             is_action(at.request.action, tenancy.sessions.object_actions),
             z3.PrefixOf(z3.Concat(arn, z3.StringVal("/")), at.request.resource),
         ),
-        z3.And(is_action(at.request.action, tenancy.sessions.list_actions), at.request.resource == arn),
+        z3.And(is_action(at.request.action, tenancy.sessions.silo_list_actions), at.request.resource == arn),
     )
     yield _check(
         "B3 a silo bucket's policy allows its own tenant objects and listings, nothing else",
@@ -715,9 +715,9 @@ def _own_silo_work(
 ) -> Iterator[Property]:
     """Yield that a session can do its work in a bucket of its tenant's own."""
     sessions = tenancy.sessions if sessions is None else sessions
-    for action in (*sessions.object_actions, *sessions.list_actions):
+    for action in (*sessions.object_actions, *sessions.silo_list_actions):
         at = _closed(tenancy, action)
-        _in_own_silo(at, listing=action in sessions.list_actions)
+        _in_own_silo(at, listing=action in sessions.silo_list_actions)
         everything = [*allowing, _for_role(silo_policy, tenancy)]
         yield _allowed_check(f"{group} {action} in one's own bucket", at, everything, limits)
 

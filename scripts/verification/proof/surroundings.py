@@ -368,8 +368,12 @@ def _is_data(action: str, resource: str, tenancy: Tenancy) -> bool:
     pool, exports = places["data-bucket"], places["exports-bucket"]
     if action in declared.BUCKET_ACTIONS:
         return any(_overlap(resource, bucket) for bucket in (pool, exports))
-    if resource.startswith(f"{pool}/tenants/") and resource.endswith(declared.MARKER):
-        return action not in ("s3:PutObject", "s3:DeleteObject")
+    # Markers, and names of uploads that nobody finished, which no session may list.
+    of_marker = resource.startswith(f"{pool}/tenants/") and resource.endswith(declared.MARKER)
+    if (of_marker and action in ("s3:PutObject", "s3:DeleteObject")) or (
+        resource == pool and action == declared.LISTING_OF_UPLOADS
+    ):
+        return False
     silo = places["silo-bucket"]
     return any(_overlap(resource, f"{bucket}/*") for bucket in (pool, silo, exports)) or any(
         _overlap(resource, bucket) for bucket in (pool, silo, exports)

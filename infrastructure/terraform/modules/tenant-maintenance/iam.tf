@@ -19,13 +19,11 @@ data "aws_iam_policy_document" "this" {
     resources = ["${local.bucket_arn}/tenants/${local.tenant_id}/*"]
   }
 
-  # On AWS, a listing of uploads never gets in here: S3 does not tell IAM its prefix, and without one it would
-  # show other tenants' uploads. The bucket's lifecycle rule ends them.
+  # No listing of uploads: S3 does not tell IAM its prefix, and without one it shows every tenant's.
   statement {
     sid = "ListTenantPrefix"
     actions = [
       "s3:ListBucket",
-      "s3:ListBucketMultipartUploads",
       "s3:ListBucketVersions",
     ]
     resources = [local.bucket_arn]

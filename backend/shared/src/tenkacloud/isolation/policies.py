@@ -48,7 +48,10 @@ MAINTENANCE_OBJECT_ACTIONS: Final = (
     "s3:DeleteObjectVersion",
     "s3:AbortMultipartUpload",
 )
-MAINTENANCE_LIST_ACTIONS: Final = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+MAINTENANCE_LIST_ACTIONS: Final = ("s3:ListBucket", "s3:ListBucketVersions")
+#: In a bucket of the tenant's own. AWS does not tell IAM the prefix of a listing of uploads (Service
+#: Authorization Reference, Amazon S3): in the pool it would show every tenant's.
+MAINTENANCE_SILO_LIST_ACTIONS: Final = (*MAINTENANCE_LIST_ACTIONS, "s3:ListBucketMultipartUploads")
 MAINTENANCE_ITEM_ACTIONS: Final = ("dynamodb:Query", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem")
 #: An export is written and read back. It is never deleted: the bucket's lifecycle rule does that.
 EXPORT_ACTIONS: Final = ("s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload")
@@ -163,8 +166,6 @@ def maintenance_session_policy(tenant_id: TenantId, scope: MaintenanceScope) -> 
     """Return the policy that a session of the tenant maintenance role is started with: a second lock.
 
     It names the literal places. Of the pool that is the prefix of `tenant_id`, whatever place is given.
-    AWS does not tell IAM the prefix of a listing of uploads (Service Authorization Reference, Amazon S3):
-    there a session lists none of the pool's. The data bucket's lifecycle rule ends those.
     """
     pooled = [place for place in scope.places if not place.is_silo]
     siloed = [place for place in scope.places if place.is_silo]
@@ -174,7 +175,7 @@ def maintenance_session_policy(tenant_id: TenantId, scope: MaintenanceScope) -> 
     statements = [
         _allow("Objects", MAINTENANCE_OBJECT_ACTIONS, objects),
         *([_allow("ListPool", MAINTENANCE_LIST_ACTIONS, [pool], _within(own))] if pooled else []),
-        *([_allow("ListSilo", MAINTENANCE_LIST_ACTIONS, silos)] if silos else []),
+        *([_allow("ListSilo", MAINTENANCE_SILO_LIST_ACTIONS, silos)] if silos else []),
         _allow(
             "Items",
             MAINTENANCE_ITEM_ACTIONS,
@@ -259,7 +260,10 @@ def silo_bucket_policy(
                 objects,
             ),
             allow(
-                "AllowMaintenanceListing", tenant_maintenance_role_arn, list(MAINTENANCE_LIST_ACTIONS), arn
+                "AllowMaintenanceListing",
+                tenant_maintenance_role_arn,
+                list(MAINTENANCE_SILO_LIST_ACTIONS),
+                arn,
             ),
         ],
     }
