@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
-from scripts.tooling.project import CommandError
+from scripts.tooling.project import CommandError, say
 from scripts.tooling.waiting import wait_until
 from scripts.verification.flow import afterlife, exports, tenant_data
 from scripts.verification.flow.bus import Recording
@@ -41,6 +42,8 @@ WAITS_MAX: Final = 60.0
 #: Writes that have to be acknowledged before a move begins, and after it.
 _WRITES: Final = 15
 _POLL: Final = 0.1
+#: How far the clocks of this machine and of the archive may be apart.
+_CLOCKS: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -193,14 +196,13 @@ def run(
     plans: Sequence[Plan] = (POOLED, SILOED),
     *,
     keep: bool = False,
-    stuck_after: int | None = None,
+    since: datetime | None = None,
     meanwhile: Disturbance = lambda _bus, _tenant_ids: nullcontext(),
 ) -> Report:
     """Let the tenants live, side by side; return what came of it.
 
-    `timeout`: seconds for each wait. `stuck_after`: seconds without a sign of life after which whatever is
-    under way is tried again; None: the environment's. `meanwhile` makes a context in which the lives go on:
-    what disturbs them.
+    `timeout`: seconds for each wait. `since`: of the archive's events that are replayed in the end; None:
+    those of these lives. `meanwhile` makes a context in which the lives go on: what disturbs them.
     """
     if (needed := waits(deployment)) > WAITS_MAX:
         return Report(
@@ -208,14 +210,13 @@ def run(
         )
     run_id = uuid.uuid4().hex[:8]
     lives = [Life(plan, Tenant(new_item(f"life-{plan.name}-{run_id}", plan.tier, "Life"))) for plan in plans]
-    began = time.monotonic()
+    began, since = time.monotonic(), since or datetime.now(UTC) - _CLOCKS
     with ExitStack() as cleaning:
         if not keep:
             for life in lives:
                 cleaning.callback(remove, deployment, clients, life.tenant)
         bus = cleaning.enter_context(Recording(deployment, clients))
-        operator = Operator(deployment, clients, stuck_after)
-        world = _World(deployment, clients, bus, operator, timeout)
+        world = _World(deployment, clients, bus, Operator(deployment, clients), timeout)
         with (
             meanwhile(bus, [life.tenant.id for life in lives]),
             ThreadPoolExecutor(len(lives)) as pool,
@@ -225,7 +226,8 @@ def run(
         ended = [life.tenant for life in lives if life.is_over]
         if ended:
             after_began = time.monotonic()
-            after = afterlife.run(deployment, clients, bus, world.operator, ended, timeout)
+            say(f"{', '.join(tenant.id for tenant in ended)}: all old events once more")
+            after = afterlife.run(deployment, clients, bus, world.operator, ended, timeout, since)
             report.problems_after, report.replayed = after.problems, after.replayed
             report.seconds_after = round(time.monotonic() - after_began, 1)
     report.seconds = round(time.monotonic() - began, 1)
@@ -287,6 +289,7 @@ class _Living:
         began = time.monotonic()
         yield
         self._life.steps[name] = round(time.monotonic() - began, 2)
+        say(f"{self._life.plan.name}: {name}: {self._life.steps[name]:.1f} s")
 
     def _expect(self, what: str, found: object, wanted: object) -> None:
         if found != wanted:
