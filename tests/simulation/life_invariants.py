@@ -61,7 +61,10 @@ def what_tenants_were_told_is_there(workload: Workload) -> Iterator[str]:
     for tenant, life in _lives(workload):
         if tenant.id in workload.overwritten:
             continue  # somebody replaced the record by one of another tier: its data is no tenant's concern
+        buried = next((each.step for each in _of(workload, tenant) if _is_gone(each.new or {})), None)
         for request in life.traffic.requests:
+            if buried is not None and request.begun > buried:
+                continue  # what there was is gone
             possible = life.traffic.possible(request.name, request.begun)
             if request.method == "GET" and request.status in (200, 404) and request.value not in possible:
                 yield f"{tenant.id} read {request.value!r} of {request.name}, not one of {possible}"
@@ -412,6 +415,10 @@ def _records(workload: Workload, pk: str | None = None) -> Iterator[Changed]:
     for change in workload.simulator.changes:
         if change.sk == METADATA and pk in (None, change.pk):
             yield change
+
+
+def _of(workload: Workload, tenant: Tenant) -> Iterator[Changed]:
+    return _records(workload, tenant.key["PK"]["S"])
 
 
 def _items(workload: Workload, tenant: Tenant) -> dict[str, dict[str, Any]]:

@@ -49,10 +49,10 @@ _STRAY: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         for status in sorted(FINAL)
     ),
 )
-_SWEEPS_MAX: Final = 60
+_SWEEPS_MAX: Final = 50
 _RETRIES: Final = 2
 #: Things that happen until all is quiet, at most: more come from each other, for ever.
-_EVENTS_MAX: Final = 2000
+_EVENTS_MAX: Final = 1000
 
 
 @dataclass
@@ -231,13 +231,15 @@ class Workload:
     def _change_its_mind(self, tenant: Tenant) -> None:
         """Let the tenant be changed, mostly soon: before its turn, or with the first attempt under way."""
         simulator, rng = self.simulator, self.simulator.rng
-        for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
             at = rng.choice((rng.uniform(0, 3), rng.uniform(0, 60), rng.uniform(0, simulator.faults.until)))
             simulator.later(at, f"change {tenant.id}", partial(self.change, tenant))
 
     def come_to_rest(self) -> None:
         """Let everything happen that is to happen, with sweeps in between."""
         simulator = self.simulator
+        if self.restless:
+            return
         for _ in range(_SWEEPS_MAX):
             for _ in range(_EVENTS_MAX):
                 if simulator.idle:
