@@ -269,8 +269,6 @@ BUCKET_ACTIONS: Final = frozenset(
         "s3:PutEncryptionConfiguration",
     }
 )
-#: By service: actions that show names in the pool and no content, and that a session can't have.
-NAMES_ONLY: Final[Mapping[str, frozenset[str]]] = {"tenant-deprovisioner": frozenset(_LIST_UPLOADS.actions)}
 #: Whatever is called so in the pool marks a tenant's prefix, and is no data.
 MARKER: Final = "/.tenkacloud.json"
 
