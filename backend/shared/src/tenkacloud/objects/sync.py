@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenkacloud.objects.comparison import Digest, StoredObject, is_copied, merge
 from tenkacloud.objects.copying import ObjectCopier, raise_first
-from tenkacloud.objects.listing import Location, VersionListing, current_objects
+from tenkacloud.objects.listing import Listing, Location, VersionListing, current_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,17 +68,17 @@ class SyncRun:
             botocore.exceptions.ClientError: S3 failed in a way that a retry may mend.
         """
         s3, target = self.copier.s3, self.copier.target
-        pairs = merge(self._source(), current_objects(s3, target, self.after))
+        listings = (self.listing.objects(self.after), current_objects(s3, target, self.after))
+        pairs = merge(self._source(listings[0]), listings[1])
         is_fresh = True
         for chunk in self._chunks(pairs):
             if not is_fresh and (chunk.is_huge or not keep_going()):
                 return False
-            self._do(chunk)
+            self._do(chunk, listings)
             is_fresh = False
         return True
 
-    def _source(self) -> Iterator[StoredObject]:
-        listing = self.listing.objects(self.after)
+    def _source(self, listing: Iterator[StoredObject]) -> Iterator[StoredObject]:
         if not self.look_ahead:
             return listing
         first = list(islice(listing, self.look_ahead))
@@ -86,14 +86,16 @@ class SyncRun:
             self.total = len(first)
         return chain(first, listing)
 
-    def _do(self, chunk: "_Chunk") -> None:
+    def _do(self, chunk: "_Chunk", listings: Sequence[Listing]) -> None:
+        """Do what is to be done, and have the next pages listed meanwhile."""
         deletions = [partial(self._delete, keys) for keys in in_batches(chunk.deletions, DELETE_MAX)]
         if chunk.is_huge:
             for stored in chunk.copies:
                 self._copy(stored)
         else:
             copies = [partial(self._copy, stored) for stored in chunk.copies]
-            raise_first(self.copier.together([*copies, *deletions]))
+            pages = [partial(listing.prefetch, CHUNK_KEYS) for listing in listings]
+            raise_first(self.copier.together([*pages, *copies, *deletions]))
         self.deleted += len(chunk.deletions)
         self.copied += len(chunk.copies)
         self.objects += chunk.objects

@@ -192,8 +192,9 @@ class TenantMover:
 
     def _run(self, move: "_Move", cursor: MoveCursor, step: Step) -> tuple[SyncRun, MoveCursor, bool]:
         """Make the target equal to the source as far as time allows; return whether that was to the end."""
-        # Whoever follows a move wants to know of how many; only its first slice can say so at little cost.
-        run = SyncRun(move.copier, cursor.after, look_ahead=0 if cursor.number else COUNTED_MAX)
+        # Whoever follows a move wants to know of how many; only the first slice can say so at little cost.
+        is_first = step.event.phase is Phase.COPY and not cursor.number
+        run = SyncRun(move.copier, cursor.after, look_ahead=COUNTED_MAX if is_first else 0)
 
         def keep_going() -> bool:
             total = run.total if cursor.total is None else cursor.total
