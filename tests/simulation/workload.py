@@ -49,10 +49,10 @@ _STRAY: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         for status in sorted(FINAL)
     ),
 )
-_SWEEPS_MAX: Final = 60
+_SWEEPS_MAX: Final = 50
 _RETRIES: Final = 2
 #: Things that happen until all is quiet, at most: more come from each other, for ever.
-_EVENTS_MAX: Final = 2000
+_EVENTS_MAX: Final = 1000
 
 
 @dataclass
@@ -238,6 +238,8 @@ class Workload:
     def come_to_rest(self) -> None:
         """Let everything happen that is to happen, with sweeps in between."""
         simulator = self.simulator
+        if self.restless:
+            return
         for _ in range(_SWEEPS_MAX):
             for _ in range(_EVENTS_MAX):
                 if simulator.idle:
