@@ -328,12 +328,14 @@ def all_comes_to_an_end(workload: Workload) -> Iterator[str]:
         if "outbox" in record:
             yield f"{tenant.id} has something to be published in the end"
         if tenant.id not in workload.overwritten:
-            yield from _unlike_what_was_wanted(tenant, life, record)
+            yield from _unlike_what_was_wanted(workload, tenant, life, record)
         if not _is_gone(record) and "resources" in record:
             yield from (f"{tenant.id}: {left}" for left in _left_elsewhere(workload, tenant, record))
 
 
-def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) -> Iterator[str]:
+def _unlike_what_was_wanted(
+    workload: Workload, tenant: Tenant, life: Life, record: dict[str, Any]
+) -> Iterator[str]:
     """Compare the end with what operators were granted, in its order."""
     status, tier, gone, before = "ACTIVE", tenant.tier, False, tenant.tier
     for wish in life.operating.granted:
@@ -344,6 +346,8 @@ def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) 
                 status = "ACTIVE"
             case "offboard":
                 gone = True
+                # It supersedes a move that FAILED: of a restored tenant the tier of then is wanted.
+                tier = _record_at(workload, tenant, wish.step).get("tier", {}).get("S", tier)
             case "restore":
                 status, gone = "SUSPENDED", False
             case "change tier":
