@@ -23,7 +23,7 @@ from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions import offboarding, operation, status, tier
 from tenkacloud.tenants.transitions.operation import Waits
 from tenkacloud.tenants.transitions.transition import Applied, Image, NotApplied, Transition
-from tenkacloud.tenants.validation import TenantId, Tier
+from tenkacloud.tenants.validation import Slug, TenantId, Tier
 from tests.handlers.conftest import TABLE, Cloud
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
@@ -538,9 +538,9 @@ def test_something_made_of_a_deleted_tenant_goes_again(life: Life) -> None:
     place: Place = silo_place(BUCKET)
     item = life.repository.find(KEY)
     assert item
-    life.do(offboarding.purge_deleted(KEY, item, place, "again-00000001", life.now, BY))
+    life.do(offboarding.purge_deleted(KEY, item, place, Slug("former"), "again-00000001", life.now, BY))
     (event,) = life.publish()
-    assert (set(event.places), event.slug) == ({pool_place(ID), place}, None)
+    assert (set(event.places), event.slug) == ({pool_place(ID), place}, "former")
     assert life.item["status"] == {"S": "DELETED"}
     life.deprovisioned(buckets_deleted=1)
     life.publish()

@@ -22,7 +22,7 @@ from tenkacloud.tenants.operations import Phase, PhaseState, is_read_only
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.transitions import offboarding, tier
 from tenkacloud.tenants.transitions.operation import mark_published, request_export, retry_phase
-from tenkacloud.tenants.validation import TenantId, Tier
+from tenkacloud.tenants.validation import Slug, TenantId, Tier
 from tests.handlers.conftest import TABLE, Cloud, LogLines
 from tests.handlers.faults import Calls, Client, clients_of
 from tests.settings import DRAIN, RETIRE_AFTER, VERIFY_AGAIN_AFTER
@@ -770,6 +770,22 @@ def test_what_is_made_of_a_deleted_tenant_is_purged_again(cloud: Cloud, resource
     assert not {"name", "operation", "outbox", "GSI3PK"} & set(item)
     # The certificate is the first one
     assert certificates(cloud) == before
+
+
+def test_what_a_failed_provisioning_may_have_made_of_a_deleted_tenant_is_purged_by_its_slug(
+    cloud: Cloud,
+) -> None:
+    delete(cloud)
+    cloud.report(provisioned({}, failure_reason="the log group's limit is reached"))
+    assert cloud.status("acme") == "DEPROVISIONED"
+    failure = provisioned({}, failure_reason="the log group's limit is reached", slug=Slug("former"))
+    cloud.report(failure)
+    purge = cloud.request("acme")
+    assert (cloud.item("acme")["status"], purge.phase, purge.slug) == (
+        {"S": "DELETED"},
+        Phase.PURGE,
+        "former",
+    )
 
 
 @pytest.mark.parametrize("phase", ["PURGE", "VERIFY", "WAITING", "FAILED"])

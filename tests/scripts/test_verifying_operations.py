@@ -285,7 +285,7 @@ def test_what_comes_back_of_the_deleted_is_purged_again_and_retried(cloud: Cloud
     tenant = cloud.tenant("a")
     cloud.write(
         offboarding.purge_deleted(
-            tenant.key, tenant.item, silo_place(bucket), "0" * 32, cloud.clock.now(), "completion"
+            tenant.key, tenant.item, silo_place(bucket), None, "0" * 32, cloud.clock.now(), "completion"
         )
     )
     # while it is under way, it is no finding that something is there

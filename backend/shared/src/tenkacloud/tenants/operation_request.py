@@ -122,6 +122,6 @@ def operation_event(
                 places=operation.places,
                 tier=tenant.tier,
                 # A tombstone has none any more.
-                slug=None if tenant.status is TenantStatus.DELETED else tenant.slug,
+                slug=operation.slug if tenant.status is TenantStatus.DELETED else tenant.slug,
             )
     raise InvalidFieldError(OPERATION, f"in phase {operation.phase} requests nothing")

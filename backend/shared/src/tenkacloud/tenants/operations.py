@@ -21,9 +21,11 @@ from typing import Final, SupportsInt, TypeVar
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.isolation.places import Place
 from tenkacloud.tenants.validation import (
+    Slug,
     Tier,
     parse_attempt,
     parse_object,
+    parse_slug,
     parse_text,
     parse_tier,
     truncated_repr,
@@ -116,7 +118,8 @@ class Operation:
     """A tenant's operation, as its record has it. Times are RFC 3339 UTC, as they are written.
 
     `attempt` is the last one begun, 0 if none was; attempts are counted over all phases. `due` is when it
-    goes on, while it is WAITING. `purges` counts those that were begun. Attributes that the kind has not are
+    goes on, while it is WAITING. `purges` counts those that were begun; `slug` is what something was made by
+    of a tenant that was deleted, and has none any more. Attributes that the kind has not are
     None, or empty.
     """
 
@@ -145,6 +148,7 @@ class Operation:
     purges: int = 0
     verifications: int = 0
     places: tuple[Place, ...] = ()
+    slug: Slug | None = None
     evidence: Mapping[str, object] | None = None
 
     @property
@@ -194,6 +198,7 @@ class Operation:
                 "purges": self.purges,
                 "verifications": self.verifications,
                 "places": [place.as_resources() for place in self.places],
+                "slug": self.slug,
             }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -278,6 +283,7 @@ def parse_operation(item: Item) -> Operation | None:
         places=tuple(
             Place.of(parse_object("operation.places", each)) for each in _list("operation.places", places)
         ),
+        slug=parse_slug("operation.slug", fields["slug"]) if "slug" in fields else None,
         evidence=parse_object("operation.evidence", evidence) if evidence is not None else None,
     )
 

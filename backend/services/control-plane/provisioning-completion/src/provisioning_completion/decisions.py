@@ -94,13 +94,19 @@ def _decide_onboarding(item: Item, status: object, result: ProvisioningResult, n
 
 def _decide_leaving(key: Key, item: Item, result: ProvisioningResult, now: datetime) -> Decision:
     """Say what to do with a result of a tenant that is being offboarded, or was: what was made has to go."""
-    if not result.succeeded:
+    deleted = item.get("provisioningStatus") == ProvisioningStatus.DEPROVISIONED
+    # A provisioning that FAILED may have made some of it. Of a tenant that leaves, the purge or its second
+    # verification comes by that.
+    if not result.succeeded and not (deleted and result.slug):
         return Ignore("nothing was made of a tenant that leaves, or left")
     try:
-        place = _own_place(result)
-        if item.get("provisioningStatus") == ProvisioningStatus.DEPROVISIONED:
-            purge = purge_deleted(key, item, place, _operation_id(result.tenant_id, item), now, _BY)
+        place = _own_place(result) if result.succeeded else None
+        if deleted:
+            operation_id = _operation_id(result.tenant_id, item)
+            purge = purge_deleted(key, item, place, result.slug, operation_id, now, _BY)
             return Purge(purge, "it was made of a deleted tenant")
+        if place is None:
+            return Ignore("nothing was made of a tenant that leaves")
         return _decide_offboarding(parse_any_tenant(key, item), place, now)
     except InvalidFieldError as error:
         return Ignore(f"nothing can be done about it on the record as it is: {error}")

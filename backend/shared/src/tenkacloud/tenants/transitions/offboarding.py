@@ -65,7 +65,7 @@ from tenkacloud.tenants.transitions.transition import (
     Transition,
     as_read,
 )
-from tenkacloud.tenants.validation import TenantId, TenantStatus, parse_tenant_id
+from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, parse_slug, parse_tenant_id
 
 #: `EntityType` of what stays of a tenant that was deleted.
 TOMBSTONE: Final = "TOMBSTONE"
@@ -364,9 +364,12 @@ def purge_again(tenant: Tenant, operation: Operation, place: Place, now: datetim
 
 
 def purge_deleted(
-    key: Key, item: Item, place: Place, operation_id: str, now: datetime, by: str
+    key: Key, item: Item, place: Place | None, slug: Slug | None, operation_id: str, now: datetime, by: str
 ) -> Transition:
     """DEPROVISIONED → DEPROVISIONING: something was made of a tenant that is DELETED. It goes again.
+
+    `place` is what was made, None where nobody says; `slug` is what it was made by: names of resources may
+    be made of it, and the record has none any more.
 
     Raises:
         NotInStateError: the record is not such a tombstone.
@@ -386,7 +389,8 @@ def purge_deleted(
             requested_at=rfc3339(now),
             requested_by=by,
             purges=1,
-            places=tuple(dict.fromkeys((pool_place(tenant_id), place))),
+            places=tuple(dict.fromkeys(each for each in (pool_place(tenant_id), place) if each)),
+            slug=slug,
         )
     )
     state = as_read(provisioning, item)
@@ -396,6 +400,7 @@ def purge_deleted(
         OPERATION: Absent(),
     }
     to = ProvisioningStatus.DEPROVISIONING
+    what = "something" if place is None else place.name
     return Transition(
         key=key,
         expected=(Precondition(provisioning, requires, status),),
@@ -408,7 +413,7 @@ def purge_deleted(
             **IN_FLIGHT.entry(IN_FLIGHT_PARTITION, rfc3339(now)),
         },
         history=(
-            HistoryEntry(to, now, None, f"{place.name} was made of a deleted tenant"),
+            HistoryEntry(to, now, None, f"{what} was made of a deleted tenant"),
             HistoryEntry(Phase.PURGE, now, None, operation=operation),
         ),
     )
@@ -437,7 +442,8 @@ def undo_overwrite(
         return undo
     tombstone = read(old.attributes, old.attributes)
     with suppress(InvalidFieldError):
-        purge = purge_deleted(key, tombstone, place_of(found), operation_id, now, by)
+        slug = parse_slug("slug", found.get("slug"))
+        purge = purge_deleted(key, tombstone, place_of(found), slug, operation_id, now, by)
         return replace(
             undo,
             expected=tuple(replace(state, status=purge.expected[0].status) for state in undo.expected),
