@@ -13,6 +13,7 @@ from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.isolation.places import Place, pool_place, silo_place
 from tenkacloud.isolation.resource_names import silo_bucket
+from tenkacloud.objects import purging
 from tenkacloud.objects.comparison import MOVE_MARKER, Digest
 from tenkacloud.objects.copying import PART_MIN
 from tenkacloud.objects.lease import DURATION
@@ -21,7 +22,7 @@ from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.operations import Operation, OperationKind, Phase, PhaseState
 from tenkacloud.tenants.validation import Slug, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, Cloud
-from tests.handlers.slices import SliceFunction, crash_points, operate
+from tests.handlers.slices import CrashError, SliceFunction, crash_points, operate
 from tests.settings import EXPORTS_BUCKET
 
 ACME: Final = TenantId("acme")
@@ -557,6 +558,31 @@ def test_a_rollback_takes_the_target_away_and_nothing_else(
     else:
         assert versions(cloud, POOL) == 0
         assert SILO in buckets(cloud)
+
+
+def test_a_rollback_that_was_interrupted_between_two_deletions_goes_on(
+    cloud: Cloud, mover: SliceFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What says that the target is the move's own is then gone."""
+    move = Move(cloud, mover, to_silo=False)
+    move.put(a="1", b="2")
+    move.run(Phase.COPY)
+    monkeypatch.setattr(purging, "PAGE_MAX", 1)
+
+    def before(operation: str, _arguments: dict[str, Any]) -> None:
+        if operation == "DeleteObjects" and "DeleteObjects" in mover.calls.names:
+            raise CrashError(operation)
+
+    mover.calls.before = before
+    event = move.event(Phase.ROLLBACK)
+    move.record(event)
+    mover.send(event)
+    assert not mover.take()
+    mover.calls.before = lambda _operation, _arguments: None
+    cloud.clock.sleep(DURATION.total_seconds())
+    result = move.result(mover.work(), event)
+    assert (result.failure_reason, result.kept) == (None, None)
+    assert versions(cloud, POOL) == 0
 
 
 def test_a_rollback_of_a_copy_that_made_nothing_yet(cloud: Cloud, mover: SliceFunction) -> None:

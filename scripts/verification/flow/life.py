@@ -53,10 +53,13 @@ class Plan:
     tier: Tier
     moves: tuple[Tier, ...]
     exports_before: bool = False  # as an operation of its own, or as a part of the offboarding
+    leaves_at_once: bool = False  # before the place that its last move left is retired
     name: str = ""
 
 
-POOLED: Final = Plan(Tier.FREE, (Tier.ENTERPRISE, Tier.PRO), exports_before=True, name="pooled")
+POOLED: Final = Plan(
+    Tier.FREE, (Tier.ENTERPRISE, Tier.PRO), exports_before=True, leaves_at_once=True, name="pooled"
+)
 SILOED: Final = Plan(Tier.ENTERPRISE, (Tier.PRO, Tier.ENTERPRISE), name="siloed")
 
 
@@ -262,6 +265,8 @@ class _Living:
             self._live()
         except CommandError as error:
             self._life.problems.append(str(error))
+        for problem in self._life.problems:
+            say(f"{self._life.plan.name}: ✗ {problem}")
         journal = self._journal
         self._life.acknowledged = (
             f"{journal.writes} writes, {journal.overwrites} of them over another, {journal.deletes} deletions"
@@ -276,9 +281,11 @@ class _Living:
             with self._step("data"):
                 self._fill()
             for number, tier in enumerate(plan.moves):
-                self._move(tier, number)
+                old = self._move(tier, number)
                 if number == 0:
                     self._suspend_and_reactivate()
+                if number + 1 < len(plan.moves) or not plan.leaves_at_once:
+                    self._wait_until_retired(f"to {tier}", old)
             if plan.exports_before:
                 with self._step("export"):
                     self._export()
@@ -339,7 +346,8 @@ class _Living:
         record = self._tenant.record(self._world.deployment, self._world.clients)
         return tenant_data.place_of(self._world.deployment, resources_on(record))
 
-    def _move(self, tier: Tier, number: int) -> None:
+    def _move(self, tier: Tier, number: int) -> tuple[str, str]:
+        """Move the tenant while its clients work; return its old place."""
         world = self._world
         before = self._tenant.record(world.deployment, world.clients)
         name = f"{before['tier']['S']} → {tier}"
@@ -380,11 +388,14 @@ class _Living:
         wanted = "dedicatedBucket" if tier == Tier.ENTERPRISE else "s3Prefix"
         self._expect(f"{name}: places on the record", named, [wanted])
         self._compare(name)
+        return tenant_data.place_of(world.deployment, resources_on(before))
+
+    def _wait_until_retired(self, name: str, old: tuple[str, str]) -> None:
         with self._step(f"{name}: the old place retired"):
             self._record("to have no leftovers", lambda record: not record.get("leftovers", {}).get("L"))
-        old = tenant_data.place_of(world.deployment, resources_on(before))
-        self._expect(f"{name}: left in the old place", tenant_data.left_in(world.clients.s3, old), [])
-        self._compare(f"{name}, old place retired")
+        left = tenant_data.left_in(self._world.clients.s3, old)
+        self._expect(f"{name}: left in the old place", left, [])
+        self._compare(f"{name}, the old place retired")
 
     def _compare(self, when: str) -> None:
         found = tenant_data.read(self._world.clients.s3, self._place())

@@ -11,9 +11,10 @@ from scripts.operator.environment import plain
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError
+from scripts.tooling.waiting import wait_until
 from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import read
-from tenkacloud.errors import InvalidFieldError
+from tenkacloud.errors import InvalidFieldError, OperationInProgressError
 from tenkacloud.platform.clock import SystemClock, rfc3339
 from tenkacloud.tenants.keys import CERTIFICATE, DUE, Key
 from tenkacloud.tenants.record import Tenant, parse_any_tenant
@@ -26,8 +27,8 @@ from tenkacloud.tenants.transitions.transition import Applied, Transition
 from tenkacloud.tenants.validation import TenantId, Tier
 
 _BY: Final = "e2e"
-#: Rounds of a write that others are in the way of: the record is read anew for each.
-_ROUNDS: Final = 10
+#: Seconds that an operation which is under way may take, before the next one is requested.
+_PATIENCE: Final = 60.0
 #: Seconds between two sweeps: what is due is taken at once, and the function is not called in vain.
 _SWEEP_SECONDS: Final = 1.0
 
@@ -93,23 +94,26 @@ class Operator:
             self._swept = time.monotonic()
 
     def _change(self, tenant_id: TenantId, make: Callable[[Tenant, datetime], Transition]) -> None:
-        """Write a transition of the record as it is now.
+        """Write a transition of the record as it is, once no other operation is under way.
 
         Raises:
             CommandError: it is not allowed, there is no such tenant, or others are in the way all the time.
         """
         key = Key.of(tenant_id)
-        for _ in range(_ROUNDS):
+
+        def is_written() -> bool:
             item = self._repository.find(key)
             if item is None:
                 raise CommandError(f"there is no tenant {tenant_id}")
             try:
                 transition = make(parse_any_tenant(key, item), datetime.now(UTC))
+            except OperationInProgressError:
+                return False
             except InvalidFieldError as error:
                 raise CommandError(f"tenant {tenant_id}: {error}") from error
-            if isinstance(self._repository.apply(transition), Applied):
-                return
-        raise CommandError(f"tenant {tenant_id} was changed by others all the time")
+            return isinstance(self._repository.apply(transition), Applied)
+
+        wait_until(f"a change of {tenant_id} to be written", is_written, _PATIENCE)
 
 
 def _new_id() -> str:

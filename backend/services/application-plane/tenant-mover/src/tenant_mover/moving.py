@@ -224,11 +224,17 @@ class TenantMover:
             if place == event.from_ or decisions.is_in_use(step.record, place):
                 raise PermanentError(f"{place.name} is the tenant's place: it is not removed")
             session = self.access.session(from_operation(event), [place])
-            target = location_of(session, place)
-            found = next(current_objects(session.s3, target, page_size=1), None)
-            if found is not None and marked_by(session.s3, target) != event.operation_id:
-                kept = f"{place.name} holds {truncated_repr(found.key)}, which this move did not bring"
-            elif not self._purge(session, place, step):
+            decided = Note(step.lease.leases, f"rollback-{event.operation_id}-{place.kind}")
+            if not decided.is_there():
+                target = location_of(session, place)
+                found = next(current_objects(session.s3, target, page_size=1), None)
+                if found is not None and marked_by(session.s3, target) != event.operation_id:
+                    kept = f"{place.name} holds {truncated_repr(found.key)}, which this move did not bring"
+                    continue
+                # The mark goes with the first objects. So it is noted first.
+                step.lease.hold()
+                decided.write()
+            if not self._purge(session, place, step):
                 return Next(cursor.onward())
         if kept is None and not self._remove(event, event.to_tier, event.from_tier, named, step):
             return Next(cursor.onward())
