@@ -24,8 +24,9 @@ def replay(
 ) -> dict[str, Any]:
     """Send every event of a range to the bus once more; wait until it is done, at most `seconds`.
 
-    Safe at any time: results of attempts that have ended change nothing, and onboardings only make what is
-    missing. `tell` is called with the time of the last event that was sent.
+    Safe at any time: results of attempts that have ended change nothing, onboardings only make what is
+    missing, and requests of operations that are over are dropped by those who take them. `tell` is called
+    with the time of the last event that was sent.
 
     Raises:
         CommandError: the replay fails or does not end.

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from scripts.operator import environment as reads
@@ -18,8 +18,9 @@ from scripts.operator.environment import Environment, Partition, Record, plain, 
 from scripts.operator.options import SORTS, Status
 from scripts.operator.session import Bounds
 from scripts.tooling.project import UsageError
+from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants import record as records
-from tenkacloud.tenants.keys import FAILED, IN_FLIGHT, Key
+from tenkacloud.tenants.keys import DUE, FAILED, IN_FLIGHT, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 from tenkacloud.tenants.operations import OPERATION, PhaseState
 from tenkacloud.tenants.validation import Slug, TenantId, TenantStatus, Tier
@@ -207,6 +208,12 @@ def seconds_in_flight(record: Mapping[str, Any], now: datetime) -> float | None:
     if attribute is None:
         return None
     return (now - records.in_flight_since(attribute.get("S"), now)).total_seconds()
+
+
+def count_due(environment: Environment, now: datetime) -> int:
+    """Return of how many tenants something is due by now: a phase that waited, or a place to be retired."""
+    times = (record.get(DUE.sort, {}).get("S", "") for record in environment.records_of(reads.DUE_TENANTS))
+    return sum(1 for _ in takewhile(lambda due: due <= rfc3339(now), times))
 
 
 def page(

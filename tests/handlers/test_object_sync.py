@@ -11,7 +11,7 @@ from moto.s3.models import s3_backends
 
 from tenkacloud.errors import PermanentError
 from tenkacloud.objects.copying import PART_MIN, ObjectCopier
-from tenkacloud.objects.listing import Location, VersionListing, count_objects, current_objects, first_keys
+from tenkacloud.objects.listing import Location, VersionListing, current_objects
 from tenkacloud.objects.sync import SyncRun, delete_keys
 from tenkacloud.platform.clients import one_by_one
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, Cloud
@@ -215,6 +215,29 @@ def test_a_source_that_changes_during_its_copy(cloud: Cloud, what: str) -> None:
     assert contents(cloud, OWN) == contents(cloud, POOL)
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_version_that_is_denied_is_looked_for(cloud: Cloud, is_gone: bool) -> None:
+    """S3 denies what is not there to those who may not list all of the bucket."""
+    version = put(cloud, POOL, "k")
+    put(cloud, POOL, "k-other")
+
+    class Denying(Client):
+        def __getattr__(self, method: str) -> Callable[..., Any]:
+            if method == "copy_object" and is_gone:
+                cloud.s3.delete_object(Bucket=DATA_BUCKET, Key="tenants/acme/k", VersionId=version)
+            return super().__getattr__(method)
+
+    calls = Calls()
+    calls.reject("CopyObject", "AccessDenied")
+    s3 = Denying(cloud.s3, calls)
+    s3.get_paginator = cloud.s3.get_paginator  # type: ignore[attr-defined]
+    if is_gone:
+        assert sync(s3).vanished == ["k"]
+    else:
+        with pytest.raises(Exception, match="AccessDenied"):
+            sync(s3)
+
+
 def upload(cloud: Cloud, location: Location, key: str, *parts: bytes, **attributes: Any) -> str:
     target = {"Bucket": location.bucket, "Key": location.key(key)}
     begun = cloud.s3.create_multipart_upload(**target, **attributes)["UploadId"]
@@ -331,11 +354,29 @@ def test_the_newest_version_is_known_also_where_it_is_a_deletion(cloud: Cloud) -
     assert listing.newest > before
 
 
-def test_counting_stops_at_its_limit(cloud: Cloud) -> None:
+def test_looking_ahead_tells_of_how_many(cloud: Cloud) -> None:
     for number in range(3):
         put(cloud, POOL, f"{number}")
     put(cloud, POOL, ".tenkacloud.json")
-    assert count_objects(cloud.s3, POOL, 3) == 3
-    assert count_objects(cloud.s3, POOL, 2) is None
-    assert count_objects(cloud.s3, OWN, 2) == 0
-    assert first_keys(cloud.s3, POOL, 2) == [".tenkacloud.json", "0"]
+    totals = []
+    for look_ahead in (0, 3, 4):
+        run = SyncRun(copier(cloud.s3), look_ahead=look_ahead)
+        assert run.run(lambda: True)
+        assert run.objects == 3
+        totals.append(run.total)
+    assert totals == [None, None, 3]
+    assert contents(cloud, OWN) == contents(cloud, POOL)
+
+
+def test_pages_are_listed_one_after_the_other(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenkacloud.objects.sync.CHUNK_KEYS", 2)
+    for number in range(7):
+        put(cloud, POOL, f"{number}")
+    listing = VersionListing(cloud.s3, POOL).objects(page_size=3)
+    found = []
+    for stored in listing:
+        found.append(stored.key)
+        listing.prefetch(2)
+    assert found == [f"{number}" for number in range(7)]
+    assert sync(cloud.s3).objects == 7
+    assert [stored.key for stored in current_objects(cloud.s3, OWN, "2", page_size=2)] == ["3", "4", "5", "6"]

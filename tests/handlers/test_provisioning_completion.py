@@ -438,6 +438,18 @@ def test_a_cutover_to_another_place_than_that_of_the_move_does_not_switch(
     assert (item["tier"], item["resources"]) == ({"S": "PRO"}, {"M": {"s3Prefix": {"S": "tenants/acme/"}}})
 
 
+def test_a_rollback_that_kept_the_target_leaves_it_on_the_record(cloud: Cloud) -> None:
+    """It held what the move had not brought; an offboarding has to find it."""
+    copy = begin_move(cloud)
+    cloud.report(moved(copy, failure_reason="the bucket is not empty"))
+    cloud.do(tier.cancel(cloud.tenant("acme"), cloud.clock.now(), BY))
+    rollback = cloud.request("acme")
+    cloud.report(moved(rollback, resources={}, kept="it holds something else"))
+    (leftover,) = cloud.tenant("acme").leftovers
+    assert (leftover.place, leftover.kept) == (silo_place(BUCKET), "it holds something else")
+    assert not {"operation", "GSI5PK"} & set(cloud.item("acme"))
+
+
 def test_a_copy_that_failed_names_no_place_of_somebody_else(cloud: Cloud) -> None:
     copy = begin_move(
         cloud, Tier.FREE, tier={"S": "ENTERPRISE"}, resources={"M": {"dedicatedBucket": {"S": BUCKET}}}

@@ -357,6 +357,21 @@ def test_an_error_of_any_call_is_worth_another_delivery(function: SliceFunction)
         assert everything(cloud) == [DATA_BUCKET], operation
 
 
+def test_an_error_that_stays_is_tried_again_soon_and_then_left_to_the_queue(function: SliceFunction) -> None:
+    prepare_little(function.cloud)
+    answer = ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "ListMultipartUploads")
+    function.calls.answers["ListMultipartUploads"] = [answer] * 7
+    function.send(event_of_both())
+    taken = [function.take() for _ in range(6)]
+    assert taken == [True] * 5 + [False]
+    assert function.queue.delays == [5, 10, 20, 40, 80]
+    assert function.cloud.published() == []
+    # and when it is delivered for the last time, it has passed
+    assert not function.take()
+    assert result(function.work()).succeeded
+    assert everything(function.cloud) == [DATA_BUCKET]
+
+
 def test_duplicates_do_no_harm(function: SliceFunction) -> None:
     prepare(function.cloud)
     for _ in range(3):
@@ -493,7 +508,13 @@ def test_a_cursor_with_the_prefix_of_another_tenant_is_poison(function: SliceFun
     counts = dict.fromkeys(
         ("object_versions", "delete_markers", "uploads", "items", "buckets_deleted", "bytes"), 0
     )
-    cursor = {"stage": "OBJECTS", "places": [{"s3Prefix": "tenants/other/"}], "counts": counts, "rounds": 0}
+    cursor = {
+        "stage": "OBJECTS",
+        "places": [{"s3Prefix": "tenants/other/"}],
+        "counts": counts,
+        "rounds": 0,
+        "failures": 0,
+    }
     function.send_body(json.dumps({"event": event, "cursor": cursor}))
     assert function.work() == []
     (message,) = function.queue.dead

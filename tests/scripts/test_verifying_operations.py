@@ -299,3 +299,13 @@ def test_what_comes_back_of_the_deleted_is_purged_again_and_retried(cloud: Cloud
     code, found, _ = operate("tenants retry a")
     assert (code, found["items"][0]["detail"]) == (0, "OFFBOARD PURGE")
     assert cloud.operation("a").state is PhaseState.REQUESTED
+
+
+def test_what_is_due_is_counted_before_it_is_taken_up(cloud: Cloud, operate: Operate) -> None:
+    for tenant_id, days in (("a", "7"), ("b", "8")):
+        cloud.pooled(tenant_id)
+        operate("tenants offboard", tenant_id, "--confirm", tenant_id, "--retention-days", days)
+    cloud.clock.time += timedelta(days=7, minutes=1)
+    code, found, told = operate("reconcile --dry-run")
+    assert (code, found["items"]) == (0, [])
+    assert "1 tenant would be taken up of whom something is due" in told

@@ -75,7 +75,7 @@ class SimulatedClients(Clients):
     def __init__(self, simulator: "Simulator") -> None:
         self._simulator = simulator
 
-    def together(self, calls: Sequence[Call], **_: Any) -> list[BaseException | None]:
+    def together(self, calls: Sequence[Call], threads: int = 1) -> list[BaseException | None]:
         """Make the calls in their order: threads would take their turns by chance."""
         return one_by_one(calls)
 

@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any, Final
 
 from tenkacloud.isolation.places import Place
-from tenkacloud.tenants.operations import parse_leftovers
+from tenkacloud.isolation.resource_names import pool_prefix
+from tenkacloud.tenants.operations import Phase, PhaseState, parse_leftovers, parse_operation
 from tenkacloud.tenants.record import read
+from tenkacloud.tenants.validation import TenantId
 from tests.settings import DATA_BUCKET
 from tests.simulation.operating import Operating
 from tests.simulation.simulator import Simulator
@@ -83,6 +85,10 @@ class Life:
         to = rng.choice([each for each in (*TIERS, TIERS[2]) if each != tier])
         self.wants(to)
         self.operating.change_tier(to)
+        # While it is copied, and while the last changes are awaited.
+        for longest in (2.0, 2.0, 4.0, 45.0):
+            if rng.random() < 0.7:
+                self._later(rng.uniform(0, longest), "request", self.traffic.change_something)
         if rng.random() < 0.2:
             self._later(rng.uniform(0, 100), "cancel", self.operating.cancel)
         if rng.random() < 0.3:
@@ -95,9 +101,22 @@ class Life:
         if rng.random() < 0.4:
             at = rng.choice((retention + rng.uniform(0, 10), rng.uniform(0, retention + 60)))
             self._later(at, "restore", self.operating.restore)
-        if rng.random() < 0.3:
+        if rng.random() < 0.5:
             # A sweep just then: it takes what is due.
             self._later(retention + rng.uniform(0, 10), "sweep", self.simulator.sweep)
+        if rng.random() < 0.5:
+            self._later(retention + rng.uniform(0, 1500), "late upload", self._upload_late)
+
+    def _upload_late(self) -> None:
+        """Upload an object while the tenant is purged, by a URL that was signed before."""
+        operation = parse_operation(read(self.record(), ("operation",)))
+        if operation is None or operation.phase not in (Phase.PURGE, Phase.VERIFY):
+            return
+        if operation.verifications and operation.state is not PhaseState.WAITING:
+            return  # nobody looks again
+        key = f"{pool_prefix(TenantId(self.tenant_id))}late"
+        self.simulator.state.s3.put_object(Bucket=DATA_BUCKET, Key=key, Body=b"late")
+        self.simulator.say(f"  an object comes to {DATA_BUCKET}/{key}")
 
     def _put_stray(self) -> None:
         """Put an object into a place that the tenant has left: somebody's old tool does."""

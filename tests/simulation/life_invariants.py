@@ -61,7 +61,10 @@ def what_tenants_were_told_is_there(workload: Workload) -> Iterator[str]:
     for tenant, life in _lives(workload):
         if tenant.id in workload.overwritten:
             continue  # somebody replaced the record by one of another tier: its data is no tenant's concern
+        buried = next((each.step for each in _of(workload, tenant) if _is_gone(each.new or {})), None)
         for request in life.traffic.requests:
+            if buried is not None and request.begun > buried:
+                continue  # what there was is gone
             possible = life.traffic.possible(request.name, request.begun)
             if request.method == "GET" and request.status in (200, 404) and request.value not in possible:
                 yield f"{tenant.id} read {request.value!r} of {request.name}, not one of {possible}"
@@ -214,23 +217,29 @@ def who_is_deleted_stays_deleted(workload: Workload) -> Iterator[str]:
         written = [each for each in workload.simulator.changes if (each.pk, each.sk) == (pk, CERTIFICATE)]
         if len(written) != 1:
             yield f"{tenant.id} has had {len(written)} certificates"
-        overwritten = False  # for the moment until that is undone
-        moments: list[tuple[int, int]] = []
+        moments = list(_overwritten_moments(workload, pk))
         for change in _records(workload, pk):
-            if change.step in workload.raw:
-                overwritten = True
-                moments.append((change.step, workload.simulator.step))
-            elif overwritten and workload.undoes(change):
-                overwritten = False
-                moments[-1] = (moments[-1][0], change.step)
-            elif change.step > buried.step and not overwritten:
-                status = (change.new or {}).get("status")
-                if status != {"S": "DELETED"}:
-                    yield f"{tenant.id} became {status} by {change.writer} after it was deleted"
+            status = (change.new or {}).get("status")
+            excused = any(start <= change.step < end for start, end in moments)
+            if change.step > buried.step and status != {"S": "DELETED"} and not excused:
+                yield f"{tenant.id} became {status} by {change.writer} after it was deleted"
         for request in life.traffic.sessions():
             excused = any(start < request.ended and request.begun < end for start, end in moments)
             if request.begun > buried.step and not excused:
                 yield f"{tenant.id} got a session at {request.at:.3f}, after it was deleted"
+
+
+def _overwritten_moments(workload: Workload, pk: str) -> Iterator[tuple[int, int]]:
+    """Yield from when to when somebody's put-item stood over a record, until it was undone: in steps."""
+    start: int | None = None
+    for change in _records(workload, pk):
+        if change.step in workload.raw:
+            start = change.step if start is None else start
+        elif start is not None and workload.undoes(change):
+            yield start, change.step
+            start = None
+    if start is not None:
+        yield start, workload.simulator.step + 1
 
 
 def deleted_means_verified_twice(workload: Workload) -> Iterator[str]:
@@ -319,12 +328,14 @@ def all_comes_to_an_end(workload: Workload) -> Iterator[str]:
         if "outbox" in record:
             yield f"{tenant.id} has something to be published in the end"
         if tenant.id not in workload.overwritten:
-            yield from _unlike_what_was_wanted(tenant, life, record)
+            yield from _unlike_what_was_wanted(workload, tenant, life, record)
         if not _is_gone(record) and "resources" in record:
             yield from (f"{tenant.id}: {left}" for left in _left_elsewhere(workload, tenant, record))
 
 
-def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) -> Iterator[str]:
+def _unlike_what_was_wanted(
+    workload: Workload, tenant: Tenant, life: Life, record: dict[str, Any]
+) -> Iterator[str]:
     """Compare the end with what operators were granted, in its order."""
     status, tier, gone, before = "ACTIVE", tenant.tier, False, tenant.tier
     for wish in life.operating.granted:
@@ -335,6 +346,8 @@ def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) 
                 status = "ACTIVE"
             case "offboard":
                 gone = True
+                # It supersedes a move that FAILED: of a restored tenant the tier of then is wanted.
+                tier = _record_at(workload, tenant, wish.step).get("tier", {}).get("S", tier)
             case "restore":
                 status, gone = "SUSPENDED", False
             case "change tier":
@@ -406,6 +419,10 @@ def _records(workload: Workload, pk: str | None = None) -> Iterator[Changed]:
     for change in workload.simulator.changes:
         if change.sk == METADATA and pk in (None, change.pk):
             yield change
+
+
+def _of(workload: Workload, tenant: Tenant) -> Iterator[Changed]:
+    return _records(workload, tenant.key["PK"]["S"])
 
 
 def _items(workload: Workload, tenant: Tenant) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.tenants.keys import Key
-from tenkacloud.tenants.record import Tenant, parse_tenant
+from tenkacloud.tenants.record import Tenant, parse_any_tenant
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions import offboarding, operation, status, tier
 from tenkacloud.tenants.transitions.transition import Applied, Transition
@@ -108,7 +108,7 @@ class Operating:
         if item is None:
             return
         try:
-            transition = decide(parse_tenant(key, item), self.simulator.now())
+            transition = decide(parse_any_tenant(key, item), self.simulator.now())
         except InvalidFieldError as denied:
             self.simulator.say(f"{what} {self.tenant_id}: denied, {denied}")
             return

@@ -25,7 +25,7 @@ from tests.simulation.run import play, stage
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _BUCKETS: Final = ("one", "two", "three")
 _KEYS: Final = ("t/a/1", "t/a/2", "t/ab/1", "t/a")
-_CALLS: Final = 400
+_CALLS: Final = 200
 #: Of an answer: what the two cannot agree on, or what nobody reads.
 _LEFT_OUT: Final = frozenset(
     {

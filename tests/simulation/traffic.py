@@ -73,6 +73,13 @@ class Traffic:
         method = rng.choice(("PUT", "PUT", "PUT", "GET", "GET", *(() if name == ITEM else ("DELETE",))))
         self.send(method, name, self._value() if method == "PUT" else None)
 
+    def change_something(self) -> None:
+        """Write over something that there is, or delete it."""
+        rng = self.simulator.rng
+        name = rng.choice(sorted(self.names()) or [ITEM])
+        delete = name != ITEM and rng.random() < 0.5
+        self.send(*(("DELETE", name, None) if delete else ("PUT", name, self._value())))
+
     def _value(self) -> str:
         return f"{self.tenant_id} {len(self.requests)}"
 

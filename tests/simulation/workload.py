@@ -49,10 +49,10 @@ _STRAY: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         for status in sorted(FINAL)
     ),
 )
-_SWEEPS_MAX: Final = 60
+_SWEEPS_MAX: Final = 50
 _RETRIES: Final = 2
 #: Things that happen until all is quiet, at most: more come from each other, for ever.
-_EVENTS_MAX: Final = 2000
+_EVENTS_MAX: Final = 1000
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Workload:
         self.restless = False
         self.overwritten: set[str] = set()
         #: Of some tenants more is told than how they are onboarded.
-        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.7}
+        self.lives = {tenant.id: self._life_of(tenant) for tenant in self.good if rng.random() < 0.6}
 
     @property
     def good(self) -> list[Tenant]:
@@ -231,13 +231,15 @@ class Workload:
     def _change_its_mind(self, tenant: Tenant) -> None:
         """Let the tenant be changed, mostly soon: before its turn, or with the first attempt under way."""
         simulator, rng = self.simulator, self.simulator.rng
-        for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
             at = rng.choice((rng.uniform(0, 3), rng.uniform(0, 60), rng.uniform(0, simulator.faults.until)))
             simulator.later(at, f"change {tenant.id}", partial(self.change, tenant))
 
     def come_to_rest(self) -> None:
         """Let everything happen that is to happen, with sweeps in between."""
         simulator = self.simulator
+        if self.restless:
+            return
         for _ in range(_SWEEPS_MAX):
             for _ in range(_EVENTS_MAX):
                 if simulator.idle:
@@ -323,6 +325,10 @@ class Workload:
 
     def undoes(self, change: Changed) -> bool:
         """Whether a change writes back what somebody's put-item replaced."""
+        return self.restores(change) or self.buries_again(change)
+
+    def restores(self, change: Changed) -> bool:
+        """Whether it does that, and nothing else."""
         if change.writer != PROVISIONING:
             return False
         written_over = (change.pk, change.new)
@@ -330,6 +336,13 @@ class Workload:
             each.step in self.raw and each.step < change.step and (each.pk, each.old) == written_over
             for each in self.simulator.changes
         )
+
+    def buries_again(self, change: Changed) -> bool:
+        """Whether it does that, and has what was made meanwhile purged."""
+        old, new = change.old or {}, change.new or {}
+        tombstone = {"S": TOMBSTONE}
+        undone = change.writer == PROVISIONING and new.get("EntityType") == tombstone != old.get("EntityType")
+        return undone and not self.restores(change)
 
     def is_by_hand(self, change: Changed) -> bool:
         """Whether somebody changed one attribute."""

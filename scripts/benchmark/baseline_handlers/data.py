@@ -62,7 +62,6 @@ def copied(source, prefix, target, to, hashed=False):
 
 def move_all(source, prefix, target, to):
     """The first copy, and the look that compares both places: what the mover does without waiting."""
-    listed(source, prefix)
     listed(target, to)
     count = copied(source, prefix, target, to)
     current(source, prefix)
@@ -75,7 +74,6 @@ def listed(bucket, prefix):
 
 
 def export_all(source, prefix, target, to):
-    listed(source, prefix)
     count = copied(source, prefix, target, to, hashed=True)
     lines = [json.dumps({"key": each["Key"], "size": each["Size"]}) for each in listed(target, to)]
     for name in ("manifest-0.jsonl", "manifest.json"):

@@ -50,6 +50,8 @@ def reconcile(
         if dry_run:
             print_tenants(run, stuck, dryRun=True)
             run.say(f"{counted(len(stuck), 'tenant')} of {len(rows)} in flight would be retried")
+            due = tenants.count_due(run.environment, now)
+            run.say(f"{counted(due, 'tenant')} would be taken up of whom something is due")
             return 0
         if len(stuck) > 1:
             run.confirm(f"have {counted(len(stuck), 'tenant')} retried", yes=yes)

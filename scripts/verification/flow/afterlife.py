@@ -59,7 +59,8 @@ _ONBOARDING: Final[Mapping[str, type[Event]]] = {
 }
 _DELETED: Final = {"S": TenantStatus.DELETED.value}
 _POLL: Final = 0.2
-_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+#: Before any event of an archive.
+BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -91,7 +92,7 @@ def run(
     operator: Operator,
     tenants: Sequence[Tenant],
     timeout: float,
-    since: datetime = _BEGINNING,
+    since: datetime,
 ) -> Outcome:
     """Try to bring back deleted tenants; return what came of it. `since`: of the archive's events."""
     outcome = Outcome()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
-from scripts.tooling.project import CommandError
+from scripts.tooling.project import CommandError, say
 from scripts.tooling.waiting import wait_until
 from scripts.verification.flow import afterlife, exports, tenant_data
 from scripts.verification.flow.bus import Recording
@@ -41,6 +42,8 @@ WAITS_MAX: Final = 60.0
 #: Writes that have to be acknowledged before a move begins, and after it.
 _WRITES: Final = 15
 _POLL: Final = 0.1
+#: How far the clocks of this machine and of the archive may be apart.
+_CLOCKS: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,13 @@ class Plan:
     tier: Tier
     moves: tuple[Tier, ...]
     exports_before: bool = False  # as an operation of its own, or as a part of the offboarding
+    leaves_at_once: bool = False  # before the place that its last move left is retired
     name: str = ""
 
 
-POOLED: Final = Plan(Tier.FREE, (Tier.ENTERPRISE, Tier.PRO), exports_before=True, name="pooled")
+POOLED: Final = Plan(
+    Tier.FREE, (Tier.ENTERPRISE, Tier.PRO), exports_before=True, leaves_at_once=True, name="pooled"
+)
 SILOED: Final = Plan(Tier.ENTERPRISE, (Tier.PRO, Tier.ENTERPRISE), name="siloed")
 
 
@@ -193,14 +199,13 @@ def run(
     plans: Sequence[Plan] = (POOLED, SILOED),
     *,
     keep: bool = False,
-    stuck_after: int | None = None,
+    since: datetime | None = None,
     meanwhile: Disturbance = lambda _bus, _tenant_ids: nullcontext(),
 ) -> Report:
     """Let the tenants live, side by side; return what came of it.
 
-    `timeout`: seconds for each wait. `stuck_after`: seconds without a sign of life after which whatever is
-    under way is tried again; None: the environment's. `meanwhile` makes a context in which the lives go on:
-    what disturbs them.
+    `timeout`: seconds for each wait. `since`: of the archive's events that are replayed in the end; None:
+    those of these lives. `meanwhile` makes a context in which the lives go on: what disturbs them.
     """
     if (needed := waits(deployment)) > WAITS_MAX:
         return Report(
@@ -208,14 +213,13 @@ def run(
         )
     run_id = uuid.uuid4().hex[:8]
     lives = [Life(plan, Tenant(new_item(f"life-{plan.name}-{run_id}", plan.tier, "Life"))) for plan in plans]
-    began = time.monotonic()
+    began, since = time.monotonic(), since or datetime.now(UTC) - _CLOCKS
     with ExitStack() as cleaning:
         if not keep:
             for life in lives:
                 cleaning.callback(remove, deployment, clients, life.tenant)
         bus = cleaning.enter_context(Recording(deployment, clients))
-        operator = Operator(deployment, clients, stuck_after)
-        world = _World(deployment, clients, bus, operator, timeout)
+        world = _World(deployment, clients, bus, Operator(deployment, clients), timeout)
         with (
             meanwhile(bus, [life.tenant.id for life in lives]),
             ThreadPoolExecutor(len(lives)) as pool,
@@ -225,7 +229,8 @@ def run(
         ended = [life.tenant for life in lives if life.is_over]
         if ended:
             after_began = time.monotonic()
-            after = afterlife.run(deployment, clients, bus, world.operator, ended, timeout)
+            say(f"{', '.join(tenant.id for tenant in ended)}: all old events once more")
+            after = afterlife.run(deployment, clients, bus, world.operator, ended, timeout, since)
             report.problems_after, report.replayed = after.problems, after.replayed
             report.seconds_after = round(time.monotonic() - after_began, 1)
     report.seconds = round(time.monotonic() - began, 1)
@@ -260,6 +265,8 @@ class _Living:
             self._live()
         except CommandError as error:
             self._life.problems.append(str(error))
+        for problem in self._life.problems:
+            say(f"{self._life.plan.name}: ✗ {problem}")
         journal = self._journal
         self._life.acknowledged = (
             f"{journal.writes} writes, {journal.overwrites} of them over another, {journal.deletes} deletions"
@@ -274,9 +281,11 @@ class _Living:
             with self._step("data"):
                 self._fill()
             for number, tier in enumerate(plan.moves):
-                self._move(tier, number)
+                old = self._move(tier, number)
                 if number == 0:
                     self._suspend_and_reactivate()
+                if number + 1 < len(plan.moves) or not plan.leaves_at_once:
+                    self._wait_until_retired(f"to {tier}", old)
             if plan.exports_before:
                 with self._step("export"):
                     self._export()
@@ -287,6 +296,7 @@ class _Living:
         began = time.monotonic()
         yield
         self._life.steps[name] = round(time.monotonic() - began, 2)
+        say(f"{self._life.plan.name}: {name}: {self._life.steps[name]:.1f} s")
 
     def _expect(self, what: str, found: object, wanted: object) -> None:
         if found != wanted:
@@ -336,7 +346,8 @@ class _Living:
         record = self._tenant.record(self._world.deployment, self._world.clients)
         return tenant_data.place_of(self._world.deployment, resources_on(record))
 
-    def _move(self, tier: Tier, number: int) -> None:
+    def _move(self, tier: Tier, number: int) -> tuple[str, str]:
+        """Move the tenant while its clients work; return its old place."""
         world = self._world
         before = self._tenant.record(world.deployment, world.clients)
         name = f"{before['tier']['S']} → {tier}"
@@ -377,11 +388,14 @@ class _Living:
         wanted = "dedicatedBucket" if tier == Tier.ENTERPRISE else "s3Prefix"
         self._expect(f"{name}: places on the record", named, [wanted])
         self._compare(name)
+        return tenant_data.place_of(world.deployment, resources_on(before))
+
+    def _wait_until_retired(self, name: str, old: tuple[str, str]) -> None:
         with self._step(f"{name}: the old place retired"):
             self._record("to have no leftovers", lambda record: not record.get("leftovers", {}).get("L"))
-        old = tenant_data.place_of(world.deployment, resources_on(before))
-        self._expect(f"{name}: left in the old place", tenant_data.left_in(world.clients.s3, old), [])
-        self._compare(f"{name}, old place retired")
+        left = tenant_data.left_in(self._world.clients.s3, old)
+        self._expect(f"{name}: left in the old place", left, [])
+        self._compare(f"{name}, the old place retired")
 
     def _compare(self, when: str) -> None:
         found = tenant_data.read(self._world.clients.s3, self._place())

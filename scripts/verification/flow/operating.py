@@ -11,11 +11,12 @@ from scripts.operator.environment import plain
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
 from scripts.tooling.project import CommandError
+from scripts.tooling.waiting import wait_until
 from scripts.verification.flow import reconciling
 from scripts.verification.flow.tenants import read
-from tenkacloud.errors import InvalidFieldError
+from tenkacloud.errors import InvalidFieldError, OperationInProgressError
 from tenkacloud.platform.clock import SystemClock, rfc3339
-from tenkacloud.tenants.keys import CERTIFICATE, DUE, IN_FLIGHT, Key
+from tenkacloud.tenants.keys import CERTIFICATE, DUE, Key
 from tenkacloud.tenants.record import Tenant, parse_any_tenant
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions.offboarding import offboard
@@ -26,23 +27,18 @@ from tenkacloud.tenants.transitions.transition import Applied, Transition
 from tenkacloud.tenants.validation import TenantId, Tier
 
 _BY: Final = "e2e"
-#: Rounds of a write that others are in the way of: the record is read anew for each.
-_ROUNDS: Final = 10
+#: Seconds that an operation which is under way may take, before the next one is requested.
+_PATIENCE: Final = 60.0
 #: Seconds between two sweeps: what is due is taken at once, and the function is not called in vain.
 _SWEEP_SECONDS: Final = 1.0
 
 
 class Operator:
-    """Changes tenants, and has taken what is due. Thread-safe.
+    """Changes tenants, and has taken what is due. Thread-safe."""
 
-    `stuck_after`: seconds without a sign of life after which a sweep tries again what is under way; None:
-    the environment's own, by its schedule.
-    """
-
-    def __init__(self, deployment: Deployment, clients: Clients, stuck_after: int | None = None) -> None:
+    def __init__(self, deployment: Deployment, clients: Clients) -> None:
         self._deployment = deployment
         self._clients = clients
-        self._stuck_after = stuck_after
         self._repository = TenantRepository(clients.dynamodb, deployment.table_name, _BY, SystemClock())
         self._lock = threading.Lock()
         self._swept = float("-inf")
@@ -87,41 +83,37 @@ class Operator:
         return plain(found)
 
     def take_due(self, record: dict[str, Any]) -> None:
-        """Have a sweep take what is due by now of a record, or what is stuck, as the schedule would."""
-        now = datetime.now(UTC)
-        due, since = (record.get(index.sort, {}).get("S") for index in (DUE, IN_FLIGHT))
-        is_due = due is not None and due <= rfc3339(now)
-        is_stuck = (
-            since is not None
-            and self._stuck_after is not None
-            and since <= rfc3339(now - timedelta(seconds=self._stuck_after))
-        )
-        if not is_due and not is_stuck:
+        """Have a sweep take what is due by now of a record, as the schedule would within a minute."""
+        due = record.get(DUE.sort, {}).get("S")
+        if due is None or due > rfc3339(datetime.now(UTC)):
             return
         with self._lock:
             if time.monotonic() - self._swept < _SWEEP_SECONDS:
                 return
-            reconciling.sweep(self._deployment, self._clients, self._stuck_after)
+            reconciling.sweep(self._deployment, self._clients)
             self._swept = time.monotonic()
 
     def _change(self, tenant_id: TenantId, make: Callable[[Tenant, datetime], Transition]) -> None:
-        """Write a transition of the record as it is now.
+        """Write a transition of the record as it is, once no other operation is under way.
 
         Raises:
             CommandError: it is not allowed, there is no such tenant, or others are in the way all the time.
         """
         key = Key.of(tenant_id)
-        for _ in range(_ROUNDS):
+
+        def is_written() -> bool:
             item = self._repository.find(key)
             if item is None:
                 raise CommandError(f"there is no tenant {tenant_id}")
             try:
                 transition = make(parse_any_tenant(key, item), datetime.now(UTC))
+            except OperationInProgressError:
+                return False
             except InvalidFieldError as error:
                 raise CommandError(f"tenant {tenant_id}: {error}") from error
-            if isinstance(self._repository.apply(transition), Applied):
-                return
-        raise CommandError(f"tenant {tenant_id} was changed by others all the time")
+            return isinstance(self._repository.apply(transition), Applied)
+
+        wait_until(f"a change of {tenant_id} to be written", is_written, _PATIENCE)
 
 
 def _new_id() -> str:

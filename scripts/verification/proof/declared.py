@@ -176,7 +176,14 @@ _CARRY_OUT: Final = (
     Grant(SESSION_ACTIONS, ("<tenant-maintenance-role>",)),
     Grant(("dynamodb:GetItem",), ("<table>",)),
     Grant(
-        ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"), ("<queue>",)
+        (
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            "sqs:SendMessage",
+        ),
+        ("<queue>",),
     ),
 )
 _OF_THE_CANARY: Final = {
@@ -271,8 +278,6 @@ BUCKET_ACTIONS: Final = frozenset(
         "s3:PutEncryptionConfiguration",
     }
 )
-#: By service: actions that show names in the pool and no content, and that a session can't have.
-NAMES_ONLY: Final[Mapping[str, frozenset[str]]] = {"tenant-deprovisioner": frozenset(_LIST_UPLOADS.actions)}
 #: Whatever is called so in the pool marks a tenant's prefix, and is no data.
 MARKER: Final = "/.tenkacloud.json"
 

@@ -7,6 +7,7 @@ multivalued context keys", "Variables and tags".
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from scripts.verification.proof.policy import (
     ARN_OPERATORS,
@@ -137,6 +138,7 @@ def _value(variable: Variable, request: Request) -> str:
     raise _UnresolvedError(variable.key)
 
 
+@lru_cache(maxsize=1 << 16)  # actions, above all: few, and compared again and again
 def _like(pattern: str, text: str) -> bool:
     expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
     return re.fullmatch(expression, text, re.DOTALL) is not None

@@ -347,8 +347,6 @@ def standing(role: Role, tenancy: Tenancy) -> Iterator[str]:
                 yield f"{policy.name}, statement {statement.sid or '?'}, allows all but something"
                 continue
             for action in statement.actions:
-                if action in declared.NAMES_ONLY.get(service_of(role, tenancy), ()):
-                    continue
                 for resource in statement.resources:
                     if _is_data(action, resource, tenancy):
                         yield f"{policy.name} allows {action} on {resource}"

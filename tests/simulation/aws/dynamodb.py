@@ -184,8 +184,8 @@ class DynamoDB:
             options.get("ExpressionAttributeNames", {}),
             options.get("ExpressionAttributeValues", {}),
         )
-        condition = options.get("KeyConditionExpression")
-        matches = expressions.condition(condition) if condition else None
+        text = options.get("KeyConditionExpression")
+        matches = expressions.condition(text) if text else None
         of_partition = table.all() if index else table.items.get(wanted, {}).values()
         found = [
             item
@@ -213,8 +213,8 @@ class DynamoDB:
         )
         scanned = len(page)
         if "FilterExpression" in options:
-            wanted = expressions.condition(options["FilterExpression"])
-            page = [item for item in page if wanted(item, names, values)]
+            passes = expressions.condition(options["FilterExpression"])
+            page = [item for item in page if passes(item, names, values)]
         answer: dict[str, Any] = {"Count": len(page), "ScannedCount": scanned, **last}
         if options.get("Select") == "COUNT":
             return answer
@@ -231,8 +231,8 @@ class DynamoDB:
 def partition_of(query: Mapping[str, Any]) -> str:
     """Return the partition that a query is of: what its key condition begins with, in both of their forms."""
     if "KeyConditions" in query:
-        (condition,) = query["KeyConditions"].values()
-        return str(condition["AttributeValueList"][0]["S"])
+        (of_partition,) = query["KeyConditions"].values()
+        return str(of_partition["AttributeValueList"][0]["S"])
     name = query["KeyConditionExpression"].split(" AND ")[0].split("=")[1].strip()
     return str(query["ExpressionAttributeValues"][name]["S"])
 

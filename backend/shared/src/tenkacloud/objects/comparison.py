@@ -73,7 +73,9 @@ def is_copied(source: StoredObject, target: StoredObject) -> bool:
     """Tell whether the target is a copy of the source as it is now.
 
     Not where the source is as new as the copy, even with the same content: its metadata or tags may differ.
-    S3 counts whole seconds, so an object that was written in the second of its copy is copied twice.
+    S3 counts whole seconds, so an object that was written in the second of its copy is copied twice. And it
+    dates what was uploaded in parts by the begin of the upload: of such an object another ETag tells that it
+    is new, but nothing tells that only its metadata is, if the upload began before the copy.
     """
     return has_same_content(source, target) and source.last_modified < target.last_modified
 

@@ -1,6 +1,7 @@
 """Listing what is in a place, by pages, from any key on."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -36,19 +37,46 @@ class Location:
         return key.removeprefix(self.prefix)
 
 
-def current_objects(
-    s3: "S3Client", location: Location, after: str = "", *, page_size: int = 1000
-) -> Iterator[StoredObject]:
-    """Yield the current objects behind a relative key, in the order of their keys, without our own.
+class Listing(Iterator[StoredObject]):
+    """The current objects behind a key, in the order of their keys, without our own; read by pages.
 
-    Raises:
-        botocore.exceptions.ClientError: S3 does not list them.
+    `prefetch` reads the next page while something else is done: not while somebody else iterates.
+    Both raise `botocore.exceptions.ClientError` where S3 does not list them.
     """
+
+    def __init__(self, pages: Iterator[Any], parse: Callable[[Any], Iterator[StoredObject]]) -> None:
+        self._pages: Iterator[Any] | None = pages
+        self._parse = parse
+        self._read: deque[StoredObject] = deque()
+
+    def __next__(self) -> StoredObject:
+        while not self._read:
+            if self._pages is None:
+                raise StopIteration
+            self._read_page(self._pages)
+        return self._read.popleft()
+
+    def prefetch(self, wanted: int) -> None:
+        """Read another page, unless as many objects as are wanted are read already."""
+        if self._pages is not None and len(self._read) < wanted:
+            self._read_page(self._pages)
+
+    def _read_page(self, pages: Iterator[Any]) -> None:
+        page = next(pages, None)
+        if page is None:
+            self._pages = None
+        else:
+            self._read.extend(self._parse(page))
+
+
+def current_objects(s3: "S3Client", location: Location, after: str = "", *, page_size: int = 1000) -> Listing:
+    """Return the current objects behind a relative key, as S3 lists objects."""
     start: dict[str, Any] = {"StartAfter": location.key(after)} if after else {}
     pages = s3.get_paginator("list_objects_v2").paginate(
         **location.arguments, Prefix=location.prefix, **start, PaginationConfig={"PageSize": page_size}
     )
-    for page in pages:
+
+    def parse(page: Any) -> Iterator[StoredObject]:
         for entry in page.get("Contents", ()):
             key = location.relative(entry["Key"])
             if not is_ours(key, entry["Size"]):
@@ -59,6 +87,8 @@ def current_objects(
                     last_modified=entry["LastModified"],
                     storage_class=entry.get("StorageClass", "STANDARD"),
                 )
+
+    return Listing(iter(pages), parse)
 
 
 @dataclass
@@ -73,12 +103,8 @@ class VersionListing:
     location: Location
     newest: datetime | None = field(default=None, init=False)
 
-    def objects(self, after: str = "", *, page_size: int = 1000) -> Iterator[StoredObject]:
-        """Yield the current objects behind a relative key, in the order of their keys, without our own.
-
-        Raises:
-            botocore.exceptions.ClientError: S3 does not list them.
-        """
+    def objects(self, after: str = "", *, page_size: int = 1000) -> Listing:
+        """Return the current objects behind a relative key, as S3 lists versions."""
         start: dict[str, Any] = {"KeyMarker": self.location.key(after)} if after else {}
         pages = self.s3.get_paginator("list_object_versions").paginate(
             **self.location.arguments,
@@ -86,7 +112,8 @@ class VersionListing:
             **start,
             PaginationConfig={"PageSize": page_size},
         )
-        for page in pages:
+
+        def parse(page: Any) -> Iterator[StoredObject]:
             for marker in page.get("DeleteMarkers", ()):
                 self._see(marker["Key"], marker["LastModified"])
             for version in page.get("Versions", ()):
@@ -103,31 +130,10 @@ class VersionListing:
                         storage_class=version.get("StorageClass", "STANDARD"),
                     )
 
+        return Listing(iter(pages), parse)
+
     def _see(self, key: str, written: datetime) -> str:
         relative = self.location.relative(key)
         if relative not in RESERVED and (self.newest is None or self.newest < written):
             self.newest = written
         return relative
-
-
-def count_objects(s3: "S3Client", location: Location, limit: int) -> int | None:
-    """Return how many objects there are, None if there are more than `limit`.
-
-    Raises:
-        botocore.exceptions.ClientError: S3 does not list them.
-    """
-    count = 0
-    for count, _stored in enumerate(current_objects(s3, location), start=1):
-        if count > limit:
-            return None
-    return count
-
-
-def first_keys(s3: "S3Client", location: Location, number: int) -> list[str]:
-    """Return the first relative keys that there are, at most so many, our own among them.
-
-    Raises:
-        botocore.exceptions.ClientError: S3 does not list them.
-    """
-    answer = s3.list_objects_v2(**location.arguments, Prefix=location.prefix, MaxKeys=number)
-    return [location.relative(entry["Key"]) for entry in answer.get("Contents", ())]

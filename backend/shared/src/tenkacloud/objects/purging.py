@@ -122,7 +122,9 @@ class Purge:
         return True
 
     def _look(self, ahead: "_LookAhead") -> None:
-        while ahead.start is not None and len(ahead.pages) < PAGES_TOGETHER:
+        for _ in range(PAGES_TOGETHER):
+            if ahead.start is None:
+                return
             page: Any = self.session.s3.list_object_versions(
                 **self._target, MaxKeys=PAGE_MAX, **self._listed, **ahead.start
             )

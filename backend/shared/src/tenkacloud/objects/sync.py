@@ -7,11 +7,12 @@ changed, what is gone. What changes while it runs is for its next run to see.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from tenkacloud.objects.comparison import Digest, StoredObject, is_copied, merge
 from tenkacloud.objects.copying import ObjectCopier, raise_first
-from tenkacloud.objects.listing import Location, VersionListing, current_objects
+from tenkacloud.objects.listing import Listing, Location, VersionListing, current_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,10 +33,15 @@ class SyncRun:
     them, `copied` were to be copied, and of those `vanished` were gone before they could be; `deleted` counts
     what was there in the target only. A run over everything also has the source's `digest`, and `listing`
     the time of its newest version.
+
+    With `look_ahead`, so many objects of the source are listed before anything is copied: if that is all of
+    them, `total` is their number as soon as the first is copied. It costs memory, about 0.5 kB for each.
     """
 
     copier: ObjectCopier
     after: str = ""
+    look_ahead: int = 0
+    total: int | None = field(default=None, init=False)
     objects: int = 0
     bytes: int = 0
     copied: int = 0
@@ -62,23 +68,34 @@ class SyncRun:
             botocore.exceptions.ClientError: S3 failed in a way that a retry may mend.
         """
         s3, target = self.copier.s3, self.copier.target
-        pairs = merge(self.listing.objects(self.after), current_objects(s3, target, self.after))
+        listings = (self.listing.objects(self.after), current_objects(s3, target, self.after))
+        pairs = merge(self._source(listings[0]), listings[1])
         is_fresh = True
         for chunk in self._chunks(pairs):
             if not is_fresh and (chunk.is_huge or not keep_going()):
                 return False
-            self._do(chunk)
+            self._do(chunk, listings)
             is_fresh = False
         return True
 
-    def _do(self, chunk: "_Chunk") -> None:
+    def _source(self, listing: Iterator[StoredObject]) -> Iterator[StoredObject]:
+        if not self.look_ahead:
+            return listing
+        first = list(islice(listing, self.look_ahead))
+        if len(first) < self.look_ahead:
+            self.total = len(first)
+        return chain(first, listing)
+
+    def _do(self, chunk: "_Chunk", listings: Sequence[Listing]) -> None:
+        """Do what is to be done, and have the next pages listed meanwhile."""
         deletions = [partial(self._delete, keys) for keys in in_batches(chunk.deletions, DELETE_MAX)]
         if chunk.is_huge:
             for stored in chunk.copies:
                 self._copy(stored)
         else:
             copies = [partial(self._copy, stored) for stored in chunk.copies]
-            raise_first(self.copier.together([*copies, *deletions]))
+            pages = [partial(listing.prefetch, CHUNK_KEYS) for listing in listings]
+            raise_first(self.copier.together([*pages, *copies, *deletions]))
         self.deleted += len(chunk.deletions)
         self.copied += len(chunk.copies)
         self.objects += chunk.objects

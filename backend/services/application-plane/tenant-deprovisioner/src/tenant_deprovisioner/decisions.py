@@ -19,6 +19,9 @@ ATTRIBUTES: Final = (OPERATION,)
 #: Purges that begin anew since something was written meanwhile. A tenant that leaves has no sessions, so more
 #: of them say that somebody else writes there.
 ROUNDS_MAX: Final = 10
+#: Errors of AWS in a row after which a slice is left to the queue, which delivers it much later.
+FAILURES_MAX: Final = 5
+_FIRST_DELAY: Final = 5  # seconds, doubled with each error
 
 
 class Stage(StrEnum):
@@ -61,12 +64,14 @@ class PurgeCursor:
     """Where a purge goes on. `places` are those that still hold objects, None until somebody has looked.
 
     What was deleted counts once its slice has ended: what an interrupted one deleted is not in `counts`.
+    `rounds` counts the purges that began anew, `failures` the slices in a row that ended in an error.
     """
 
     stage: Stage = Stage.OBJECTS
     places: tuple[Place, ...] | None = None
     counts: Counts = Counts()
     rounds: int = 0
+    failures: int = 0
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None, tenant_id: TenantId) -> Self:
@@ -91,6 +96,7 @@ class PurgeCursor:
                 }
             ),
             rounds=parse_count("cursor.rounds", cursor.get("rounds")),
+            failures=parse_count("cursor.failures", cursor.get("failures")),
         )
 
     def onward(self) -> dict[str, Any]:
@@ -100,7 +106,17 @@ class PurgeCursor:
             "places": None if self.places is None else [place.as_resources() for place in self.places],
             "counts": {name: getattr(self.counts, name) for name in Counts.__dataclass_fields__},
             "rounds": self.rounds,
+            "failures": self.failures,
         }
+
+    def after_failure(self) -> tuple[Self, int] | None:
+        """Return the cursor to try again with, and after how many seconds; None after too many errors.
+
+        Most errors pass within seconds: throttling, and a bucket policy that has not come everywhere yet.
+        """
+        if self.failures >= FAILURES_MAX:
+            return None
+        return replace(self, failures=self.failures + 1), _FIRST_DELAY * 2**self.failures
 
     def anew(self) -> Self:
         """Return the cursor of a purge that begins again, with what was counted."""

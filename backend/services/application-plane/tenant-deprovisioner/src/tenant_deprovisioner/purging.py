@@ -7,7 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
-from tenkacloud.objects.purging import Purge
 
 from tenant_deprovisioner.decisions import ROUNDS_MAX, Counts, PurgeCursor, Stage
 from tenkacloud.errors import NotEmptyError, PermanentError
@@ -15,6 +14,7 @@ from tenkacloud.events.tenant_offboarding import TenantOffboarding
 from tenkacloud.isolation.context import from_operation
 from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSession
 from tenkacloud.isolation.places import pool_place
+from tenkacloud.objects.purging import Purge
 from tenkacloud.platform.clients import Call
 from tenkacloud.platform.clock import Clock
 from tenkacloud.platform.telemetry import logger

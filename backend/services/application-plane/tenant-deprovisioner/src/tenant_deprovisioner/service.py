@@ -1,11 +1,12 @@
 """One slice of an offboarding: is it still wanted, what comes of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenant_deprovisioner import decisions
 from tenant_deprovisioner.decisions import PurgeCursor
@@ -66,12 +67,20 @@ class TenantDeprovisioner:
         except (PermanentError, TenantDeniedError) as error:
             self._report(event, cursor.counts.evidence(self._now()), str(error))
             return
+        except (ClientError, BotoCoreError) as error:
+            again = cursor.after_failure()
+            if again is None:
+                raise
+            logger.warning("Slice failed: it is tried again", error=str(error))
+            metrics.add_metric("PurgeTriedAgain", MetricUnit.Count, 1)
+            slice_.send_slice(again[0].onward(), again[1])
+            return
         if onward.cursor is None:
             self._report(event, onward.counts.evidence(self._now()))
             return
         metrics.add_metric("PurgeContinued", MetricUnit.Count, 1)
         self._report_progress(event, onward.cursor)
-        slice_.send_slice(onward.cursor.onward(), onward.delay_seconds)
+        slice_.send_slice(replace(onward.cursor, failures=0).onward(), onward.delay_seconds)
 
     def _verify(self, event: TenantOffboarding) -> None:
         try:

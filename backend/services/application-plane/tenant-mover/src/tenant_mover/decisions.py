@@ -140,8 +140,11 @@ def is_in_use(record: Item, place: Place) -> bool:
 
 
 def needs_another_pass(cursor: MoveCursor) -> bool:
-    """Tell whether so much changed during a copy that another one before the cutover is worth it."""
-    return cursor.changes > CHANGES_MAX and cursor.passes + 1 < PASSES_MAX
+    """Tell whether another copy before the cutover is worth it: so much was copied, in several slices.
+
+    In one slice, of a minute, not much can have changed.
+    """
+    return cursor.number > 0 and cursor.changes > CHANGES_MAX and cursor.passes + 1 < PASSES_MAX
 
 
 def seconds_until(moment: datetime, now: datetime) -> float:

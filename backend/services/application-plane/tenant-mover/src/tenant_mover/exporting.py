@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -25,14 +26,14 @@ from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSessi
 from tenkacloud.objects import export_format as export
 from tenkacloud.objects.comparison import StoredObject
 from tenkacloud.objects.copying import KEY_MAX, ObjectCopier, Together, raise_first
-from tenkacloud.objects.listing import Location, VersionListing, count_objects
+from tenkacloud.objects.listing import Listing, Location, VersionListing
 from tenkacloud.tenants.keys import PARTITION, Key
 from tenkacloud.tenants.validation import truncated_repr
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-COUNTED_MAX: Final = 100_000  # objects; as for a move
+COUNTED_MAX: Final = 50_000  # objects; as for a move
 CHUNK: Final = 1000  # objects between two looks at the time
 CHUNK_BYTES: Final = 16 * 1024**3
 #: Objects that one file of the manifest names: a few megabytes.
@@ -108,18 +109,22 @@ class _Export:
         copier = ObjectCopier(
             self._s3, source, self.folder, self.multipart_threshold, self.together, self.step.lease.hold
         )
+        listing = VersionListing(self._s3, source).objects(cursor.after)
+        stored: Iterator[StoredObject] = listing
         if not cursor.number:
-            cursor = replace(cursor, total=count_objects(self._s3, source, COUNTED_MAX))
+            # Whoever follows an export wants to know of how many.
+            first = list(islice(listing, COUNTED_MAX))
+            stored = chain(first, listing)
+            cursor = replace(cursor, total=len(first) if len(first) < COUNTED_MAX else None)
         ancestors = export.Ancestors(cursor.ancestors)
         entries: list[dict[str, Any]] = []
-        listing = VersionListing(self._s3, source).objects(cursor.after)
         ended = True
-        for chunk in _chunks(listing, copier):
+        for chunk in _chunks(stored, copier):
             is_huge = copier.is_huge(chunk[0])
             if entries and (is_huge or len(entries) >= PART_OBJECTS or not self.step.has_time()):
                 ended = False
                 break
-            entries += self._copy_chunk(copier, chunk, ancestors)
+            entries += self._copy_chunk(copier, chunk, ancestors, listing)
             cursor = replace(cursor, after=chunk[-1].key, ancestors=ancestors.keys)
             size = cursor.bytes + sum(entry["bytes"] for entry in entries)
             self.step.report(cursor.objects + len(entries), size, cursor.total)
@@ -136,7 +141,11 @@ class _Export:
         return Next((replace(cursor, stage=Stage.ITEMS, ancestors=()) if ended else cursor).onward())
 
     def _copy_chunk(
-        self, copier: ObjectCopier, chunk: Sequence[StoredObject], ancestors: export.Ancestors
+        self,
+        copier: ObjectCopier,
+        chunk: Sequence[StoredObject],
+        ancestors: export.Ancestors,
+        listing: Listing,
     ) -> list[dict[str, Any]]:
         hashes: dict[str, str] = {}
         paths = {stored.key: self._path(stored.key, ancestors) for stored in chunk}
@@ -149,7 +158,8 @@ class _Export:
         if copier.is_huge(chunk[0]):
             copy(chunk[0])  # its parts are copied together
         else:
-            raise_first(self.together([partial(copy, stored) for stored in chunk]))
+            page = partial(listing.prefetch, CHUNK)
+            raise_first(self.together([page, *(partial(copy, stored) for stored in chunk)]))
         # One that is gone since it was listed was deleted by the tenant.
         return [
             {

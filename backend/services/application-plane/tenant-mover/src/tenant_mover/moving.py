@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
-from tenkacloud.objects.purging import Purge
 
 from tenant_mover import decisions
 from tenant_mover.decisions import MoveCursor, Stage
@@ -27,7 +26,8 @@ from tenkacloud.isolation.places import Place
 from tenkacloud.objects.comparison import MOVE_MARKER, Digest, has_same_content, merge
 from tenkacloud.objects.copying import ObjectCopier, Together
 from tenkacloud.objects.lease import Note
-from tenkacloud.objects.listing import Location, count_objects, current_objects
+from tenkacloud.objects.listing import Location, current_objects
+from tenkacloud.objects.purging import Purge
 from tenkacloud.objects.sync import SyncRun
 from tenkacloud.platform.telemetry import logger
 from tenkacloud.provisioners.catalogue import Catalogue
@@ -38,8 +38,8 @@ from tenkacloud.tenants.validation import Tier, truncated_repr
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: A move of more objects than this does not say of how many it has how many: counting would take too long.
-COUNTED_MAX: Final = 100_000
+#: A move of more objects than this does not say of how many: that would take too much time and memory.
+COUNTED_MAX: Final = 50_000
 _MISSING: Final = "NoSuchBucket"
 
 
@@ -87,9 +87,6 @@ class TenantMover:
 
     def _copy(self, event: TenantTierChanging, cursor: MoveCursor, step: Step) -> Next | OperationResult:
         cursor, move = self._begin(event, cursor, step)
-        if cursor.total is None and not cursor.number:
-            copier = move.copier
-            cursor = replace(cursor, total=count_objects(copier.s3, copier.source, COUNTED_MAX))
         run, cursor, ended = self._run(move, cursor, step)
         if not ended:
             return Next(cursor.onward())
@@ -112,8 +109,10 @@ class TenantMover:
         if cursor.stage is not Stage.AFTER:
             # What changed so far is copied while requests that began before may still be under way.
             if step.now < not_before and not cursor.is_prepared:
+                # Not longer than that: what is copied then has to be compared once more anyhow.
+                step.ends_at = min(step.ends_at, not_before)
                 _run, cursor, ended = self._run(move, cursor, step)
-                if not ended:
+                if not ended and step.now < not_before:
                     return Next(cursor.onward())
                 cursor = replace(cursor, is_prepared=True)
             seconds = decisions.seconds_until(not_before, step.now)
@@ -193,10 +192,13 @@ class TenantMover:
 
     def _run(self, move: "_Move", cursor: MoveCursor, step: Step) -> tuple[SyncRun, MoveCursor, bool]:
         """Make the target equal to the source as far as time allows; return whether that was to the end."""
-        run = SyncRun(move.copier, cursor.after)
+        # Whoever follows a move wants to know of how many; only the first slice can say so at little cost.
+        is_first = step.event.phase is Phase.COPY and not cursor.number
+        run = SyncRun(move.copier, cursor.after, look_ahead=COUNTED_MAX if is_first else 0)
 
         def keep_going() -> bool:
-            step.report(cursor.objects + run.objects, cursor.bytes + run.bytes, cursor.total)
+            total = run.total if cursor.total is None else cursor.total
+            step.report(cursor.objects + run.objects, cursor.bytes + run.bytes, total)
             return step.has_time()
 
         ended = run.run(keep_going)
@@ -206,6 +208,7 @@ class TenantMover:
             objects=cursor.objects + run.objects,
             bytes=cursor.bytes + run.bytes,
             changes=cursor.changes + run.changes,
+            total=run.total if cursor.total is None else cursor.total,
         )
         if not ended:
             step.runner.report(step.event, onward.objects, onward.bytes, onward.total)
@@ -221,11 +224,17 @@ class TenantMover:
             if place == event.from_ or decisions.is_in_use(step.record, place):
                 raise PermanentError(f"{place.name} is the tenant's place: it is not removed")
             session = self.access.session(from_operation(event), [place])
-            target = location_of(session, place)
-            found = next(current_objects(session.s3, target, page_size=1), None)
-            if found is not None and marked_by(session.s3, target) != event.operation_id:
-                kept = f"{place.name} holds {truncated_repr(found.key)}, which this move did not bring"
-            elif not self._purge(session, place, step):
+            decided = Note(step.lease.leases, f"rollback-{event.operation_id}-{place.kind}")
+            if not decided.is_there():
+                target = location_of(session, place)
+                found = next(current_objects(session.s3, target, page_size=1), None)
+                if found is not None and marked_by(session.s3, target) != event.operation_id:
+                    kept = f"{place.name} holds {truncated_repr(found.key)}, which this move did not bring"
+                    continue
+                # The mark goes with the first objects. So it is noted first.
+                step.lease.hold()
+                decided.write()
+            if not self._purge(session, place, step):
                 return Next(cursor.onward())
         if kept is None and not self._remove(event, event.to_tier, event.from_tier, named, step):
             return Next(cursor.onward())

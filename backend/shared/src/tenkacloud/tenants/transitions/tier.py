@@ -134,10 +134,21 @@ def record_move(
         case Phase.CUTOVER:
             return _switch(tenant, operation, result, waits, now)
         case Phase.ROLLBACK:
-            return end(tenant, operation, now)
+            return _rolled_back(tenant, operation, result, now)
         case Phase.RETIRE:
             return _retired(tenant, operation, result, now)
     raise ValueError(f"{operation.phase} is not a phase of a move")
+
+
+def _rolled_back(
+    tenant: Tenant, operation: Operation, result: TenantTierChanged, now: datetime
+) -> Transition:
+    """The target is gone, or kept and said so: it held what the move had not brought."""
+    leftovers = tenant.leftovers
+    known = {leftover.place for leftover in leftovers}
+    if result.kept is not None and operation.to is not None and operation.to not in known:
+        leftovers += (Leftover(operation.to, operation.id, operation.to_tier, kept=result.kept),)
+    return end(tenant, operation, now, leftovers=leftovers)
 
 
 def _place_in(result: TenantTierChanged) -> Place | None:
