@@ -23,7 +23,7 @@ from tenkacloud.tenants.operations import Operation, OperationKind, Phase, Phase
 from tenkacloud.tenants.validation import Slug, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, Cloud
 from tests.handlers.slices import CrashError, SliceFunction, crash_points, operate
-from tests.settings import EXPORTS_BUCKET
+from tests.settings import EXPORTS_BUCKET, MAINTENANCE_ROLE
 
 ACME: Final = TenantId("acme")
 SILO: Final = silo_bucket("test", Slug("acme-corp"), ACME, ACCOUNT, REGION)
@@ -212,6 +212,24 @@ def test_cutover_brings_what_changed_since_and_says_what_there_is(
     passed = (cloud.clock.now() - fenced) / timedelta(milliseconds=1)
     assert DRAIN / timedelta(milliseconds=1) <= result.read_only_ms <= passed
     assert not to_silo or lets_tenant_in(cloud)
+
+
+def policy_of_before() -> dict[str, Any]:
+    arn = f"arn:aws:s3:::{SILO}/*"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": arn}],
+    }
+
+
+def test_a_bucket_of_before_lets_the_mover_in(cloud: Cloud, mover: SliceFunction) -> None:
+    move = Move(cloud, mover, to_silo=False)
+    role = MAINTENANCE_ROLE
+    cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps(policy_of_before()))
+    assert move.run(Phase.COPY).succeeded
+    assert role in cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"]
+    # and the tenant, who works on in it
+    assert lets_tenant_in(cloud)
 
 
 def test_an_empty_place_moves(cloud: Cloud, mover: SliceFunction) -> None:
@@ -593,10 +611,9 @@ def test_a_rollback_does_not_close_the_place_that_the_tenant_stays_in(
     cloud: Cloud, mover: SliceFunction
 ) -> None:
     move = Move(cloud, mover, to_silo=False)
-    cloud.s3.put_bucket_policy(Bucket=SILO, Policy=json.dumps({"Version": "2012-10-17", "Statement": []}))
     move.run(Phase.COPY)
     move.run(Phase.ROLLBACK)
-    assert json.loads(cloud.s3.get_bucket_policy(Bucket=SILO)["Policy"])["Statement"] == []
+    assert lets_tenant_in(cloud)
 
 
 @both_ways

@@ -54,16 +54,18 @@ def bootstrap(
     )
     access = MaintenanceAccess(clients, vendor, clock)
     together = partial(clients.together, threads=CONNECTIONS_MAX)
+    steps = catalogue(settings, clients)
     mover = TenantMover(
         runner=runner,
         access=access,
-        catalogue=catalogue(settings, clients),
+        catalogue=steps,
         together=together,
         multipart_threshold=settings.multipart_threshold_bytes,
     )
     exporter = TenantExporter(
         runner=runner,
         access=access,
+        catalogue=steps,
         together=together,
         multipart_threshold=settings.multipart_threshold_bytes,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from tenant_mover.decisions import ExportCursor, Stage
+from tenant_mover.moving import let_maintenance_in
 from tenant_mover.service import Failure, Next, SliceRunner, Step, exports_of, location_of
 from tenkacloud.errors import PermanentError
 from tenkacloud.events.operation import OperationResult
@@ -27,6 +28,7 @@ from tenkacloud.objects import export_format as export
 from tenkacloud.objects.comparison import StoredObject
 from tenkacloud.objects.copying import KEY_MAX, ObjectCopier, Together, raise_first
 from tenkacloud.objects.listing import Listing, Location, VersionListing
+from tenkacloud.provisioners.catalogue import Catalogue
 from tenkacloud.tenants.keys import PARTITION, Key
 from tenkacloud.tenants.validation import truncated_repr
 
@@ -54,6 +56,7 @@ class TenantExporter:
 
     runner: SliceRunner
     access: MaintenanceAccess
+    catalogue: Catalogue
     together: Together
     multipart_threshold: int
 
@@ -67,6 +70,8 @@ class TenantExporter:
         cursor = ExportCursor.of(slice_.cursor)
 
         def do(step: Step) -> Next | OperationResult:
+            if not cursor.number:
+                let_maintenance_in(self.catalogue, event.tenant_id, event.place)
             session = self.access.session(from_operation(event), [event.place], exports=True)
             exports = exports_of(session)
             folder = replace(exports, prefix=exports.key(f"{event.export_id}/"))

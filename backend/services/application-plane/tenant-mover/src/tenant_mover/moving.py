@@ -22,7 +22,7 @@ from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.isolation.context import from_operation
 from tenkacloud.isolation.maintenance import MaintenanceAccess, MaintenanceSession
-from tenkacloud.isolation.places import Place
+from tenkacloud.isolation.places import SILO_PLACE, Place
 from tenkacloud.objects.comparison import MOVE_MARKER, Digest, has_same_content, merge
 from tenkacloud.objects.copying import ObjectCopier, Together
 from tenkacloud.objects.lease import Note
@@ -33,7 +33,7 @@ from tenkacloud.platform.telemetry import logger
 from tenkacloud.provisioners.catalogue import Catalogue
 from tenkacloud.provisioners.types import TenantSpec
 from tenkacloud.tenants.operations import Phase, moment
-from tenkacloud.tenants.validation import RESOURCE_OF, Tier, truncated_repr
+from tenkacloud.tenants.validation import RESOURCE_OF, TenantId, Tier, truncated_repr
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 #: A move of more objects than this does not say of how many: that would take too much time and memory.
 COUNTED_MAX: Final = 50_000
 _MISSING: Final = "NoSuchBucket"
+SILO_TIER: Final = next(tier for tier in Tier if RESOURCE_OF[tier] == SILO_PLACE)
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class TenantMover:
         is_first = cursor.resources is None
         if is_first:
             step.lease.hold()
+            let_maintenance_in(self.catalogue, event.tenant_id, event.from_)
             resources = self.catalogue.ensure(_spec(event, event.to_tier, open_to_tenant=False))
             cursor = replace(cursor, resources=resources)
         target = Place.of(cursor.resources)
@@ -374,6 +376,16 @@ def marked_by(s3: "S3Client", location: Location) -> str | None:
         return None
     body = s3.get_object(**location.arguments, Key=key)["Body"].read()
     return str(json.loads(body)["operationId"])
+
+
+def let_maintenance_in(catalogue: Catalogue, tenant_id: TenantId, place: Place) -> None:
+    """Give the bucket that a tenant is in the policy of today: one of before lets only the tenant in.
+
+    Raises:
+        botocore.exceptions.ClientError: S3 does not take it; worth a retry.
+    """
+    if place.is_silo:
+        catalogue.open(TenantSpec(tenant_id, tier=SILO_TIER), place.as_resources())
 
 
 def _spec(event: TenantTierChanging, tier: Tier, *, open_to_tenant: bool = True) -> TenantSpec:
