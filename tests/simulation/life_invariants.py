@@ -61,7 +61,10 @@ def what_tenants_were_told_is_there(workload: Workload) -> Iterator[str]:
     for tenant, life in _lives(workload):
         if tenant.id in workload.overwritten:
             continue  # somebody replaced the record by one of another tier: its data is no tenant's concern
+        buried = next((each.step for each in _of(workload, tenant) if _is_gone(each.new or {})), None)
         for request in life.traffic.requests:
+            if buried is not None and request.begun > buried:
+                continue  # what there was is gone
             possible = life.traffic.possible(request.name, request.begun)
             if request.method == "GET" and request.status in (200, 404) and request.value not in possible:
                 yield f"{tenant.id} read {request.value!r} of {request.name}, not one of {possible}"
@@ -325,12 +328,14 @@ def all_comes_to_an_end(workload: Workload) -> Iterator[str]:
         if "outbox" in record:
             yield f"{tenant.id} has something to be published in the end"
         if tenant.id not in workload.overwritten:
-            yield from _unlike_what_was_wanted(tenant, life, record)
+            yield from _unlike_what_was_wanted(workload, tenant, life, record)
         if not _is_gone(record) and "resources" in record:
             yield from (f"{tenant.id}: {left}" for left in _left_elsewhere(workload, tenant, record))
 
 
-def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) -> Iterator[str]:
+def _unlike_what_was_wanted(
+    workload: Workload, tenant: Tenant, life: Life, record: dict[str, Any]
+) -> Iterator[str]:
     """Compare the end with what operators were granted, in its order."""
     status, tier, gone, before = "ACTIVE", tenant.tier, False, tenant.tier
     for wish in life.operating.granted:
@@ -341,6 +346,8 @@ def _unlike_what_was_wanted(tenant: Tenant, life: Life, record: dict[str, Any]) 
                 status = "ACTIVE"
             case "offboard":
                 gone = True
+                # It supersedes a move that FAILED: of a restored tenant the tier of then is wanted.
+                tier = _record_at(workload, tenant, wish.step).get("tier", {}).get("S", tier)
             case "restore":
                 status, gone = "SUSPENDED", False
             case "change tier":
@@ -412,6 +419,10 @@ def _records(workload: Workload, pk: str | None = None) -> Iterator[Changed]:
     for change in workload.simulator.changes:
         if change.sk == METADATA and pk in (None, change.pk):
             yield change
+
+
+def _of(workload: Workload, tenant: Tenant) -> Iterator[Changed]:
+    return _records(workload, tenant.key["PK"]["S"])
 
 
 def _items(workload: Workload, tenant: Tenant) -> dict[str, dict[str, Any]]:

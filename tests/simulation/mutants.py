@@ -196,8 +196,8 @@ MUTANTS: Final = (
         "forget_deletions",
         "What was deleted since it was copied is in the new place.",
         f"{_SHARED}/objects/sync.py",
-        old="raise_first(self.copier.together([*copies, *deletions]))",
-        new="raise_first(self.copier.together(copies))",
+        old="self.copier.together([*pages, *copies, *deletions])",
+        new="self.copier.together([*pages, *copies])",
     ),
     Mutant(
         "delete_by_prefix_without_the_slash",

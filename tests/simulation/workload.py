@@ -231,7 +231,7 @@ class Workload:
     def _change_its_mind(self, tenant: Tenant) -> None:
         """Let the tenant be changed, mostly soon: before its turn, or with the first attempt under way."""
         simulator, rng = self.simulator, self.simulator.rng
-        for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
             at = rng.choice((rng.uniform(0, 3), rng.uniform(0, 60), rng.uniform(0, simulator.faults.until)))
             simulator.later(at, f"change {tenant.id}", partial(self.change, tenant))
 

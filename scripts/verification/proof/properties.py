@@ -275,8 +275,7 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
                 named,
             )
             for action, below in (
-                ("dynamodb:GetItem", ""),
-                ("dynamodb:Query", ""),
+                (tenancy.sessions.item_actions[0], ""),
                 ("dynamodb:Scan", ""),
                 ("dynamodb:Query", "/index/by-slug"),
             )
