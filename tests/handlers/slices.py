@@ -72,6 +72,15 @@ class WatchedCalls(Calls):
         return [arguments for name, arguments in pairs if name == operation]
 
 
+def crash_points(names: list[str]) -> list[int]:
+    """Return the values of `crash_at` that leave different states behind, of calls with these names.
+
+    What only reads changes nothing: to die in front of a call is to die behind the last one that writes.
+    """
+    reading = ("Get", "Head", "List", "Query", "AssumeRole")
+    return [0, *(number * 2 + 1 for number, name in enumerate(names) if not name.startswith(reading))]
+
+
 class WatchedClient(Client):
     """A client whose calls come by `WatchedCalls`, those of its paginators, too."""
 

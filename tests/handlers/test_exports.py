@@ -219,9 +219,7 @@ def test_a_copy_that_is_not_what_was_written_fails_the_export(cloud: Cloud, move
     assert "manifest.json" not in str(cloud.s3.list_objects_v2(Bucket=EXPORTS_BUCKET)["Contents"])
 
 
-def test_a_crash_at_any_call_ends_in_a_right_export(
-    cloud: Cloud, mover: SliceFunction, tmp_path: Path
-) -> None:
+def test_a_crash_anywhere_ends_in_a_right_export(cloud: Cloud, mover: SliceFunction, tmp_path: Path) -> None:
     put(cloud, ("a", b"1"), ("b", b"2"))
     put_items(cloud, 2)
     calls = SliceFunction(cloud, "tenant-mover")

@@ -201,7 +201,9 @@ SERVICES: Final[Mapping[str, Service]] = {
             _MARK_TENANT,
         ),
     ),
-    "provisioning-completion": Service("control-plane", (_MARK_TENANT,)),
+    "provisioning-completion": Service(
+        "control-plane", (Grant(("dynamodb:GetItem",), ("<table>",)), _MARK_TENANT)
+    ),
     "reconciler": Service(
         "control-plane",
         (
