@@ -640,6 +640,18 @@ def test_an_old_place_that_nobody_knows_of_is_kept(cloud: Cloud, mover: SliceFun
     assert contents(cloud, POOL) == {"a": b"1"}
 
 
+def test_an_old_place_of_the_tier_that_the_tenant_has_is_kept(cloud: Cloud, mover: SliceFunction) -> None:
+    """By hand, a tenant got another bucket: nothing may be done to the one that it has now."""
+    move = Move(cloud, mover)
+    move.put(a="1")
+    move.switched()
+    old = silo_place("tenkacloud-test-silo-older")
+    result = move.run(Phase.RETIRE, from_=old, from_tier=Tier.ENTERPRISE, digest=Digest().hex())
+    assert str(result.kept).startswith(f"{old.name} is a place like the tenant's own")
+    assert contents(cloud, OWN) == {"a": b"1"}
+    assert lets_tenant_in(cloud)
+
+
 @pytest.mark.parametrize("phase", [Phase.RETIRE, Phase.ROLLBACK])
 def test_the_place_that_the_record_names_is_never_emptied(
     cloud: Cloud, mover: SliceFunction, phase: Phase

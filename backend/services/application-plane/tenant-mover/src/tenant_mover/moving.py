@@ -33,7 +33,7 @@ from tenkacloud.platform.telemetry import logger
 from tenkacloud.provisioners.catalogue import Catalogue
 from tenkacloud.provisioners.types import TenantSpec
 from tenkacloud.tenants.operations import Phase, moment
-from tenkacloud.tenants.validation import Tier, truncated_repr
+from tenkacloud.tenants.validation import RESOURCE_OF, Tier, truncated_repr
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -245,6 +245,12 @@ class TenantMover:
         if decisions.is_in_use(step.record, event.from_):
             raise PermanentError(f"{event.from_.name} is the tenant's place: it is not retired")
         named = event.from_.as_resources()
+        if RESOURCE_OF[event.from_tier] == RESOURCE_OF[event.to_tier]:
+            # What removes the one would be at the other, too: somebody has changed the record by hand.
+            kept = (
+                f"{event.from_.name} is a place like the tenant's own: it is not told from that by its tier"
+            )
+            return TenantTierChanged.answering(event, step.timestamp(), resources={}, kept=kept)
         # None where it is gone: emptied and removed by an attempt whose answer was lost.
         for place in self._places_of(event, event.from_tier, event.to_tier, named):
             if place != event.from_:
