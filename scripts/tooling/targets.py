@@ -184,9 +184,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     ),
     "chaos": _CHAOS,
     "load-faults": _CHAOS,  # its old name
-    "bench": Target(
-        "scripts.benchmark", (), {"BURSTS": Variable("--bursts"), "PARTS": Variable("--parts")}
-    ),
+    "bench": Target("scripts.benchmark", (), {"BURSTS": Variable("--bursts"), "PARTS": Variable("--parts")}),
     "prove": Target("scripts.verification.proof.prove", (), _TERRAFORM),
     "least-privilege": Target("scripts.verification.least_privilege.least_privilege", (LOCAL,)),
     "tenants": _tool("tenants", "list"),

@@ -33,6 +33,18 @@ class Queue:
     dead: list[Any] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
 
+    visibilities: list[int] = field(default_factory=list)
+
+    def change_message_visibility(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        ReceiptHandle: str,  # noqa: N803
+        VisibilityTimeout: int,  # noqa: N803
+    ) -> None:
+        assert (QueueUrl, ReceiptHandle) == (QUEUE_URL, "receipt")
+        self.visibilities.append(VisibilityTimeout)
+
     def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:  # noqa: N803
         if QueueUrl == QUEUE_URL:
             self.waiting.append((MessageBody, DelaySeconds))
@@ -149,8 +161,8 @@ class SliceFunction:
     def send_body(self, body: str) -> None:
         self.queue.waiting.append((body, 0))
 
-    def take(self, message_id: str = "message") -> bool:
-        """Take one message; return whether the function had done with it."""
+    def take(self, message_id: str = "message", receives: int = 1) -> bool:
+        """Take one message, received for this many times; return whether the function had done with it."""
         body, delay = self.queue.waiting.popleft()
         self.cloud.clock.sleep(delay)
         if self._function is None:
@@ -159,7 +171,8 @@ class SliceFunction:
         record = {
             "messageId": message_id,
             "body": body,
-            "attributes": {"ApproximateReceiveCount": "1"},
+            "receiptHandle": "receipt",
+            "attributes": {"ApproximateReceiveCount": str(receives)},
             "eventSource": "aws:sqs",
         }
         try:

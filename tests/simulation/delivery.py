@@ -241,6 +241,8 @@ class Queues:
 
     simulator: "Simulator"
     sent: int = field(default=0)
+    #: By receipt handle: seconds until a message comes again, where the function changed that.
+    visible_after: dict[str, float] = field(default_factory=dict)
 
     def send(self, function: str, body: str, delay: float) -> None:
         """Take a message for a function."""
@@ -260,9 +262,10 @@ class Queues:
             simulator.dead_letters.append(DeadLetter(function, "queue", message.body))
             return
         message.receipts += 1
+        receipt = f"{message.id}-{message.receipts}"
         record = {
             "messageId": message.id,
-            "receiptHandle": f"{message.id}-{message.receipts}",
+            "receiptHandle": receipt,
             "body": message.body,
             "attributes": {"ApproximateReceiveCount": str(message.receipts)},
             "messageAttributes": {},
@@ -271,7 +274,7 @@ class Queues:
         }
         succeeded, response = simulator.invoke(function, {"Records": [record]})
         if not succeeded or (response or {}).get("batchItemFailures"):
-            self._later(function, message, VISIBILITY)
+            self._later(function, message, self.visible_after.pop(receipt, VISIBILITY))
         elif simulator.may_fail() and simulator.rng.random() < 0.05:
             # At least once: soon, or when it would be visible again.
             self._later(function, message, simulator.rng.choice((0.0, VISIBILITY)))

@@ -253,6 +253,9 @@ class Simulator:
         if service == "events":
             return self._put_events(arguments["Entries"])
         if service == "sqs":
+            if operation == "change_message_visibility":
+                self.queues.visible_after[arguments["ReceiptHandle"]] = arguments["VisibilityTimeout"]
+                return {}
             return self._send_message(arguments)
         client = getattr(self.state, service)
         if not hasattr(client, operation):

@@ -144,7 +144,7 @@ run "works_through_a_queue" {
       {
         Sid      = "GoOnWithTheRest"
         Effect   = "Allow"
-        Action   = "sqs:SendMessage"
+        Action   = ["sqs:SendMessage", "sqs:ChangeMessageVisibility"]
         Resource = "arn:aws:sqs:ap-northeast-1:123456789012:tenkacloud-dev-example-service-queue"
       },
     ]

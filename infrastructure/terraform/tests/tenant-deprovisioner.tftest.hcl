@@ -119,7 +119,7 @@ run "purges_tenants" {
         {
           Sid      = "GoOnWithTheRest"
           Effect   = "Allow"
-          Action   = "sqs:SendMessage"
+          Action   = ["sqs:SendMessage", "sqs:ChangeMessageVisibility"]
           Resource = "arn:aws:sqs:ap-northeast-1:123456789012:tenkacloud-dev-tenant-deprovisioner-queue"
         },
         {

@@ -114,7 +114,7 @@ run "moves_and_exports_tenants" {
         {
           Sid      = "GoOnWithTheRest"
           Effect   = "Allow"
-          Action   = "sqs:SendMessage"
+          Action   = ["sqs:SendMessage", "sqs:ChangeMessageVisibility"]
           Resource = "arn:aws:sqs:ap-northeast-1:123456789012:tenkacloud-dev-tenant-mover-queue"
         },
         {

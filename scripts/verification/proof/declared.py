@@ -176,7 +176,14 @@ _CARRY_OUT: Final = (
     Grant(SESSION_ACTIONS, ("<tenant-maintenance-role>",)),
     Grant(("dynamodb:GetItem",), ("<table>",)),
     Grant(
-        ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"), ("<queue>",)
+        (
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            "sqs:SendMessage",
+        ),
+        ("<queue>",),
     ),
 )
 _OF_THE_CANARY: Final = {

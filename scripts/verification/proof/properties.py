@@ -243,13 +243,21 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
     shows = z3.Or(z3.PrefixOf(prefix.value, space), z3.PrefixOf(space, prefix.value))
     # A tenant called "tenants" has exports under a prefix that in the pool is everybody's.
     at.guesses = [
-        z3.And(at.of_pair(t, "ab"), at.of_action(action), named)
-        for t in ("a", "tenants")
-        for action in ("s3:ListBucket", "s3:ListBucketVersions")
-        for named in (
-            z3.Not(prefix.present),
-            z3.And(prefix.present, prefix.value == z3.StringVal("tenants/ab/")),
-        )
+        z3.And(
+            at.of_pair("a", "ab"),
+            at.of_action("s3:ListBucketMultipartUploads"),
+            prefix.present,
+            prefix.value == z3.StringVal("tenants/a/"),
+        ),
+        *(
+            z3.And(at.of_pair(t, "ab"), at.of_action(action), named)
+            for t in ("a", "tenants")
+            for action in ("s3:ListBucket", "s3:ListBucketVersions")
+            for named in (
+                z3.Not(prefix.present),
+                z3.And(prefix.present, prefix.value == z3.StringVal("tenants/ab/")),
+            )
+        ),
     ]
     harmless = z3.And(is_action(at.request.action, _LISTINGS), prefix.present, z3.Not(shows))
     yield _check(

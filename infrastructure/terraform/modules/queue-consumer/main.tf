@@ -28,9 +28,10 @@ data "aws_iam_policy_document" "function" {
     resources = [local.queue_arn]
   }
 
+  # The rest of a piece of work is a message of its own; one that failed comes again soon.
   statement {
     sid       = "GoOnWithTheRest"
-    actions   = ["sqs:SendMessage"]
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:SendMessage"]
     resources = [local.queue_arn]
   }
 }

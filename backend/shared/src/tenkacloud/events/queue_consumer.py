@@ -4,8 +4,9 @@ A rule of the bus fills the queue, and so does the function itself: work that is
 is cut into slices. Each goes on where the one before it stopped, by a message `{"event": …, "cursor": …}`
 with the event as EventBridge delivered it and a cursor that only its handler understands.
 
-A message that fails is delivered again, and after some deliveries the queue puts it into its dead-letter
-queue. One that breaks the contract is put there at once, with the reason.
+A message that fails is delivered again, soon, and after some deliveries the queue puts it into its
+dead-letter queue. One that breaks the contract is put there at once, with the reason. One whose function dies
+comes again when the queue's visibility time-out is over.
 """
 
 import json
@@ -17,6 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.contract import Envelope, Event, InvalidEventError, correlated
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 DELAY_MAX: Final = 900  # seconds that SQS holds a message back; its limit
+#: Seconds until a message that failed comes again, doubled with each receive. The queue's own visibility
+#: time-out is six times the function's: a tenant that is read-only can't wait so long for a throttled call.
+RETRY_FIRST: Final = 10
+RETRY_MAX: Final = 300
 
 Cursor = Mapping[str, Any]
 
@@ -110,7 +116,20 @@ class QueueConsumer:
         except Exception:
             logger.exception("Event failed", receive_count=record.attributes.approximate_receive_count)
             metrics.add_metric("EventFailed", MetricUnit.Count, 1)
+            self._retry_soon(record)
             raise
+
+    def _retry_soon(self, record: SQSRecord) -> None:
+        """Have a message that failed come again sooner than its queue has it."""
+        receives = int(record.attributes.approximate_receive_count)
+        try:
+            self.sqs().change_message_visibility(
+                QueueUrl=self.queue_url,
+                ReceiptHandle=record.receipt_handle,
+                VisibilityTimeout=min(RETRY_FIRST * 2 ** (receives - 1), RETRY_MAX),
+            )
+        except (ClientError, BotoCoreError):
+            logger.exception("The message comes again when its visibility time-out is over")
 
     def _consume(self, body: object, message_id: str, context: LambdaContext) -> None:
         event, cursor = parse_slice(body)

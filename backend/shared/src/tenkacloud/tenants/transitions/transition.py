@@ -15,7 +15,7 @@ from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.conditions import Is, Requirements, same
 from tenkacloud.tenants.keys import FAILED, FAILED_PARTITION, HISTORY_PREFIX, Key
 from tenkacloud.tenants.lifecycle import ProvisioningStatus, allowed_from, status_allowed_from
-from tenkacloud.tenants.operations import Operation, Phase
+from tenkacloud.tenants.operations import Operation, Phase, PhaseState
 from tenkacloud.tenants.record import DECISIVE_ATTRIBUTES, Item, parse_provisioning_status
 from tenkacloud.tenants.validation import TenantStatus, Tier
 
@@ -33,6 +33,8 @@ _RANK: Final[Mapping[StrEnum, int]] = {
 }
 #: The rank of what is no provisioning status.
 _LAST: Final = 7
+#: The states of a phase, as they follow each other within one millisecond.
+_STATES: Final = (*PhaseState, "COMPLETED")
 #: The attribute that a history entry is about, by what it then was.
 _ATTRIBUTE: Final[Mapping[type[StrEnum], str]] = {
     ProvisioningStatus: "provisioningStatus",
@@ -96,7 +98,7 @@ class HistoryEntry:
     @property
     def sort_key(self) -> str:
         """SK of its item: in the order of time, then of the state machine."""
-        state = "" if self._state is None else f".{self._state}"
+        state = "" if self._state is None else f".{_STATES.index(self._state)}{self._state}"
         rank = _RANK.get(self.to, _LAST)
         return f"{HISTORY_PREFIX}{rfc3339(self.at)}#{self.attempt or 0:06d}#{rank}{self.to}{state}"
 
