@@ -42,6 +42,8 @@ VARIABLES: Final = {
     "retire_after_seconds": "600",
     "verify_again_after_seconds": "600",
 }
+#: How often a tenant's write is slow, where anything is.
+_SLOW: Final = 0.4
 #: Functions that are in the middle of each other's calls, at most.
 _DEPTH_MAX: Final = 4
 #: The calls that change what tenants keep.
@@ -225,7 +227,9 @@ class Simulator:
         self.seconds += self.rng.uniform(0.002, 0.02)
         fault = None
         if self.function != OPERATOR:
-            if self._may_pause() and self.rng.random() < self.pauses:
+            # A tenant's write that takes its time is what moves have to wait for.
+            slow = self.function == PROBLEM_DATA and operation in ("put_object", "delete_object")
+            if self._may_pause() and self.rng.random() < (_SLOW if slow else self.pauses):
                 longest = self.rng.choice((0.5, 5.0, 28.0))
                 self._let_others_have_their_turn(self.rng.uniform(0, longest))
             if self.seconds > self._deadline:
