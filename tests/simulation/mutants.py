@@ -188,9 +188,9 @@ MUTANTS: Final = (
     Mutant(
         "skip_the_drain",
         "The last changes move while requests that began before are still under way.",
-        _of(MOVER, "moving.py"),
-        old='not_before, fenced_at = moment(event.not_before or ""), moment(event.timestamp)',
-        new="not_before, fenced_at = step.now, moment(event.timestamp)",
+        f"{_SHARED}/tenants/transitions/tier.py",
+        old="fence = rfc3339(now + timedelta(seconds=waits.drain_seconds))",
+        new="fence = rfc3339(now + timedelta(seconds=0))",
     ),
     Mutant(
         "forget_deletions",
