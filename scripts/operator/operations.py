@@ -83,6 +83,14 @@ def place_of(place: Mapping[str, Any]) -> dict[str, Any]:
     return {name: place[name] for name in ("s3Prefix", "dedicatedBucket") if name in place}
 
 
+def released(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Say which places a tenant had left that were kept and are due now, by its record before and after."""
+    kept = [place_of(each) for each in old.get(LEFTOVERS, []) if "kept" in each]
+    due = [place_of(each) for each in new.get(LEFTOVERS, []) if "kept" not in each]
+    change = f"{OperationState.KEPT.value} → {OperationState.WAITING.value}"
+    return [f"{', '.join(place.values())}: {change}" for place in kept if place in due]
+
+
 def told(row: Mapping[str, Any]) -> str | None:
     """Say in one line what a tenant, as `tenants.row_of` has it, has under way; None if that is nothing."""
     operation = operation_of(row)

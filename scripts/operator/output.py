@@ -42,6 +42,7 @@ _STYLES: Final = {
             "begun",
             "restored",
             "cancelled",
+            "released",
             "completed",
             "deleted",
             "intact",

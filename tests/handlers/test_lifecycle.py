@@ -17,7 +17,7 @@ from tenkacloud.isolation.places import Place, pool_place, silo_place
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.keys import CERTIFICATE, Key
 from tenkacloud.tenants.operation_request import operation_event, request_outbox
-from tenkacloud.tenants.operations import Phase, PhaseState, is_read_only
+from tenkacloud.tenants.operations import ANY_DIGEST, Leftover, Phase, PhaseState, is_read_only
 from tenkacloud.tenants.record import Tenant, parse_any_tenant, read
 from tenkacloud.tenants.repository import TenantRepository
 from tenkacloud.tenants.transitions import offboarding, operation, status, tier
@@ -234,6 +234,60 @@ def test_what_was_changed_since_the_switch_is_kept_and_said_so(life: Life) -> No
     assert indexes(life.item) == set()
     with pytest.raises(NotInStateError, match="kept: it was written to since"):
         life.change_tier(Tier.PRO)
+
+
+def test_an_operator_who_has_looked_lets_go_of_what_is_kept(life: Life) -> None:
+    switched(life)
+    with pytest.raises(NotInStateError, match="there is nothing to retire"):
+        tier.release_leftover(life.tenant, life.now, BY)
+    (leftover,) = life.tenant.leftovers
+    life.do(tier.retire(life.tenant, leftover, "retire-00000001", life.now, BY))
+    with pytest.raises(OperationInProgressError, match="CHANGE_TIER, phase RETIRE"):
+        tier.release_leftover(life.tenant, life.now, BY)
+    life.publish()
+    life.move(kept="it was written to since")
+    life.do(tier.release_leftover(life.tenant, life.now, "another operator"))
+    (leftover,) = life.tenant.leftovers
+    assert (leftover.place, leftover.kept, leftover.digest) == (pool_place(ID), None, ANY_DIGEST)
+    assert life.item["GSI5SK"] == {"S": leftover.retire_after}
+    assert datetime.fromisoformat(str(leftover.retire_after)) <= life.now
+    line = life.cloud.history(ID)[-1]
+    assert (line["to"], line["attribute"], line["requestedBy"]) == ("RETIRE", "operation", "another operator")
+    assert line["reason"] == "tenants/acme/ was kept: it was written to since"
+    life.do(tier.retire(life.tenant, leftover, "retire-00000002", life.now, BY))
+    (event,) = life.publish()
+    assert (event.phase, event.from_, event.digest) == (Phase.RETIRE, pool_place(ID), ANY_DIGEST)
+    life.move()
+    life.change_tier(Tier.PRO)
+    assert life.tenant.operation
+    assert life.tenant.operation.phase is Phase.COPY
+
+
+def keeping(life: Life, *places: Place) -> None:
+    leftovers = tuple(Leftover(place, OPERATION, kept="a put-item lost it") for place in places)
+    life.do(operation.change(life.tenant, life.now, (), operation=None, leftovers=leftovers))
+
+
+def test_a_bucket_is_not_let_go_of_beside_the_one_that_the_tenant_is_in(life: Life) -> None:
+    switched(life)
+    former = silo_place("tenkacloud-test-silo-former")
+    keeping(life, former)
+    with pytest.raises(NotInStateError, match=f"keep {former.name}, of the same kind as {BUCKET}"):
+        tier.release_leftover(life.tenant, life.now, BY)
+    keeping(life, former, pool_place(ID))
+    life.do(tier.release_leftover(life.tenant, life.now, BY))
+    assert {each.place: each.kept for each in life.tenant.leftovers} == {
+        former: "a put-item lost it",
+        pool_place(ID): None,
+    }
+
+
+def test_nothing_is_let_go_of_while_the_tenant_is_not_settled(life: Life) -> None:
+    switched(life)
+    keeping(life, pool_place(ID))
+    life.cloud.update(ID, provisioningStatus={"S": "FAILED"})
+    with pytest.raises(NotInStateError, match="is FAILED, not COMPLETED"):
+        tier.release_leftover(life.tenant, life.now, BY)
 
 
 def switched(life: Life) -> None:

@@ -15,7 +15,7 @@ from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.isolation.places import pool_place
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.keys import Key
-from tenkacloud.tenants.operations import Phase, PhaseState, is_read_only
+from tenkacloud.tenants.operations import ANY_DIGEST, Phase, PhaseState, is_read_only
 from tenkacloud.tenants.record import read
 from tenkacloud.tenants.transitions import offboarding, tier
 from tenkacloud.tenants.transitions.operation import request_export, retry_phase
@@ -573,6 +573,22 @@ def test_a_place_that_is_kept_is_never_due(cloud: Cloud) -> None:
     cloud.report(answer(cloud.request("acme"), resources={}, kept="something was written to it"))
     cloud.clock.sleep(100 * RETIRE_AFTER)
     assert run(cloud)["due"] == 0
+
+
+def test_a_place_that_was_kept_is_due_once_an_operator_lets_go_of_it(cloud: Cloud) -> None:
+    switch(cloud)
+    cloud.clock.sleep(RETIRE_AFTER + 1)
+    run(cloud)
+    kept = cloud.request("acme")
+    cloud.report(answer(kept, resources={}, kept="something was written to it"))
+    cloud.do(tier.release_leftover(cloud.tenant("acme"), cloud.clock.now(), BY))
+    assert run(cloud)["due"] == 1
+    again = cloud.request("acme")
+    assert (again.phase, again.from_, again.digest) == (Phase.RETIRE, kept.from_, ANY_DIGEST)
+    # So a late answer to the first request is none to this one
+    assert again.operation_id != kept.operation_id
+    cloud.report(answer(again, resources={}))
+    assert "leftovers" not in cloud.item("acme")
 
 
 def test_it_begins_what_is_due_of_every_page(cloud: Cloud) -> None:

@@ -19,7 +19,7 @@ from tenkacloud.objects.copying import PART_MIN
 from tenkacloud.objects.lease import DURATION
 from tenkacloud.objects.listing import Location, current_objects
 from tenkacloud.platform.clock import rfc3339
-from tenkacloud.tenants.operations import Operation, OperationKind, Phase, PhaseState
+from tenkacloud.tenants.operations import ANY_DIGEST, Operation, OperationKind, Phase, PhaseState
 from tenkacloud.tenants.validation import Slug, TenantId, Tier
 from tests.handlers.conftest import ACCOUNT, DATA_BUCKET, REGION, Cloud
 from tests.handlers.slices import CrashError, SliceFunction, crash_points, operate
@@ -669,14 +669,36 @@ def test_an_old_place_of_the_tier_that_the_tenant_has_is_kept(cloud: Cloud, move
     assert lets_tenant_in(cloud)
 
 
+@both_ways
+def test_an_old_place_that_an_operator_has_looked_at_goes_whatever_is_in_it(
+    cloud: Cloud, mover: SliceFunction, to_silo: bool
+) -> None:
+    move = Move(cloud, mover, to_silo=to_silo)
+    move.put(a="1")
+    move.switched()
+    before = digest(cloud, move.source)
+    move.put(late="!")
+    assert move.run(Phase.RETIRE, digest=before).kept is not None
+    move.attempt += 1
+    result = move.run(Phase.RETIRE, digest=ANY_DIGEST)
+    assert (result.failure_reason, result.kept) == (None, None)
+    assert contents(cloud, move.target) == {"a": b"1"}
+    if to_silo:
+        assert versions(cloud, POOL) == 0
+        assert cloud.s3.list_objects_v2(Bucket=DATA_BUCKET)["KeyCount"] == 1  # the neighbour's
+    else:
+        assert SILO not in buckets(cloud)
+
+
+@pytest.mark.parametrize("wanted", [None, ANY_DIGEST])
 @pytest.mark.parametrize("phase", [Phase.RETIRE, Phase.ROLLBACK])
 def test_the_place_that_the_record_names_is_never_emptied(
-    cloud: Cloud, mover: SliceFunction, phase: Phase
+    cloud: Cloud, mover: SliceFunction, phase: Phase, wanted: str | None
 ) -> None:
     move = Move(cloud, mover)
     move.put(a="1")
     move.run(Phase.COPY)
-    event = move.event(phase, digest=digest(cloud, POOL))
+    event = move.event(phase, digest=wanted or digest(cloud, POOL))
     move.record(event)
     place = POOL_PLACE if phase is Phase.RETIRE else SILO_PLACE
     cloud.update(ACME, resources={"M": {name: {"S": value} for name, value in place.as_resources().items()}})

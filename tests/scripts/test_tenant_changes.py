@@ -16,7 +16,7 @@ from scripts.tooling.project import CommandError, UsageError
 from tenkacloud.objects.export_format import FORMAT, MANIFEST, VERSION, json_line
 from tenkacloud.tenants.operation_request import operation_event
 from tenkacloud.tenants.operations import OperationKind, Phase, PhaseState
-from tenkacloud.tenants.transitions import status
+from tenkacloud.tenants.transitions import status, tier
 from tenkacloud.tenants.validation import TenantId
 from tests.scripts.flow_steps import LOCATION, Flow
 from tests.scripts.operator_cloud import TABLE, Cloud, Operate, failed_on, onboarding
@@ -202,6 +202,61 @@ def test_a_place_that_a_move_left_is_named_where_it_is_in_the_way(cloud: Cloud, 
     with pytest.raises(CommandError, match=r"leftovers hold tenants/a/.* to be retired after"):
         operate("tenants change-tier a PRO")
     assert flow.cloud.tenant("a").leftovers
+
+
+def kept(cloud: Cloud, operate: Operate) -> Flow:
+    """Move a tenant, and let the place that it left be kept."""
+    flow = moved(cloud, operate)
+    (leftover,) = cloud.tenant("a").leftovers
+    cloud.write(tier.retire(cloud.tenant("a"), leftover, "retire-1", cloud.clock.now(), "reconciler"))
+    flow.publish()
+    flow.move(kept="it was written to")
+    return flow
+
+
+def test_a_place_that_is_kept_goes_when_an_operator_says_so(cloud: Cloud, operate: Operate) -> None:
+    kept(cloud, operate)
+    with pytest.raises(CommandError, match=r"leftovers hold tenants/a/.* kept: it was written to"):
+        operate("tenants change-tier a PRO")
+    code, found, _ = operate("tenants retire a --dry-run")
+    (row,) = found["items"]
+    assert (code, row["outcome"], row["detail"]) == (0, "released", "it can be done")
+    assert cloud.tenant("a").leftovers[0].kept == "it was written to"
+    code, found, told = operate("tenants retire a --confirm a")
+    (row,) = found["items"]
+    assert (code, row["outcome"], row["operationId"]) == (0, "released", None)
+    assert row["detail"] == "tenants/a/: KEPT → WAITING"
+    assert "follow" not in told
+    assert record(cloud)["GSI5PK"] == {"S": "DUE"}
+    line = last_line(cloud)
+    assert (line["to"], line["reason"]) == ("RETIRE", "tenants/a/ was kept: it was written to")
+    assert str(line["requestedBy"]).startswith("operator:")
+    assert nothing_was_published(cloud)
+    with pytest.raises(CommandError, match=r"nothing that is kept.*\(tenkacloud tenants show a --env test\)"):
+        operate("tenants retire a --confirm a")
+    (row,) = operate("operations list")[1]["items"]
+    assert (row["phase"], row["state"], row["place"]) == ("RETIRE", "WAITING", {"s3Prefix": "tenants/a/"})
+
+
+def test_whose_place_is_emptied_is_named_twice(cloud: Cloud, operate: Operate) -> None:
+    kept(cloud, operate)
+    before = record(cloud)
+    with pytest.raises(
+        UsageError, match="whatever is in the place that a has left for good: give --confirm a"
+    ):
+        operate("tenants retire a")
+    with pytest.raises(UsageError, match="--confirm is not a: nothing was done"):
+        operate("tenants retire a --confirm b")
+    assert record(cloud) == before
+    asked: list[str] = []
+
+    def ask(text: str) -> str:
+        asked.append(text)
+        return "a\n"
+
+    assert main(["tenants", "retire", "a"], cloud.session(input_is_terminal=True, ask=ask)) == 0
+    assert "whatever is in the place that a has left" in asked[0]
+    assert cloud.tenant("a").leftovers[0].kept is None
 
 
 def moved(cloud: Cloud, operate: Operate) -> Flow:

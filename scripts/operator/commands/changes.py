@@ -184,7 +184,7 @@ def offboard(
 
     run = Run.of(context, env, output, json=json, headers=not no_headers)
     if not dry_run:
-        _confirm(run, tenant_id, confirm)
+        _confirm(run, tenant_id, confirm, tenant_id)
     operation_id = changing.new_id()
 
     def decide(tenant: "Tenant", now: "datetime", by: str) -> "Transition":
@@ -201,16 +201,16 @@ def offboard(
     )
 
 
-def _confirm(run: Run, tenant_id: str, confirm: str | None) -> None:
-    """Return only if the user named the tenant twice.
+def _confirm(run: Run, tenant_id: str, confirm: str | None, what: str) -> None:
+    """Return only if the user named the tenant twice. `what` is deleted then.
 
     Raises:
         UsageError: another id was named, or none and nobody can be asked.
     """
     if confirm is None:
         if not run.session.input_is_terminal:
-            raise UsageError(f"this deletes {tenant_id} for good: give --confirm {tenant_id}")
-        question = f"This deletes all of {tenant_id} in environment {run.name}. Type its id to go on: "
+            raise UsageError(f"this deletes {what} for good: give --confirm {tenant_id}")
+        question = f"This deletes {what} for good, in environment {run.name}. Type the tenant's id to go on: "
         confirm = run.session.ask(question).strip()
     if confirm != tenant_id:
         raise UsageError(f"--confirm is not {tenant_id}: nothing was done")
@@ -258,6 +258,31 @@ def cancel(
         dry_run=dry_run,
         follow=(timeout, interval) if wait else None,
     )
+
+
+@app.command()
+def retire(
+    context: typer.Context,
+    tenant_id: TenantIdArgument,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            "--confirm", metavar="TENANT_ID", help="The tenant's id once more: whatever is there is deleted."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    env: Env = DEFAULT_ENVIRONMENT,
+    output: Output = None,
+    json: Json = False,
+    no_headers: NoHeaders = False,
+) -> int:
+    """Have a place emptied and removed that a move left and that was kept, whatever is in it by now."""
+    from tenkacloud.tenants.transitions import tier as transitions  # noqa: PLC0415
+
+    run = Run.of(context, env, output, json=json, headers=not no_headers)
+    if not dry_run:
+        _confirm(run, tenant_id, confirm, f"whatever is in the place that {tenant_id} has left")
+    return _change(run, tenant_id, transitions.release_leftover, "released", dry_run=dry_run)
 
 
 @app.command()
@@ -340,7 +365,7 @@ def _row(record: "Record") -> dict[str, Any]:
 def _told(before: "Record", after: "Record") -> str:
     """Say what a change did, by the record before it and after it."""
     from scripts.operator.environment import plain  # noqa: PLC0415 - loads boto3
-    from scripts.operator.operations import told  # noqa: PLC0415
+    from scripts.operator.operations import released, told  # noqa: PLC0415
 
     old, new = plain(before), plain(after)
     changed = [
@@ -348,4 +373,4 @@ def _told(before: "Record", after: "Record") -> str:
         for name in ("status", "tier")
         if old.get(name) != new.get(name)
     ]
-    return "; ".join(filter(None, [*changed, told(new)]))
+    return "; ".join(filter(None, [*changed, *released(old, new), told(new)]))

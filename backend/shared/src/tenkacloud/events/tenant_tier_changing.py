@@ -18,7 +18,8 @@ class TenantTierChanging(OperationEvent):
 
     `from_` is the place that the objects leave; `to` the one that they come to, None where the application
     plane is to name it. CUTOVER carries `not_before`: until then requests may be in flight that began before
-    the tenant was read-only. RETIRE may carry `digest`, of what was in `from_` at the switch.
+    the tenant was read-only. RETIRE may carry `digest`, of what was in `from_` at the switch, or
+    `operations.ANY_DIGEST`: whatever is in it goes.
     """
 
     SOURCE: ClassVar[str] = CONTROL_PLANE

@@ -35,6 +35,8 @@ OPERATION: Final = "operation"
 LEFTOVERS: Final = "leftovers"
 #: What the stream is to publish besides onboarding; absent when nothing is.
 OUTBOX: Final = "outbox"
+#: In the place of a digest: an operator has looked, and whatever is in the place goes.
+ANY_DIGEST: Final = "any"
 
 Item = Mapping[str, object]
 _E = TypeVar("_E", bound=StrEnum)
@@ -208,7 +210,7 @@ class Leftover:
     """A place that a tenant's objects were in, and that is still to be retired.
 
     `retire_after` is RFC 3339 UTC, None where it is kept; `kept` then says why. `digest` is that of what was
-    in it at the switch, None where nobody knows.
+    in it at the switch, `ANY_DIGEST` where that does not matter any more, None where nobody knows.
     """
 
     place: Place

@@ -2,7 +2,8 @@
 
 COPY makes the target, closed to the tenant, and fills it while the tenant goes on. CUTOVER, while the tenant
 can only read, brings it up to date, verifies it and opens it; the control plane then switches. ROLLBACK takes
-the target away again. RETIRE empties the old place, if it still is as it was at the switch.
+the target away again. RETIRE empties the old place, if it still is as it was at the switch, or an operator
+says so.
 """
 
 import json
@@ -32,7 +33,7 @@ from tenkacloud.objects.sync import SyncRun
 from tenkacloud.platform.telemetry import logger
 from tenkacloud.provisioners.catalogue import Catalogue
 from tenkacloud.provisioners.types import TenantSpec
-from tenkacloud.tenants.operations import Phase, moment
+from tenkacloud.tenants.operations import ANY_DIGEST, Phase, moment
 from tenkacloud.tenants.validation import RESOURCE_OF, TenantId, Tier, truncated_repr
 
 if TYPE_CHECKING:
@@ -275,7 +276,12 @@ class TenantMover:
 
     @staticmethod
     def _why_kept(event: TenantTierChanging, session: MaintenanceSession) -> str | None:
-        """Return why an old place must not be emptied, None if it is as it was at the switch."""
+        """Return why an old place must not be emptied.
+
+        None if it is as it was at the switch, or an operator has looked at what is in it.
+        """
+        if event.digest == ANY_DIGEST:
+            return None
         if event.digest is None:
             return f"nobody knows what was in {event.from_.name} at the switch"
         digest = Digest()

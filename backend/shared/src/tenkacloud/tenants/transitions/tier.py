@@ -8,6 +8,7 @@ from tenkacloud.events.tenant_tier_changed import TenantTierChanged
 from tenkacloud.isolation.places import SILO_PLACE, Place, pool_place
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.operations import (
+    ANY_DIGEST,
     Leftover,
     Operation,
     OperationKind,
@@ -208,6 +209,39 @@ def retire(tenant: Tenant, leftover: Leftover, operation_id: str, now: datetime,
         )
     )
     return begin(tenant, operation, now)
+
+
+def release_leftover(tenant: Tenant, now: datetime, by: str) -> Transition:
+    """An operator has looked at what is kept: it is due at once, and then goes, whatever is in it.
+
+    Only where the tenant is in a place of the other kind: RETIRE takes away what one tier has and the other
+    has not, so of a bucket beside the tenant's own it would take nothing, and say that it is done.
+
+    Raises:
+        NotInStateError: no place is kept that could go, or the tenant is not settled.
+        OperationInProgressError: something is under way.
+    """
+    require_no_operation(tenant)
+    kept = [leftover for leftover in tenant.leftovers if leftover.kept is not None]
+    if not kept:
+        raise NotInStateError("leftovers", "hold nothing that is kept: there is nothing to retire")
+    own = require_resources(tenant)
+    released = [leftover for leftover in kept if leftover.place.kind != own.kind]
+    if not released:
+        names = ", ".join(leftover.place.name for leftover in kept)
+        raise NotInStateError(
+            "leftovers",
+            f"keep {names}, of the same kind as {own.name}, where the tenant is: empty it by hand",
+        )
+    told = "; ".join(f"{leftover.place.name} was kept: {leftover.kept}" for leftover in released)
+    leftovers = tuple(
+        replace(leftover, kept=None, retire_after=rfc3339(now), digest=ANY_DIGEST)
+        if leftover in released
+        else leftover
+        for leftover in tenant.leftovers
+    )
+    entry = HistoryEntry(Phase.RETIRE, now, None, told, requested_by=by)
+    return change(tenant, now, (entry,), operation=None, leftovers=leftovers)
 
 
 def _retired(tenant: Tenant, operation: Operation, result: TenantTierChanged, now: datetime) -> Transition:
