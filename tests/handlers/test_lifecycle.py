@@ -13,6 +13,7 @@ from tenkacloud.events.tenant_deprovisioned import Evidence, TenantDeprovisioned
 from tenkacloud.events.tenant_exported import TenantExported
 from tenkacloud.events.tenant_operation_progressed import TenantOperationProgressed
 from tenkacloud.events.tenant_tier_changed import TenantTierChanged
+from tenkacloud.events.tenant_tier_changing import TenantTierChanging
 from tenkacloud.isolation.places import Place, pool_place, silo_place
 from tenkacloud.platform.clock import rfc3339
 from tenkacloud.tenants.keys import CERTIFICATE, Key
@@ -204,6 +205,24 @@ def test_a_move_copies_fences_and_switches_in_one_write(life: Life) -> None:
     (leftover,) = life.tenant.leftovers
     assert (leftover.place, leftover.digest, leftover.tier) == (pool_place(ID), "d", Tier.FREE)
     assert leftover.retire_after == life.item["GSI5SK"]["S"]
+
+
+def test_the_drain_begins_when_the_cutover_is_published_and_a_retry_does_not_begin_it_anew(
+    life: Life,
+) -> None:
+    life.change_tier(Tier.ENTERPRISE)
+    life.publish()
+    life.move(resources={"dedicatedBucket": BUCKET})
+    # However long the write took, or the stream: the tenant is read-only when the drain begins
+    life.now += timedelta(minutes=10)
+    published = life.now
+    (event,) = life.publish()
+    assert datetime.fromisoformat(event.not_before) == published + timedelta(seconds=WAITS.drain_seconds)
+    life.now += timedelta(minutes=20)
+    request = request_outbox(life.tenant, "c", life.now, automatic_retry=True)
+    (again,) = request.events
+    assert isinstance(again, TenantTierChanging)
+    assert (again.attempt, again.not_before) == (event.attempt + 1, event.not_before)
 
 
 def test_what_a_move_left_is_retired_by_an_operation_of_its_own(life: Life) -> None:

@@ -188,9 +188,9 @@ MUTANTS: Final = (
     Mutant(
         "skip_the_drain",
         "The last changes move while requests that began before are still under way.",
-        f"{_SHARED}/tenants/transitions/tier.py",
-        old="fence = rfc3339(now + timedelta(seconds=waits.drain_seconds))",
-        new="fence = rfc3339(now + timedelta(seconds=0))",
+        f"{_SHARED}/tenants/transitions/operation.py",
+        old="ends = now + timedelta(seconds=operation.drain_seconds)",
+        new="ends = now + timedelta(seconds=0)",
     ),
     Mutant(
         "forget_deletions",

@@ -21,7 +21,7 @@ from tenkacloud.tenants.operations import (
     PhaseState,
 )
 from tenkacloud.tenants.record import Item, Tenant
-from tenkacloud.tenants.transitions.operation import mark_published, place_of
+from tenkacloud.tenants.transitions.operation import draining, mark_published, place_of
 from tenkacloud.tenants.transitions.transition import Transition
 from tenkacloud.tenants.validation import TenantStatus
 
@@ -92,6 +92,7 @@ def operation_event(
         "timestamp": rfc3339(now),
         "correlation_id": correlation_id or None,
     }
+    operation = draining(operation, now)
     match operation.kind, operation.phase:
         case OperationKind.CHANGE_TIER, _:
             if operation.from_tier is None or operation.to_tier is None or operation.from_ is None:

@@ -120,9 +120,10 @@ class Operation:
     """A tenant's operation, as its record has it. Times are RFC 3339 UTC, as they are written.
 
     `attempt` is the last one begun, 0 if none was; attempts are counted over all phases. `due` is when it
-    goes on, while it is WAITING. `purges` counts those that were begun; `slug` is what something was made by
-    of a tenant that was deleted, and has none any more. Attributes that the kind has not are
-    None, or empty.
+    goes on, while it is WAITING. `drain_seconds` is for how long requests may be in flight that began before
+    the tenant was read-only, `not_before` when they have ended. `purges` counts those that were begun; `slug`
+    is what something was made by of a tenant that was deleted, and has none any more. Attributes that the
+    kind has not are None, or empty.
     """
 
     id: str
@@ -141,6 +142,7 @@ class Operation:
     to_tier: Tier | None = None
     from_: Place | None = None
     to: Place | None = None
+    drain_seconds: int = 0
     not_before: str | None = None
     digest: str | None = None
     retain_until: str | None = None
@@ -187,6 +189,7 @@ class Operation:
             "toTier": self.to_tier,
             "from": self.from_ and self.from_.as_resources(),
             "to": self.to and self.to.as_resources(),
+            "drainSeconds": self.drain_seconds or None,
             "notBefore": self.not_before,
             "digest": self.digest,
             "retainUntil": self.retain_until,
@@ -274,6 +277,7 @@ def parse_operation(item: Item) -> Operation | None:
         to_tier=_tier(fields, "toTier"),
         from_=_place(fields, "from"),
         to=_place(fields, "to"),
+        drain_seconds=_number(fields, "drainSeconds"),
         not_before=_text(fields, "notBefore"),
         digest=_text(fields, "digest"),
         retain_until=_text(fields, "retainUntil"),

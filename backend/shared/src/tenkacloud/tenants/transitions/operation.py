@@ -6,7 +6,7 @@ its revision, which every change of ours raises, and what raw writes to the tabl
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tenkacloud.errors import NotInStateError, OperationInProgressError
@@ -108,6 +108,8 @@ def entered(operation: Operation, phase: Phase, state: PhaseState, **changes: An
         failure_reason=None,
         progress=None,
         due=changes.pop("due", None),
+        drain_seconds=changes.pop("drain_seconds", 0),
+        not_before=None,
         **changes,
     )
 
@@ -238,7 +240,7 @@ def mark_published(
     if operation is None or operation.state not in expected:
         return change(tenant, now, (), operation=operation, published=True)
     running = replace(
-        operation,
+        draining(operation, now),
         state=PhaseState.RUNNING,
         attempt=operation.next_attempt,
         automatic_retries=operation.automatic_retries + automatic_retry,
@@ -246,6 +248,14 @@ def mark_published(
     reason = f"attempt {operation.attempt} brought no result" if automatic_retry else None
     entry = HistoryEntry(running.phase, now, running.attempt, reason, correlation_id, running)
     return change(tenant, now, (entry,), operation=running, published=True)
+
+
+def draining(operation: Operation, now: datetime) -> Operation:
+    """Return an operation that is about to be published: of a CUTOVER, the drain begins, once."""
+    if not operation.is_read_only or operation.not_before is not None:
+        return operation
+    ends = now + timedelta(seconds=operation.drain_seconds)
+    return replace(operation, not_before=rfc3339(ends))
 
 
 def is_answer_to(event: OperationEvent, operation: Operation | None) -> bool:
@@ -338,7 +348,7 @@ def retry_phase(tenant: Tenant, now: datetime, by: str) -> Transition:
     if operation is None or operation.state is not PhaseState.FAILED:
         raise NotInStateError(OPERATION, "has not failed: there is nothing to retry")
     if operation.phase is Phase.CUTOVER:
-        again = entered(operation, Phase.COPY, PhaseState.REQUESTED, not_before=None)
+        again = entered(operation, Phase.COPY, PhaseState.REQUESTED)
     else:
         again = replace(
             operation, state=PhaseState.REQUESTED, failure_reason=None, automatic_retries=0, progress=None

@@ -106,7 +106,7 @@ def cancel(tenant: Tenant, now: datetime, by: str) -> Transition:
     operation = tenant.operation
     if operation is None or operation.phase not in (Phase.COPY, Phase.CUTOVER):
         raise NotInStateError("operation", "is not a move before its switch: there is nothing to cancel")
-    rollback = entered(operation, Phase.ROLLBACK, PhaseState.REQUESTED, not_before=None)
+    rollback = entered(operation, Phase.ROLLBACK, PhaseState.REQUESTED)
     entry = HistoryEntry(Phase.ROLLBACK, now, rollback.attempt or None, None, None, rollback, requested_by=by)
     return change(tenant, now, (entry,), operation=rollback, publish=Outbox.OPERATION)
 
@@ -125,8 +125,10 @@ def record_move(
         return fail(tenant, operation, result.failure_reason, now)
     match operation.phase:
         case Phase.COPY:
-            fence = rfc3339(now + timedelta(seconds=waits.drain_seconds))
-            cutover = entered(operation, Phase.CUTOVER, PhaseState.REQUESTED, not_before=fence)
+            # The drain is counted from the publication: the tenant is read-only by then, whatever this takes.
+            cutover = entered(
+                operation, Phase.CUTOVER, PhaseState.REQUESTED, drain_seconds=waits.drain_seconds
+            )
             entries = (
                 ended(operation, now),
                 HistoryEntry(Phase.CUTOVER, now, cutover.attempt, operation=cutover),
