@@ -47,7 +47,7 @@ run "moves_and_exports_tenants" {
       && output.configuration.role_path == "/tenkacloud/dev/application-plane/"
       && output.configuration.handler == "tenant_mover.handler.handler"
       && output.configuration.timeout == 300
-      && output.configuration.memory_size == 512
+      && output.configuration.memory_size == 1769
       && output.function.log_group_name == "/aws/lambda/tenkacloud-dev-tenant-mover"
     )
     error_message = "The function must be named after its service, belong to its plane, and have time for a slice."

@@ -61,7 +61,8 @@ module "consumer" {
     description = "Moves tenants' objects from one place to another, and exports tenants"
     policy_json = data.aws_iam_policy_document.this.json
     timeout     = 300
-    memory_size = 512
+    # One whole CPU: 32 copies side by side need one, and a second's work costs the same either way.
+    memory_size = 1769
 
     environment_variables = {
       TABLE_NAME                  = var.context.table_name
