@@ -18,7 +18,7 @@ from provisioning.decisions import Change, Onboard, plan
 from scripts.tooling.project import ROOT
 from scripts.tooling.services import SERVICES
 from scripts.verification.flow import reconciling
-from scripts.verification.flow.e2e import DESIGN_ITEM
+from scripts.verification.flow.tenants import DESIGN_ITEM
 from tenkacloud.errors import InvalidFieldError
 from tenkacloud.events.contract import Event
 from tenkacloud.events.operation import OperationEvent

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingErro
 from botocore.exceptions import ClientError
 
 from provisioning.service import UnlistedError
-from scripts.verification.flow.e2e import DESIGN_ITEM
+from scripts.verification.flow.tenants import DESIGN_ITEM
 from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.platform.clients import Clients
 from tenkacloud.platform.clock import rfc3339

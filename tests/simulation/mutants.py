@@ -179,11 +179,11 @@ MUTANTS: Final = (
         "The record names the new place as soon as everything was copied once.",
         f"{_SHARED}/tenants/transitions/tier.py",
         old="""        case Phase.COPY:
-            fence =""",
+            # The drain""",
         new="""        case Phase.COPY:
             over = entered(operation, Phase.CUTOVER, PhaseState.REQUESTED)
             return _switch(tenant, over, result, waits, now)
-            fence =""",
+            # The drain""",
     ),
     Mutant(
         "skip_the_drain",
@@ -299,8 +299,8 @@ MUTANTS: Final = (
         "forget_what_comes_back",
         "What a late event makes of a deleted tenant stays.",
         _of(COMPLETION, "decisions.py"),
-        old='if not result.succeeded:\n        return Ignore("nothing was made',
-        new='if result:\n        return Ignore("nothing was made',
+        old="if not result.succeeded and not (deleted and result.slug):",
+        new="if result:",
     ),
 )
 

@@ -33,7 +33,7 @@ from scripts.verification.flow import life
 from scripts.verification.flow.afterlife import BEGINNING
 from scripts.verification.flow.bus import Copy, listening, received
 from scripts.verification.flow.life import Report as LifeReport
-from scripts.verification.flow.tenants import Tenant, new_item, remove, resources_on, status_of
+from scripts.verification.flow.tenants import DESIGN_ITEM, Tenant, new_item, remove, resources_on, status_of
 from scripts.verification.isolation import matrix
 from tenkacloud.events.results import ResultStatus
 from tenkacloud.events.tenant_onboarding import TenantOnboarding
@@ -41,15 +41,6 @@ from tenkacloud.events.tenant_provisioned import ProvisioningResult
 from tenkacloud.isolation.resource_names import pool_marker
 from tenkacloud.tenants.lifecycle import ProvisioningStatus
 
-#: The design's test step 1, word for word (`docs/design/phase2-sbt-tenant-isolation.md`).
-DESIGN_ITEM: Final[dict[str, Any]] = {
-    "PK": {"S": "TENANT#test-tenant"},
-    "SK": {"S": "METADATA"},
-    "id": {"S": "test-tenant"},
-    "name": {"S": "Test Tenant"},
-    "tier": {"S": "ENTERPRISE"},
-    "provisioningStatus": {"S": "PENDING"},
-}
 TIMEOUT_LOCAL: Final = 120.0  # seconds for all tenants
 TIMEOUT_AWS: Final = 300.0
 

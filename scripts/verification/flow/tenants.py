@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from scripts.tooling.aws import Clients
 from scripts.tooling.deployment import Deployment
@@ -13,6 +13,16 @@ from tenkacloud.isolation.resource_names import export_prefix, pool_prefix, silo
 from tenkacloud.tenants.keys import TENANT_PREFIX, Key
 from tenkacloud.tenants.lifecycle import FINAL, ProvisioningStatus
 from tenkacloud.tenants.validation import Slug, TenantId, derive_slug
+
+#: The design's test step 1, word for word (`docs/design/phase2-sbt-tenant-isolation.md`).
+DESIGN_ITEM: Final[dict[str, Any]] = {
+    "PK": {"S": "TENANT#test-tenant"},
+    "SK": {"S": "METADATA"},
+    "id": {"S": "test-tenant"},
+    "name": {"S": "Test Tenant"},
+    "tier": {"S": "ENTERPRISE"},
+    "provisioningStatus": {"S": "PENDING"},
+}
 
 
 @dataclass
