@@ -119,7 +119,14 @@ class Life:
         self.simulator.say(f"  an object comes to {DATA_BUCKET}/{key}")
 
     def _put_stray(self) -> None:
-        """Put an object into a place that the tenant has left: somebody's old tool does."""
+        """Put an object into a place that the tenant has left: somebody's old tool does.
+
+        Not once its retirement was begun. That is when every session of before has ended; what came between
+        its look at the place and the deletion, nothing could tell.
+        """
+        operation = parse_operation(read(self.record(), ("operation",)))
+        if operation is not None and operation.phase is Phase.RETIRE:
+            return
         for leftover in parse_leftovers(read(self.record(), ("leftovers",))):
             bucket = leftover.place.name if leftover.place.is_silo else DATA_BUCKET
             prefix = "" if leftover.place.is_silo else leftover.place.name
