@@ -745,6 +745,8 @@ def _in_own_silo(at: _Constraints, *, listing: bool) -> None:
     arn = z3.Concat(z3.StringVal(names.bucket_arn("", at.tenancy.partition)), z3.String("bucket"))
     key = z3.Concat(arn, z3.StringVal("/"), z3.String("key"))
     at.request.resource = arn if listing else key
+    named = z3.And(z3.String("bucket") == z3.StringVal("b"), z3.String("key") == z3.StringVal("x"))
+    at.guesses.append(z3.And(at.of_pair("a", "ab"), named))
 
 
 def _own_object(bucket: str, folder: str) -> Callable[[_Constraints], None]:
@@ -806,11 +808,11 @@ def _allowed_check(
     name: str, at: _Constraints, allowing: Sequence[Policy], limits: Sequence[Policy] = ()
 ) -> Property:
     """Check that every request of a world is allowed, and denied by nothing; by all of `limits`, too."""
-    allowed = z3.And(
-        matching(allowing, at.request, allow=True),
-        z3.Not(matching([*allowing, *limits], at.request, allow=False)),
-        *(matching([limit], at.request, allow=True) for limit in limits),
-    )
+    not_allowed = [
+        z3.Not(matching(allowing, at.request, allow=True)),
+        matching([*allowing, *limits], at.request, allow=False),
+        *(z3.Not(matching([limit], at.request, allow=True)) for limit in limits),
+    ]
 
     def confirm(request: evaluator.Request) -> bool:
         return not (
@@ -819,7 +821,7 @@ def _allowed_check(
             and all(evaluator.matching([limit], request, allow=True) for limit in limits)
         )
 
-    return _check(name, at, z3.Not(allowed), confirm)
+    return _check_each(name, at, not_allowed, confirm)
 
 
 # --- F: session policies ------------------------------------------------------------------------------------
@@ -1002,10 +1004,20 @@ def _check(
     name: str, at: _Constraints, broken: Formula, confirm: Confirm, session: str | None = "t"
 ) -> Property:
     """Return the property that no request of a world breaks it."""
+    return _check_each(name, at, [broken], confirm, session)
+
+
+def _check_each(
+    name: str, at: _Constraints, broken: Sequence[Formula], confirm: Confirm, session: str | None = "t"
+) -> Property:
+    """Return the property that no request of a world breaks it, in any of several ways.
+
+    That is the same as one `Or` of them, but z3 decides each by itself in a fraction of the time.
+    """
 
     def ask() -> Result:
         started = time.monotonic()
-        answer, model = _decide(at, broken)
+        answer, model = _decide_each(at, broken)
         milliseconds = (time.monotonic() - started) * 1000
         if answer == z3.unsat:
             return Result(name, milliseconds)
@@ -1023,6 +1035,17 @@ _UNDECIDED: Final = (
     "undecided after {seconds:.0f} s: no proof was found, and no request that breaks it, also not among "
     "those that the policies suggest. Rejected, since nothing was found"
 )
+
+
+def _decide_each(at: _Constraints, broken: Sequence[Formula]) -> tuple[Any, Any]:
+    """Return z3's answer for several ways: a request that is found in one counts, whatever the others are."""
+    answers = []
+    for way in broken:
+        answer, model = _decide(at, way)
+        if answer == z3.sat:
+            return answer, model
+        answers.append(answer)
+    return (z3.unknown if z3.unknown in answers else z3.unsat), None
 
 
 def _decide(at: _Constraints, broken: Formula) -> tuple[Any, Any]:
