@@ -232,7 +232,7 @@ def _isolation(tenancy: Tenancy) -> Iterator[Property]:
     at.guesses = [
         z3.And(at.of_pair(*pair), z3.String("rest") == z3.StringVal("b/x"), at.of_action(action))
         for pair in (("a", "ab"), ("a/b", "a"))
-        for action in ("s3:GetObject", "s3:PutObject")
+        for action in ("s3:GetObject", "s3:PutObject", "s3:GetObjectVersion", "s3:DeleteObjectVersion")
     ]
     yield _check_each("A1 no object of another tenant", at, allowed(at), confirm)
 
@@ -526,6 +526,11 @@ def _silo(tenancy: Tenancy) -> Iterator[Property]:
         below = z3.Concat(arn, z3.StringVal("/"), z3.String("key"))
         at.known.append(z3.Or(at.request.resource == arn, at.request.resource == below))
         at.known.append(is_action(at.request.action, ["s3:*"]))
+        an_object = z3.And(*(z3.String(name) == z3.StringVal(name) for name in ("bucket", "key")))
+        at.guesses = [
+            z3.And(at.of_pair("a", "ab"), at.of_action(action), at.request.resource == place, an_object)
+            for action, place in (("s3:GetObject", below), ("s3:ListBucket", arn))
+        ]
 
     at = _Constraints(tenancy).of_session().with_other()
     on_bucket(at, at.u)
@@ -602,10 +607,10 @@ def _untagged(tenancy: Tenancy) -> Iterator[Property]:
     at = _Constraints(tenancy)
     at.request.unset(TAG)
     at.known.append(is_tenant_id(at.u))
-    yield _check(
+    yield _check_each(
         "C1 a session without the tag is allowed nothing",
         at,
-        matching(allowing, at.request, allow=True),
+        _by_statement(allowing, at),
         _allows(allowing),
         session=None,
     )
