@@ -117,14 +117,34 @@ def test_roots_and_tests_have_one_provider() -> None:
 
 def test_a_modules_context_is_a_part_of_the_one_that_is_validated() -> None:
     """Terraform has no name for a type: what a module lists has to be what modules/context puts out."""
-    given = set(
-        re.findall(r"^    (\w+) +=", (MODULE_ROOT / "context" / "outputs.tf").read_text(), re.MULTILINE)
+    context = MODULE_ROOT / "context"
+    given = set(re.findall(r"^    (\w+) +=", (context / "outputs.tf").read_text(), re.MULTILINE))
+    # An object in it is a local of its name.
+    objects = re.findall(
+        r"^  (\w+) = \{\n(.*?)^  \}", (context / "main.tf").read_text(), re.DOTALL | re.MULTILINE
     )
+    given |= {
+        f"{name}.{part}"
+        for name, parts in objects
+        for part in re.findall(r"^    (\w+) +=", parts, re.MULTILINE)
+    }
     taken = {}
     for variables in MODULE_ROOT.glob("*/variables.tf"):
         if found := re.search(
-            r'^variable "context" \{.*?object\(\{(.*?)\}\)', variables.read_text(), re.DOTALL | re.MULTILINE
+            r'^variable "context" \{.*?^\}', variables.read_text(), re.DOTALL | re.MULTILINE
         ):
-            taken[variables.parent.name] = set(re.findall(r"(\w+) +=", found[1]))
+            taken[variables.parent.name] = set(_attributes(found[0]))
     assert taken
+    assert all(taken.values())
     assert {module: names - given for module, names in taken.items() if names - given} == {}
+
+
+def _attributes(variable: str) -> Iterator[str]:
+    """Yield the attributes of a variable's type, an object; those of objects in it as `object.attribute`."""
+    inner = r"(?!type\b)\b(\w+) *= *object\(\{([^{}]*)\}\)"
+    for name, parts in re.findall(inner, variable):
+        yield from (f"{name}.{part}" for part in re.findall(r"(\w+) *=", parts))
+    flat = re.sub(inner, r"\1 = any", variable)
+    found = re.search(r"type +=\s+object\(\{([^{}]*)\}\)", flat)
+    assert found, variable
+    yield from re.findall(r"(\w+) *=", found[1])
